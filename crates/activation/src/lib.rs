@@ -1,0 +1,56 @@
+//! The vocabulary between the state machines of a workflow run and the code of that workflow.
+//!
+//! A run's machines (`stead-core`) turn history into an [`Activation`]: what happened since last time, as a list of
+//! [`Job`]s. The code (`stead-workflow`, or any other [`Guest`]) answers with the [`Command`]s that it issued. Both
+//! sides know only this crate, so each can be versioned, tested and replaced alone.
+//!
+//! What is not here: logic, payload conversion, anything about transport. Payloads and failures are the messages of
+//! the wire, moved through and never copied.
+//!
+//! The enums of this crate are exhaustive on purpose: a new job or command must break every guest and every driver at
+//! compile time.
+
+mod activation;
+mod command;
+
+pub use activation::{
+    Activation, ActivityResolution, DeploymentVersion, ExecutionRef, Initialize, Job, ParentExecution, Query,
+    SignalReceived, UpdateRequested,
+};
+pub use command::{
+    ActivityCancellation, CallSite, Command, ContinueAsNew, Issued, QueryAnswer, ScheduleActivity, TaskFailure,
+    TaskFailureCause, UpdateResponse,
+};
+/// A failure as it travels on the wire.
+pub use stead_proto::failure::v1::Failure;
+/// A serialized value with its metadata, as it travels on the wire.
+pub use stead_proto::common::v1::Payload;
+/// Priority of an activity or a workflow, as it travels on the wire.
+pub use stead_proto::common::v1::Priority;
+/// Retry policy, as it travels on the wire.
+pub use stead_proto::common::v1::RetryPolicy;
+
+/// Named payloads (headers, memo, search attributes) in a stable order.
+pub type PayloadMap = std::collections::BTreeMap<String, Payload>;
+
+/// Number of an operation within its kind (timers, activities …), counted from 1 by the guest.
+///
+/// It is part of what histories record (a timer's id and an activity's default id are this number), so a guest must
+/// hand it out in program order.
+pub type Seq = u32;
+
+/// The code of one workflow run: activation in, commands out.
+///
+/// A guest is driven by one thread at a time and owns no clock, no thread and no I/O. Dropping it is eviction: it must
+/// emit nothing and have no effect.
+pub trait Guest {
+    /// Applies the jobs of `activation` and runs the workflow until nothing in it can progress.
+    ///
+    /// Returns the commands in the order in which the code issued them.
+    ///
+    /// # Errors
+    ///
+    /// A [`TaskFailure`] fails the workflow task, never the workflow: the server tries the task again later. After an
+    /// error the guest must be dropped.
+    fn activate(&mut self, activation: Activation) -> Result<Vec<Issued>, TaskFailure>;
+}

@@ -1,0 +1,91 @@
+//! What `#[activities]` implements and a worker runs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stead_data::{BoxFuture, DataConverter, Failure, Payload};
+
+use crate::{Error, Result};
+
+/// A type whose methods are activities. Implemented by `#[activities]`.
+#[diagnostic::on_unimplemented(message = "`{Self}` has no activities", note = "add `#[activities]` to its impl block")]
+pub trait Activities: Send + Sync + 'static {
+    /// The activities, bound to this instance.
+    fn definitions(self: Arc<Self>) -> Vec<Definition>;
+}
+
+/// An activity that a worker can run.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// Type of the activity on the wire.
+    pub name: &'static str,
+    /// Its code.
+    pub implementation: Implementation,
+}
+
+/// The code of an activity, with its types erased.
+///
+/// Exhaustive on purpose: a new kind must break every worker at compile time.
+#[derive(Clone)]
+pub enum Implementation {
+    /// Runs on the asynchronous runtime.
+    Async(Arc<dyn Fn(Input) -> BoxFuture<'static, Result<Payload>> + Send + Sync>),
+    /// Runs on a thread of its own for as long as it takes.
+    Blocking(Arc<dyn Fn(Input) -> Result<Payload> + Send + Sync>),
+}
+
+impl fmt::Debug for Implementation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Async(_) => "Async",
+            Self::Blocking(_) => "Blocking",
+        })
+    }
+}
+
+/// What an activity is called with, encoded.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Input {
+    /// Arguments, one payload each.
+    pub arguments: Vec<Payload>,
+    /// Reads the arguments and writes the result.
+    pub converter: DataConverter,
+}
+
+impl Input {
+    /// Arguments and the converter that reads them.
+    pub fn new(arguments: Vec<Payload>, converter: DataConverter) -> Self {
+        Self { arguments, converter }
+    }
+
+    /// Reads the arguments: one of type `T`, or a tuple if there are several.
+    ///
+    /// # Errors
+    ///
+    /// A retryable failure with the text `Failed decoding arguments` and the reason as its cause: the worker may be
+    /// one version behind its callers.
+    pub fn decode<T: DeserializeOwned>(&self, arity: usize) -> Result<T> {
+        self.converter
+            .from_payloads(&self.arguments, arity)
+            .map_err(|error| Error::failure(conversion_failure("Failed decoding arguments", &error)))
+    }
+
+    /// Writes a result.
+    ///
+    /// # Errors
+    ///
+    /// A retryable failure with the text `Failed encoding result` if `value` cannot be serialized.
+    pub fn encode<T: Serialize + ?Sized>(&self, value: &T) -> Result<Payload> {
+        self.converter
+            .to_payload(value)
+            .map_err(|error| Error::failure(conversion_failure("Failed encoding result", &error)))
+    }
+}
+
+pub(crate) fn conversion_failure(message: &str, error: &stead_data::ConversionError) -> Failure {
+    let cause = Failure::application(error.to_string()).type_name("ConversionError");
+    Failure::application(message).type_name("ConversionError").cause(cause)
+}

@@ -1,0 +1,57 @@
+//! What a worker lends to its activities, by type.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Values by their type. A worker puts its client here, so that this crate need not know what a client is.
+#[derive(Clone, Default)]
+pub struct Extensions(BTreeMap<TypeId, Entry>);
+
+#[derive(Clone)]
+struct Entry {
+    type_name: &'static str,
+    value: Arc<dyn Any + Send + Sync>,
+}
+
+impl Extensions {
+    /// No values.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a value; one of the same type is replaced.
+    pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        let entry = Entry { type_name: type_name::<T>(), value: Arc::new(value) };
+        self.0.insert(TypeId::of::<T>(), entry);
+    }
+
+    /// The value of this type, if there is one.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let entry = self.0.get(&TypeId::of::<T>())?;
+        Arc::clone(&entry.value).downcast().ok()
+    }
+}
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.values().map(|entry| entry.type_name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_by_type_and_replaced() {
+        let mut extensions = Extensions::new();
+        extensions.insert(1_u8);
+        extensions.insert("text");
+        extensions.insert(2_u8);
+        assert_eq!(extensions.get::<u8>().as_deref(), Some(&2));
+        assert_eq!(extensions.get::<&str>().as_deref(), Some(&"text"));
+        assert!(extensions.get::<u16>().is_none());
+    }
+}

@@ -1,0 +1,1 @@
+//! Payload conversion, failures and typed references of the stead SDK for Temporal

@@ -1,0 +1,56 @@
+#![doc = include_str!("../../../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod error;
+
+pub use error::{Error, Result};
+
+#[cfg(feature = "worker")]
+pub use stead_activity as activity;
+#[cfg(feature = "client")]
+pub use stead_client as client;
+pub use stead_data as data;
+#[cfg(feature = "testing")]
+pub use stead_testing as testing;
+#[cfg(feature = "worker")]
+pub use stead_worker as worker;
+#[cfg(feature = "worker")]
+pub use stead_workflow as workflow;
+
+#[cfg(feature = "client")]
+pub use stead_client::{Client, WorkflowHandle};
+pub use stead_data::{DataConverter, Failure, IntoFailure, RetryPolicy, days, hours, millis, mins, secs};
+#[cfg(feature = "macros")]
+pub use stead_macros::{IntoFailure, contract};
+#[cfg(all(feature = "macros", feature = "worker"))]
+pub use stead_macros::{activities, workflow};
+#[cfg(feature = "worker")]
+pub use stead_worker::Worker;
+
+/// What nearly every program needs, in one import.
+pub mod prelude {
+    pub use std::cell::{Cell, RefCell};
+    pub use std::rc::Rc;
+
+    #[cfg(feature = "worker")]
+    pub use crate::workflow::State;
+    #[cfg(feature = "client")]
+    pub use crate::{Client, WorkflowHandle};
+    #[cfg(feature = "worker")]
+    pub use crate::{Worker, activity, workflow};
+    pub use crate::{IntoFailure, RetryPolicy, days, hours, millis, mins, secs};
+    #[cfg(all(feature = "macros", feature = "worker"))]
+    pub use crate::activities;
+    #[cfg(feature = "macros")]
+    pub use crate::contract;
+}
+
+/// Paths that the macros write. Not a public interface.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(feature = "worker")]
+    pub use stead_activity as activity;
+    pub use stead_data as data;
+    #[cfg(feature = "worker")]
+    pub use stead_workflow as workflow;
+}

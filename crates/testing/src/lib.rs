@@ -1,0 +1,1 @@
+//! Testing tools of the stead SDK for Temporal

@@ -1,0 +1,1 @@
+//! Worker: where I/O meets the core

@@ -1,0 +1,1 @@
+//! Authoring API and deterministic executor for workflows

@@ -1,0 +1,48 @@
+//! The smallest whole program: a workflow, an activity, a worker and a client.
+//!
+//! ```sh
+//! export TEMPORAL_ADDRESS=$(cargo xtask real-server)
+//! cargo run --example hello
+//! ```
+
+use stead::prelude::*;
+
+#[derive(Default)]
+struct Hello;
+
+#[workflow]
+impl Hello {
+    #[run]
+    async fn run(&self, name: String) -> workflow::Result<String> {
+        let greeting = workflow::activity(Greetings::greet, &name).start_to_close(secs(10)).await?;
+        workflow::sleep(secs(1)).await?;
+        Ok(format!("{greeting} It took a durable second to say so."))
+    }
+}
+
+struct Greetings;
+
+#[activities]
+impl Greetings {
+    #[activity]
+    async fn greet(&self, name: String) -> activity::Result<String> {
+        Ok(format!("Hello, {name}!"))
+    }
+}
+
+#[tokio::main]
+async fn main() -> stead::Result<()> {
+    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+
+    let client = Client::from_env().await?;
+    let worker = Worker::builder(&client, "hello").workflow::<Hello>().activities(Greetings).build()?;
+
+    // One program plays both parts here. Usually a worker runs in a process of its own, until it is told to stop.
+    let conversation = async {
+        let id = format!("hello-{}", std::process::id());
+        let greeting = client.execute_workflow(Hello::run, "Temporal").id(id).task_queue("hello").await?;
+        println!("{greeting}");
+        stead::Result::Ok(())
+    };
+    worker.run_until(conversation).await?
+}

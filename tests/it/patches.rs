@@ -1,0 +1,97 @@
+//! Patches: code changes that old histories survive.
+
+use stead::prelude::*;
+use stead::testing::Replayer;
+use stead_tests::Env;
+
+macro_rules! version {
+    ($module:ident, |$this:ident| $body:block) => {
+        mod $module {
+            use stead::prelude::*;
+            #[derive(Default)]
+            pub struct Changing;
+
+            #[workflow]
+            impl Changing {
+                #[run]
+                pub async fn run(&self) -> workflow::Result<Vec<u64>> {
+                    let $this = self;
+                    let _ = $this;
+                    $body
+                }
+            }
+        }
+    };
+}
+
+version!(before, |this| {
+    workflow::sleep(millis(5)).await?;
+    Ok(vec![1])
+});
+
+version!(patched, |this| {
+    let mut taken = Vec::new();
+    if workflow::patched("longer") {
+        workflow::sleep(millis(7)).await?;
+        workflow::sleep(millis(8)).await?;
+        taken.push(2);
+    } else {
+        workflow::sleep(millis(5)).await?;
+        taken.push(1);
+    }
+    assert_eq!(workflow::patched("longer"), taken == [2]);
+    Ok(taken)
+});
+
+version!(deprecated, |this| {
+    workflow::deprecate_patch("longer");
+    workflow::sleep(millis(7)).await?;
+    workflow::sleep(millis(8)).await?;
+    Ok(vec![2])
+});
+
+version!(after, |this| {
+    workflow::sleep(millis(7)).await?;
+    workflow::sleep(millis(8)).await?;
+    Ok(vec![2])
+});
+
+macro_rules! record {
+    ($env:expr, $version:ident, $expected:expr) => {{
+        let env = $env;
+        let worker = env.worker().workflow::<$version::Changing>().build().unwrap();
+        let id = env.id("changing");
+        worker
+            .run_until(async {
+                let workflow =
+                    env.client.start_workflow($version::Changing::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+                assert_eq!(workflow.result().await.unwrap(), $expected);
+                let replayer = Replayer::new().workflow::<$version::Changing>();
+                env.replays(replayer, &workflow, concat!("patch-", stringify!($version))).await
+            })
+            .await
+            .unwrap()
+    }};
+}
+
+#[tokio::test]
+async fn each_generation_of_code_replays_the_histories_it_must() {
+    let env = Env::new().await;
+    let (old, marked, deprecated) = (record!(&env, before, [1]), record!(&env, patched, [2]), record!(&env, deprecated, [2]));
+
+    let patched = Replayer::new().workflow::<patched::Changing>();
+    patched.replay(old.clone()).expect("patched code takes the old path of an old history");
+    patched.replay(deprecated.clone()).expect("patched code takes the new path of a deprecated marker");
+
+    let deprecating = Replayer::new().workflow::<deprecated::Changing>();
+    deprecating.replay(marked.clone()).expect("deprecating code replays what patched code wrote");
+
+    let after = Replayer::new().workflow::<after::Changing>();
+    after.replay(deprecated).expect("a deprecated marker may stay in history");
+    let error = after.replay(marked).expect_err("a marker that is not deprecated needs its patch");
+    assert!(error.to_string().contains("longer"), "{error}");
+
+    let error = Replayer::new().workflow::<before::Changing>().replay(record!(&env, after, [2])).expect_err("two timers, not one");
+    let text = error.to_string();
+    assert!(text.contains("TMPRL1100") && text.contains("patches.rs:"), "names the line of the command: {text}");
+}

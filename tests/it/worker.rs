@@ -1,0 +1,135 @@
+//! Workers: what they refuse, and that nothing one run does ends them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use stead::prelude::*;
+use stead_tests::Env;
+
+#[derive(Default)]
+struct Adds;
+
+struct Slow;
+
+#[activities]
+impl Slow {
+    #[activity]
+    async fn add(&self, a: u64, b: u64) -> activity::Result<u64> {
+        Ok(a + b)
+    }
+
+    #[activity]
+    async fn naps(&self) -> activity::Result<bool> {
+        NAPPING.fetch_add(1, Ordering::SeqCst);
+        tokio::select! {
+            () = activity::cancelled() => Ok(activity::cancellation_details().is_some_and(|details| details.worker_shutdown)),
+            () = tokio::time::sleep(secs(60)) => Ok(false),
+        }
+    }
+}
+
+static NAPPING: AtomicU32 = AtomicU32::new(0);
+
+#[workflow]
+impl Adds {
+    #[run]
+    async fn run(&self, n: u64) -> workflow::Result<u64> {
+        let mut sum = 0;
+        for i in 0..n {
+            sum = workflow::activity(Slow::add, (sum, i)).start_to_close(secs(10)).await?;
+        }
+        Ok(sum)
+    }
+}
+
+#[derive(Default)]
+struct Panics;
+
+#[workflow]
+impl Panics {
+    #[run]
+    async fn run(&self) -> workflow::Result<()> {
+        panic!("always");
+    }
+}
+
+#[derive(Default)]
+struct Naps;
+
+#[workflow]
+impl Naps {
+    #[run]
+    async fn run(&self) -> workflow::Result<bool> {
+        Ok(workflow::activity(Slow::naps, ()).start_to_close(secs(60)).await?)
+    }
+}
+
+#[tokio::test]
+async fn many_workflows_finish_on_a_small_cache_while_others_panic() {
+    let env = Env::new().await;
+    let worker = env
+        .worker()
+        .workflow::<Adds>()
+        .workflow::<Panics>()
+        .activities(Slow)
+        .max_cached_workflows(4)
+        .build()
+        .unwrap();
+    let id = env.id("many");
+    worker
+        .run_until(async {
+            for i in 0..4 {
+                let id = format!("{id}-panic-{i}");
+                env.client.start_workflow(Panics::run, ()).id(id).task_queue(&env.task_queue).await.unwrap();
+            }
+            let mut running = tokio::task::JoinSet::new();
+            for i in 0..25 {
+                let (client, queue, id) = (env.client.clone(), env.task_queue.clone(), format!("{id}-{i}"));
+                running.spawn(async move { client.execute_workflow(Adds::run, 6).id(id).task_queue(queue).await.unwrap() });
+            }
+            assert_eq!(running.join_all().await, [15; 25]);
+            for i in 0..4 {
+                env.client.workflow_named(format!("{id}-panic-{i}")).terminate().await.unwrap();
+            }
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn shutdown_drains_and_tells_activities_after_the_grace_period() {
+    let env = Env::new().await;
+    let worker = env
+        .worker()
+        .workflow::<Naps>()
+        .activities(Slow)
+        .graceful_shutdown_timeout(millis(100))
+        .build()
+        .unwrap();
+    let workflow = env.client.start_workflow(Naps::run, ()).id(env.id("naps")).task_queue(&env.task_queue).await.unwrap();
+    worker
+        .run_until(async {
+            while NAPPING.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+
+    let next = env.worker().workflow::<Naps>().build().unwrap();
+    let saw_shutdown = next.run_until(workflow.result()).await.unwrap().unwrap();
+    assert!(saw_shutdown, "the activity saw its worker stop and completed");
+}
+
+#[tokio::test]
+async fn a_worker_without_anything_to_do_is_refused() {
+    let env = Env::new().await;
+    let error = env.worker().build().unwrap_err();
+    assert!(error.to_string().contains("at least one"), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_registered_twice_is_refused() {
+    let env = Env::new().await;
+    let error = env.worker().workflow::<Adds>().workflow::<Adds>().build().unwrap_err();
+    assert!(error.to_string().contains("Adds"), "{error}");
+}

@@ -1,0 +1,74 @@
+//! The integration suite's harness: one environment a test, on a real Temporal server.
+//!
+//! The server is the one of `STEAD_TEST_SERVER=host:port`; without it, `cargo xtask real-server` installs and starts
+//! one, which needs Go the first time.
+
+pub mod ferry;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use stead::client::Client;
+use stead::data::WorkflowType;
+use stead::testing::Replayer;
+use stead::worker::{Worker, WorkerBuilder};
+use stead::{WorkflowHandle, data::history::History};
+
+/// A client, and a task queue that no other test uses.
+pub struct Env {
+    pub client: Client,
+    pub task_queue: String,
+}
+
+impl Env {
+    pub async fn new() -> Self {
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
+        let client = Client::connect(server()).await.unwrap_or_else(|error| panic!("{}: {error}", server()));
+        Self { client, task_queue: format!("q-{}", uuid::Uuid::new_v4()) }
+    }
+
+    pub fn worker(&self) -> WorkerBuilder {
+        Worker::builder(&self.client, &self.task_queue)
+    }
+
+    /// A workflow id that no other test uses.
+    pub fn id(&self, name: &str) -> String {
+        format!("{name}-{}", uuid::Uuid::new_v4())
+    }
+
+    /// Replays what the server recorded of `workflow`. With `STEAD_RECORD` set, keeps it as `histories/<name>.json`.
+    pub async fn replays<W: WorkflowType>(&self, replayer: Replayer, workflow: &WorkflowHandle<W>, name: &str) -> History {
+        let history = workflow.history().await.expect("fetch the history");
+        if std::env::var_os("STEAD_RECORD").is_some() {
+            let path = histories().join(format!("{name}.json"));
+            std::fs::write(path, history.to_json().expect("a history is JSON")).expect("write the history");
+        }
+        replayer.replay(history.clone()).unwrap_or_else(|error| panic!("{name} does not replay: {error}"));
+        history
+    }
+}
+
+/// Address of the server under test.
+pub fn server() -> &'static str {
+    static ADDRESS: OnceLock<String> = OnceLock::new();
+    ADDRESS.get_or_init(|| std::env::var("STEAD_TEST_SERVER").unwrap_or_else(|_| start_real_server()))
+}
+
+fn start_real_server() -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--package", "xtask", "--", "real-server"])
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .expect("run `cargo xtask real-server`");
+    assert!(output.status.success(), "`cargo xtask real-server` failed: set STEAD_TEST_SERVER to a running server");
+    String::from_utf8(output.stdout).expect("an address").trim().to_owned()
+}
+
+/// Where recorded histories are kept.
+pub fn histories() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("histories")
+}
