@@ -44,5 +44,5 @@ async fn main() -> stead::Result<()> {
         println!("{greeting}");
         stead::Result::Ok(())
     };
-    worker.run_until(conversation).await?
+    worker.run_while(conversation).await?
 }

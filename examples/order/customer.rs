@@ -18,7 +18,10 @@ async fn alice_pays(client: &Client) -> stead::Result<()> {
     order.update(Order::add, Item { sku: "cake".into(), price: 5 }).await?;
 
     match order.update(Order::add, Item { sku: "moon".into(), price: 1 }).await {
-        Err(error) => println!("Alice: turned away: {error}"),
+        Err(error) => match error.application::<OrderError>() {
+            Some(refused) => println!("Alice: turned away: {refused}"),
+            None => return Err(error.into()),
+        },
         Ok(_) => println!("Alice: bought the moon"),
     }
     println!("Alice: the total is {}", order.query(Order::total, ()).await?);
@@ -44,10 +47,14 @@ async fn bob_forgets(client: &Client) -> stead::Result<()> {
 async fn mallory_is_declined(client: &Client) -> stead::Result<()> {
     let order = open(client, "Mallory", 60).await?;
     order.signal(Order::pay, ()).await?;
-    if let Err(error) = order.result().await {
-        println!("Mallory: {error}");
+    match order.result().await {
+        Err(error) if matches!(error.application(), Some(OrderError::Declined { .. })) => {
+            println!("Mallory: the card was declined");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+        Ok(receipt) => Err(format!("Mallory got receipt {}", receipt.number).into()),
     }
-    Ok(())
 }
 
 async fn open(client: &Client, customer: &str, pay_within_seconds: u64) -> stead::Result<WorkflowHandle<Order>> {

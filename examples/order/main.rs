@@ -24,10 +24,10 @@ async fn main() -> stead::Result<()> {
     let client = Client::from_env().await?;
 
     match std::env::args().nth(1).as_deref() {
-        None => worker(&client)?.run_until(customer::story(&client)).await?,
+        None => worker(&client)?.run_while(customer::story(&client)).await?,
         Some("worker") => {
             println!("worker: serving the queue `{TASK_QUEUE}`; Ctrl-C drains it");
-            worker(&client)?.run_until(tokio::signal::ctrl_c()).await??;
+            worker(&client)?.run_until(tokio::signal::ctrl_c()).await?;
             Ok(())
         }
         Some("customer") => customer::story(&client).await,

@@ -45,7 +45,7 @@ pub enum OrderError {
 #[workflow]
 impl Order {
     #[run]
-    async fn run(&self, input: OrderInput) -> workflow::Result<Receipt> {
+    pub async fn run(&self, input: OrderInput) -> workflow::Result<Receipt> {
         let deadline = secs(input.pay_within_seconds);
         if !workflow::wait_until(|| self.paid.get()).timeout(deadline).await? {
             return Err(OrderError::Unpaid { customer: input.customer }.into());
@@ -68,18 +68,18 @@ impl Order {
     }
 
     #[signal]
-    fn pay(&self) {
+    pub fn pay(&self) {
         self.paid.set(true);
     }
 
     #[query]
-    fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.items.with(|items| items.iter().map(|item| item.price).sum())
     }
 
     /// Adds an item and returns how many there are.
     #[update(validator = in_stock)]
-    async fn add(&self, item: Item) -> Result<usize, OrderError> {
+    pub async fn add(&self, item: Item) -> Result<usize, OrderError> {
         self.items.update(|items| items.push(item));
         Ok(self.items.with(Vec::len))
     }

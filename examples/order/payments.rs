@@ -21,7 +21,7 @@ pub enum ChargeError {
 #[activities]
 impl Payments {
     #[activity(errors(ChargeError))]
-    async fn charge(&self, customer: String, amount: u64) -> activity::Result<u64> {
+    pub async fn charge(&self, customer: String, amount: u64) -> activity::Result<u64> {
         println!("bank: charging {customer} {amount}, attempt {}", activity::info().attempt);
         if customer == "Mallory" {
             return Err(ChargeError::Declined { customer }.into());

@@ -45,8 +45,8 @@ impl Clerk {
 
     #[activity]
     async fn resumes(&self) -> activity::Result<u32> {
-        match activity::heartbeat_details::<u32>() {
-            Some(done) => Ok(done?),
+        match activity::heartbeat_details::<u32>()? {
+            Some(done) => Ok(done),
             None => {
                 activity::heartbeat(&7_u32);
                 Err("interrupted at seven".into())
@@ -59,7 +59,7 @@ impl Clerk {
         loop {
             activity::heartbeat(&());
             tokio::select! {
-                () = activity::cancelled() => break,
+                _ = activity::cancelled() => break,
                 () = tokio::time::sleep(Duration::from_millis(50)) => {}
             }
         }
@@ -68,8 +68,8 @@ impl Clerk {
     }
 
     #[activity(name = "renamed")]
-    fn original_name() -> activity::Result<&'static str> {
-        Ok("by another name")
+    fn original_name() -> activity::Result<String> {
+        Ok("by another name".into())
     }
 }
 
@@ -104,7 +104,7 @@ async fn activities_take_arguments_retry_and_resume() {
     let worker = env.worker().workflow::<UsesClerk>().activities(Clerk::default()).build().unwrap();
     let id = env.id("uses-clerk");
     worker
-        .run_until(async {
+        .run_while(async {
             let workflow = env.client.start_workflow(UsesClerk::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
             let result = workflow.result().await.unwrap();
             assert_eq!(result, (6, "[air mail]".to_owned(), 3, 7, "by another name".to_owned()));
@@ -144,7 +144,7 @@ async fn a_cancelled_activity_learns_it_by_its_heartbeat() {
     let worker = env.worker().workflow::<CancelsActivity>().activities(clerk.clone()).build().unwrap();
     let id = env.id("cancels-activity");
     worker
-        .run_until(async {
+        .run_while(async {
             for (wait, name) in [(true, "activity-wait-cancelled"), (false, "activity-try-cancel")] {
                 let workflow = env
                     .client
@@ -171,7 +171,7 @@ impl CallsUnknownActivity {
     async fn run(&self) -> workflow::Result<String> {
         let once = RetryPolicy::default().max_attempts(1);
         let error = workflow::activity_named::<String>("nobody", ()).start_to_close(secs(5)).retry(once).await.unwrap_err();
-        Ok(error.failure().cause().map(ToString::to_string).unwrap_or_default())
+        Ok(error.to_string() + "; " + &std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default())
     }
 }
 
@@ -181,7 +181,7 @@ async fn an_unregistered_activity_fails_with_the_ones_there_are() {
     let worker = env.worker().workflow::<CallsUnknownActivity>().activities(Clerk::default()).build().unwrap();
     let id = env.id("unknown-activity");
     let said = worker
-        .run_until(async {
+        .run_while(async {
             env.client.execute_workflow(CallsUnknownActivity::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap()
         })
         .await

@@ -46,7 +46,7 @@ async fn a_cancelled_workflow_cleans_up_and_ends_as_it_chooses() {
     let worker = env.worker().workflow::<Tidy>().activities(Cleaner).build().unwrap();
     let id = env.id("tidy");
     worker
-        .run_until(async {
+        .run_while(async {
             let start = async |give_in: bool| {
                 let id = format!("{id}-{give_in}");
                 env.client.start_workflow(Tidy::run, give_in).id(id).task_queue(&env.task_queue).await.unwrap()
@@ -64,7 +64,8 @@ async fn a_cancelled_workflow_cleans_up_and_ends_as_it_chooses() {
             let killed = start(true).await;
             killed.terminate().reason("enough").await.unwrap();
             let error = killed.result().await.unwrap_err();
-            assert!(error.to_string().contains("enough"), "{error}");
+            let text = format!("{:?}", stead::Error::from(error));
+            assert!(text.contains("enough"), "{text}");
         })
         .await
         .unwrap();

@@ -1,6 +1,7 @@
 //! The client on its own: starting, describing, and the errors a user meets first.
 
-use stead::client::{Client, WorkflowIdConflictPolicy};
+use stead::client::{Client, StartError};
+use stead::data::WorkflowIdConflictPolicy;
 use stead::prelude::*;
 use stead_tests::{Env, server};
 
@@ -11,7 +12,7 @@ async fn a_second_start_under_a_running_id_says_so() {
     let start = || env.client.start_workflow_named("Nobody", ()).id(&id).task_queue(&env.task_queue);
     let first = start().await.unwrap();
     let error = start().await.unwrap_err();
-    assert!(error.is_already_started(), "{error}");
+    assert!(matches!(error, StartError::AlreadyStarted { .. }), "{error}");
     assert!(error.to_string().contains(&id), "{error}");
     let same = start().on_conflict(WorkflowIdConflictPolicy::UseExisting).await.unwrap();
     assert_eq!(same.run_id(), first.run_id());
@@ -32,8 +33,14 @@ async fn a_workflow_that_is_not_there_is_named() {
 
 #[tokio::test]
 async fn a_wrong_namespace_is_named() {
-    let error = Client::connect(server()).namespace("nowhere").await.unwrap_err();
-    assert!(error.to_string().contains("nowhere"), "{error}");
+    let client = Client::connect(server()).namespace("nowhere").await.unwrap();
+    let error = client.start_workflow_named("Nobody", ()).id("w").task_queue("q").await.unwrap_err();
+    let text = format!("{:?}", stead::Error::from(error));
+    assert!(text.contains("namespace `nowhere`"), "{text}");
+    let worker = Worker::builder(&client, "q").workflow::<stead_tests::ferry::Ferry>().build().unwrap();
+    let error = worker.run().await.unwrap_err();
+    let text = format!("{:?}", stead::Error::from(error));
+    assert!(text.contains("`nowhere`"), "{text}");
 }
 
 #[tokio::test]
@@ -46,7 +53,7 @@ async fn an_unreachable_server_is_named() {
 async fn an_api_key_over_plain_text_is_refused_and_not_shown() {
     let error = Client::connect("temporal.example.com:7233").api_key("sesame-123").tls(false).await.unwrap_err();
     let text = format!("{error} {error:?}");
-    assert!(text.contains("TLS") && !text.contains("sesame-123"), "{text}");
+    assert!(text.contains("plain text") && !text.contains("sesame-123"), "{text}");
 }
 
 #[tokio::test]
@@ -60,7 +67,7 @@ async fn options_of_a_start_reach_the_server() {
         .run_timeout(hours(1))
         .memo("note", "keep me")
         .retry(RetryPolicy::default().max_attempts(2))
-        .summary("a workflow for a test")
+        .static_summary("a workflow for a test")
         .await
         .unwrap();
     let description = workflow.describe().await.unwrap();

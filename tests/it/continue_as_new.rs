@@ -24,7 +24,7 @@ async fn a_result_is_followed_through_the_chain_of_runs() {
     let worker = env.worker().workflow::<Countdown>().build().unwrap();
     let id = env.id("countdown");
     worker
-        .run_until(async {
+        .run_while(async {
             let workflow =
                 env.client.start_workflow(Countdown::run, (3, 1)).id(&id).task_queue(&env.task_queue).await.unwrap();
             assert_eq!(workflow.result().await.unwrap(), 4);

@@ -42,7 +42,7 @@ async fn a_caller_that_knows_the_contract_talks_to_the_worker_that_serves_it() {
     let worker = env.worker().workflow::<Courier>().build().unwrap();
     let id = env.id("shipping");
     worker
-        .run_until(async {
+        .run_while(async {
             let parcel = env.client.start_workflow(Shipping::run, "o-1").id(&id).task_queue(&env.task_queue).await.unwrap();
             parcel.signal(Shipping::hold, "rain").await.unwrap();
             assert!(parcel.query(Shipping::held, ()).await.unwrap());

@@ -57,7 +57,7 @@ async fn typed_errors_cross_every_boundary() {
     let worker = env.worker().workflow::<Withdraws>().activities(Bank).build().unwrap();
     let id = env.id("withdraws");
     worker
-        .run_until(async {
+        .run_while(async {
             let run = async |amount: u64| {
                 let id = format!("{id}-{amount}");
                 env.client.start_workflow(Withdraws::run, amount).id(id).task_queue(&env.task_queue).await.unwrap()
@@ -99,7 +99,7 @@ async fn a_panic_fails_the_task_and_the_workflow_goes_on_once_it_is_fixed() {
     let worker = env.worker().workflow::<PanicsOnce>().build().unwrap();
     let id = env.id("panics-once");
     worker
-        .run_until(async {
+        .run_while(async {
             let workflow = env.client.start_workflow(PanicsOnce::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
             assert_eq!(workflow.result().await.unwrap(), 1);
             let history = env.replays(Replayer::new().workflow::<PanicsOnce>(), &workflow, "task-failed").await;
@@ -127,7 +127,7 @@ async fn unknown_types_and_unreadable_input_fail_the_task_and_say_why() {
     let worker = env.worker().workflow::<WantsNumber>().build().unwrap();
     let (unreadable, unknown) = (env.id("unreadable"), env.id("unknown"));
     worker
-        .run_until(async {
+        .run_while(async {
             for (workflow_type, id, expected) in
                 [("WantsNumber", &unreadable, "Failed decoding arguments"), ("Nobody", &unknown, "is not registered on this worker")]
             {

@@ -2,7 +2,6 @@
 
 use std::process::Stdio;
 
-use stead::prelude::*;
 use stead_tests::Env;
 use stead_tests::ferry::Ferry;
 use tokio::io::{AsyncBufReadExt, BufReader};

@@ -30,7 +30,7 @@ impl Cart {
     #[run]
     async fn run(&self, _first: String) -> workflow::Result<Vec<String>> {
         workflow::wait_until(|| self.closed.get()).await?;
-        workflow::wait_until(workflow::all_handlers_finished).await?;
+        workflow::all_handlers_finished().await;
         Ok(self.items.get())
     }
 
@@ -84,7 +84,7 @@ async fn talk(env: &Env, cached: usize, name: &str) {
     let worker = env.worker().workflow::<Cart>().max_cached_workflows(cached).build().unwrap();
     let id = env.id("cart");
     worker
-        .run_until(async {
+        .run_while(async {
             let cart = env.client.start_workflow(Cart::run, "tea").id(&id).task_queue(&env.task_queue).await.unwrap();
             cart.signal(Cart::put, ("cake".to_owned(), 2)).await.unwrap();
             assert_eq!(cart.query(Cart::count, ()).await.unwrap(), 3);
@@ -142,7 +142,7 @@ async fn an_unknown_signal_waits_and_harms_nothing() {
     let worker = env.worker().workflow::<Deaf>().build().unwrap();
     let id = env.id("deaf");
     worker
-        .run_until(async {
+        .run_while(async {
             let workflow = env.client.start_workflow(Deaf::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
             workflow.signal_named("whisper", "psst").await.unwrap();
             workflow.result().await.unwrap();

@@ -1,6 +1,5 @@
 //! Patches: code changes that old histories survive.
 
-use stead::prelude::*;
 use stead::testing::Replayer;
 use stead_tests::Env;
 
@@ -56,13 +55,19 @@ version!(after, |this| {
     Ok(vec![2])
 });
 
+version!(rewritten, |this| {
+    workflow::sleep(millis(7)).await?;
+    workflow::activity_named::<()>("nobody", ()).start_to_close(secs(1)).await?;
+    Ok(vec![2])
+});
+
 macro_rules! record {
     ($env:expr, $version:ident, $expected:expr) => {{
         let env = $env;
         let worker = env.worker().workflow::<$version::Changing>().build().unwrap();
         let id = env.id("changing");
         worker
-            .run_until(async {
+            .run_while(async {
                 let workflow =
                     env.client.start_workflow($version::Changing::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
                 assert_eq!(workflow.result().await.unwrap(), $expected);
@@ -91,7 +96,11 @@ async fn each_generation_of_code_replays_the_histories_it_must() {
     let error = after.replay(marked).expect_err("a marker that is not deprecated needs its patch");
     assert!(error.to_string().contains("longer"), "{error}");
 
-    let error = Replayer::new().workflow::<before::Changing>().replay(record!(&env, after, [2])).expect_err("two timers, not one");
+    let changed = Replayer::new().workflow::<rewritten::Changing>();
+    let error = changed.replay(record!(&env, after, [2])).expect_err("an activity is no timer");
+    let mismatch = error.mismatch().expect("a mismatch");
+    assert_eq!(mismatch.event_id, 10, "{mismatch}");
+    assert!(mismatch.at.is_some_and(|at| at.file().ends_with("patches.rs")), "{mismatch}");
     let text = error.to_string();
-    assert!(text.contains("TMPRL1100") && text.contains("patches.rs:"), "names the line of the command: {text}");
+    assert!(text.contains("TMPRL1100") && text.contains("patches.rs:") && text.contains("nobody"), "{text}");
 }

@@ -22,11 +22,17 @@ fn every_recorded_history_is_json_that_reads_back_the_same() {
 }
 
 #[test]
-fn a_mid_task_history_replays_up_to_where_it_ends() {
+fn a_history_that_ends_in_the_middle_replays_up_to_there() {
     let text = std::fs::read_to_string(histories().join("timers.json")).expect("the recorded history");
     let whole = History::from_json(&text).expect("JSON");
     let replayer = Replayer::new().workflow::<super::timers::Waits>();
+    // The server writes the completion of a task and its commands at once, so no export ends between them.
+    let ends = ["TASK_SCHEDULED", "TASK_STARTED", "TIMER_FIRED"];
     for length in 1..whole.0.events.len() {
+        let last = whole.0.events[length - 1].event_type().as_str_name();
+        if !ends.iter().any(|end| last.ends_with(end)) {
+            continue;
+        }
         let mut part = whole.clone();
         part.0.events.truncate(length);
         replayer.replay(part).unwrap_or_else(|error| panic!("the first {length} events: {error}"));

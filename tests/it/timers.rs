@@ -56,7 +56,7 @@ async fn timers_fire_waits_time_out_and_losers_are_cancelled() {
     let worker = env.worker().workflow::<Waits>().build().unwrap();
     let id = env.id("waits");
     worker
-        .run_until(async {
+        .run_while(async {
             let workflow = env.client.start_workflow(Waits::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
             let story = workflow.result().await.unwrap();
             assert_eq!(story, ["slept true", "opened false", "short", "30", "10", "20", "36", "false"]);

@@ -21,7 +21,7 @@ impl Slow {
     async fn naps(&self) -> activity::Result<bool> {
         NAPPING.fetch_add(1, Ordering::SeqCst);
         tokio::select! {
-            () = activity::cancelled() => Ok(activity::cancellation_details().is_some_and(|details| details.worker_shutdown)),
+            details = activity::cancelled() => Ok(details.worker_shutdown),
             () = tokio::time::sleep(secs(60)) => Ok(false),
         }
     }
@@ -76,7 +76,7 @@ async fn many_workflows_finish_on_a_small_cache_while_others_panic() {
         .unwrap();
     let id = env.id("many");
     worker
-        .run_until(async {
+        .run_while(async {
             for i in 0..4 {
                 let id = format!("{id}-panic-{i}");
                 env.client.start_workflow(Panics::run, ()).id(id).task_queue(&env.task_queue).await.unwrap();
@@ -107,7 +107,7 @@ async fn shutdown_drains_and_tells_activities_after_the_grace_period() {
         .unwrap();
     let workflow = env.client.start_workflow(Naps::run, ()).id(env.id("naps")).task_queue(&env.task_queue).await.unwrap();
     worker
-        .run_until(async {
+        .run_while(async {
             while NAPPING.load(Ordering::SeqCst) == 0 {
                 tokio::task::yield_now().await;
             }
@@ -116,7 +116,7 @@ async fn shutdown_drains_and_tells_activities_after_the_grace_period() {
         .unwrap();
 
     let next = env.worker().workflow::<Naps>().build().unwrap();
-    let saw_shutdown = next.run_until(workflow.result()).await.unwrap().unwrap();
+    let saw_shutdown = next.run_while(async { workflow.result().await }).await.unwrap().unwrap();
     assert!(saw_shutdown, "the activity saw its worker stop and completed");
 }
 
@@ -124,7 +124,7 @@ async fn shutdown_drains_and_tells_activities_after_the_grace_period() {
 async fn a_worker_without_anything_to_do_is_refused() {
     let env = Env::new().await;
     let error = env.worker().build().unwrap_err();
-    assert!(error.to_string().contains("at least one"), "{error}");
+    assert!(error.to_string().contains("least one"), "{error}");
 }
 
 #[tokio::test]

@@ -148,7 +148,8 @@ mod tests {
     async fn every_waiter_wakes_and_late_ones_do_not_wait() {
         let cancellation = Cancellation::new();
         let (one, two) = (cancellation.clone(), cancellation.clone());
-        let waiters = [tokio::spawn(async move { one.cancelled().await }), tokio::spawn(async move { two.cancelled().await })];
+        let waiters =
+            [tokio::spawn(async move { one.cancelled().await }), tokio::spawn(async move { two.cancelled().await })];
         tokio::task::yield_now().await;
         cancellation.cancel(CancellationDetails::timed_out());
         for waiter in waiters {

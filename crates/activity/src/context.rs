@@ -88,11 +88,9 @@ impl Context {
     }
 
     /// Makes `future` part of this attempt, wherever it is polled.
-    pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        async move {
-            let mut future = pin!(future);
-            std::future::poll_fn(|cx| self.enter(|| future.as_mut().poll(cx))).await
-        }
+    pub async fn scope<F: Future>(self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        std::future::poll_fn(|cx| self.enter(|| future.as_mut().poll(cx))).await
     }
 
     /// Makes what `call` does on this thread part of this attempt.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stead_data::{BoxFuture, DataConverter, Failure, Payload};
+use stead_data::{BoxFuture, DataConverter, Failure, Headers, Payload};
 
 use crate::{Error, Result};
 
@@ -51,14 +51,16 @@ impl fmt::Debug for Implementation {
 pub struct Input {
     /// Arguments, one payload each.
     pub arguments: Vec<Payload>,
+    /// Headers that the caller's interceptors set.
+    pub headers: Headers,
     /// Reads the arguments and writes the result.
     pub converter: DataConverter,
 }
 
 impl Input {
-    /// Arguments and the converter that reads them.
+    /// Arguments without headers, and the converter that reads them.
     pub fn new(arguments: Vec<Payload>, converter: DataConverter) -> Self {
-        Self { arguments, converter }
+        Self { arguments, headers: Headers::new(), converter }
     }
 
     /// Reads the arguments: one of type `T`, or a tuple if there are several.

@@ -1,9 +1,9 @@
 //! The error of an activity.
 
-use std::any::type_name;
 use std::error::Error as StdError;
 use std::fmt;
 
+use stead_data::failure::short_type_name;
 use stead_data::{Failure, FailureKind, IntoFailure};
 
 use crate::{CancellationDetails, Cancelled};
@@ -103,13 +103,7 @@ impl Error {
     /// The failure that the server records.
     pub fn into_failure(self) -> Failure {
         match self.0 {
-            Kind::Foreign { error, type_name } => {
-                let failure = Failure::application(error.to_string()).type_name(short_name(type_name));
-                match source_chain(error.source(), MAX_CAUSES) {
-                    Some(cause) => failure.cause(cause),
-                    None => failure,
-                }
-            }
+            Kind::Foreign { error, type_name } => Failure::from_dyn_error(&*error).type_name(type_name),
             Kind::Failure(failure) => *failure,
             Kind::Cancelled(_) => Failure::cancelled("Cancelled"),
             Kind::CompleteAsync => Failure::application("the activity is completed by somebody else"),
@@ -117,26 +111,10 @@ impl Error {
     }
 }
 
-/// A chain of sources may be circular; a report needs no more of it than this.
-const MAX_CAUSES: usize = 16;
-
-fn source_chain(error: Option<&(dyn StdError + 'static)>, limit: usize) -> Option<Failure> {
-    let error = error.filter(|_| limit > 0)?;
-    if let Some(failure) = error.downcast_ref::<Failure>() {
-        return Some(failure.clone());
-    }
-    let failure = Failure::application(error.to_string());
-    Some(match source_chain(error.source(), limit - 1) {
-        Some(cause) => failure.cause(cause),
-        None => failure,
-    })
-}
-
-/// The last segment of a type's path, without its parameters. Nothing for texts and boxes, whose type says nothing.
-fn short_name(type_name: &str) -> &str {
-    let path = type_name.split('<').next().unwrap_or_default();
-    match path.rsplit("::").next().unwrap_or_default().trim_start_matches('&') {
-        "str" | "String" | "Cow" | "Box" => "",
+/// The name of the type of an error. Texts and boxes have none: their type says nothing.
+fn error_type<E>() -> &'static str {
+    match short_type_name::<E>() {
+        "&str" | "String" | "Cow" | "Box" => "",
         name => name,
     }
 }
@@ -150,7 +128,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
         };
         match error.downcast::<Cancelled>() {
             Ok(cancelled) => Self(Kind::Cancelled(*cancelled)),
-            Err(error) => Self(Kind::Foreign { error, type_name: type_name::<E>() }),
+            Err(error) => Self(Kind::Foreign { error, type_name: error_type::<E>() }),
         }
     }
 }
@@ -254,12 +232,5 @@ mod tests {
         let (_, application) = failure.find_application().expect("an application failure");
         assert!(application.non_retryable);
         assert_eq!((failure.message.as_str(), type_of(&failure)), ("declined with 51", "Declined"));
-    }
-
-    #[test]
-    fn type_names_lose_path_and_parameters() {
-        assert_eq!(short_name("a::b::Error<c::D<e::F>>"), "Error");
-        assert_eq!(short_name("&str"), "");
-        assert_eq!(short_name("alloc::boxed::Box<dyn core::error::Error>"), "");
     }
 }

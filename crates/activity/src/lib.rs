@@ -18,6 +18,7 @@ mod definition;
 mod error;
 mod extensions;
 mod info;
+mod interceptor;
 
 pub use cancellation::{Cancellation, CancellationDetails, Cancelled};
 pub use context::{
@@ -28,6 +29,7 @@ pub use definition::{Activities, Definition, Implementation, Input};
 pub use error::{Error, Result};
 pub use extensions::Extensions;
 pub use info::{Info, WorkflowInfo};
+pub use interceptor::{Interceptor, Next};
 
 /// Paths that generated code names. Not for use by hand.
 #[doc(hidden)]

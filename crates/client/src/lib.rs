@@ -1,1 +1,42 @@
-//! Client for any Temporal server
+//! Client for any Temporal server: start workflows, and signal, query, update, await, cancel and describe them.
+//!
+//! A [`Client`] belongs to one namespace and shares its [`Connection`] with any number of others; both are cheap to
+//! clone. Every operation is a builder that is awaited, and has an error type of its own whose variants say what a
+//! caller can do.
+//!
+//! ```no_run
+//! use stead_client::Client;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect("localhost:7233").namespace("shop").await?;
+//! let order = client.start_workflow_named("Order", ("sku-1", 2)).id("order-1").task_queue("orders").await?;
+//! order.signal_named("pay", (3,)).await?;
+//! let receipt: String = order.result_as().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What a connection does for every call: the headers that the server expects, a deadline (10 s unless the call says
+//! otherwise), retries of what is worth a retry ([`RetryOptions`]), and a limit on the size of the answer. Requests
+//! are not compressed: for small messages, which nearly all are, it costs more than it saves.
+
+mod client;
+mod connect;
+mod connection;
+mod interceptor;
+mod payloads;
+mod workflow;
+
+#[cfg(feature = "tls")]
+pub use connect::{Tls, TlsMode};
+pub use interceptor::{ClientInterceptor, Next};
+pub use tonic::Code;
+pub use workflow::*;
+pub use {
+    client::Client,
+    connect::{Connect, ConnectError, EnvironmentError, InProcess, KeepAlive, Remote},
+    connection::{
+        CallOptions, Connection, InvalidMetadata, Metadata, RetryKind, RetryOptions, RpcError, SetApiKeyError,
+        WorkflowService,
+    },
+};

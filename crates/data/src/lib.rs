@@ -1,1 +1,43 @@
-//! Payload conversion, failures and typed references of the stead SDK for Temporal
+//! Everything typed that crosses a boundary of the stead SDK for Temporal.
+//!
+//! A value becomes a [`Payload`] and back through the [`DataConverter`]; an error becomes a [`Failure`] and back
+//! through [`IntoFailure`] and [`FromFailure`]; a handler is named by a typed reference such as [`Signal`], which
+//! carries the types of its arguments and result, so that a caller in another crate is checked by the compiler.
+//!
+//! What is not here: any runtime, transport or clock. A crate of contracts depends on this crate alone.
+
+mod codec;
+pub mod convert;
+pub mod failure;
+pub mod history;
+mod options;
+mod references;
+mod retry;
+mod search_attributes;
+pub mod time;
+
+pub use codec::{BoxFuture, CodecError, PayloadCodec};
+pub use convert::{Binary, ConversionError, DataConverter, PayloadConverter, Proto, Raw};
+pub use failure::{
+    ActivityFailure, ApplicationFailure, ChildWorkflowFailure, Failure, FailureCategory, FailureKind, FromFailure,
+    IntoFailure, NexusHandlerFailure, NexusOperationFailure, NexusRetryBehavior, RetryState, TimeoutKind,
+    short_type_name,
+};
+pub use options::{Headers, PayloadMap, Priority, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+pub use references::{Activity, Arg, Query, Returns, Signal, Untyped, Update, WorkflowFn, WorkflowType};
+pub use retry::{InvalidRetryPolicy, RetryPolicy};
+pub use search_attributes::{
+    Bool, Datetime, Double, Int, Keyword, KeywordList, SearchAttribute, SearchAttributeError, SearchAttributeType,
+    SearchAttributeUpdate, SearchAttributes, Text,
+};
+/// A serialized value with its metadata, as it travels on the wire.
+pub use stead_proto::common::v1::Payload;
+pub use time::{days, hours, millis, mins, secs};
+
+/// What the macros' expansions name. Not a public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate as data;
+    pub use serde;
+    pub use stead_proto as proto;
+}

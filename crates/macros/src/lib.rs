@@ -1,1 +1,211 @@
-//! Macros of the stead SDK for Temporal
+//! Macros of the stead SDK for Temporal.
+//!
+//! This file is the table of contents; users find the macros re-exported by `stead`. The road through the crate is
+//! `parse` (tokens to syntax), `model` (syntax to meaning), `validate` (what a user may have got wrong), `expand`
+//! (meaning to code), and on a mistake `fallback` (as much code as keeps one mistake at one message). `lint` looks for
+//! calls that workflow code must not make.
+//!
+//! # Typed references next to plain methods
+//!
+//! An inherent constant and an inherent method cannot share a name, but an inherent constant and a *trait's* method
+//! can: paths (`Order::pay`) prefer inherent items, and method calls (`order.pay(p)`) do not see constants. So handlers
+//! move into a generated trait, `OrderMethods`, and constants of the same names take their place:
+//!
+//! - `Order::pay` is a `Signal<Order, Payment>`; an editor that is asked for its definition goes to the method.
+//! - `order.pay(p)` and `self.pay(p)` call the method, as ever. Another module imports `OrderMethods` first.
+//! - `Order::pay(&order, p)` is not available, since `Order::pay` is the constant.
+//!
+//! # Paths
+//!
+//! The code that is written names everything through `::stead::__private`. Those who depend on single crates say which
+//! one stands in: `#[workflow(crate = stead_workflow)]`, `#[activities(crate = stead_activity)]`,
+//! `#[contract(crate = stead_data)]`, `#[failure(crate = stead_data)]`.
+
+mod expand;
+mod fallback;
+mod lint;
+mod model;
+mod parse;
+mod validate;
+
+use proc_macro::TokenStream;
+
+/// Makes a type a workflow.
+///
+/// It goes on the one impl block that holds the handlers:
+///
+/// ```ignore
+/// use stead::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Order {
+///     paid: Cell<bool>,
+/// }
+///
+/// #[workflow]
+/// impl Order {
+///     #[run]
+///     async fn run(&self, input: OrderInput) -> workflow::Result<Receipt> {
+///         workflow::wait_until(|| self.paid.get()).await?;
+///         Ok(Receipt { no: 1 })
+///     }
+///
+///     #[signal]
+///     fn pay(&self, payment: Payment) {
+///         self.paid.set(payment.amount >= 3);
+///     }
+///
+///     #[query]
+///     fn is_paid(&self) -> bool {
+///         self.paid.get()
+///     }
+/// }
+/// ```
+///
+/// # Options
+///
+/// The workflow type is the name of the Rust type, unless `#[workflow("Name")]` or `#[workflow(name = "Name")]` says
+/// otherwise. A name may be any constant expression, such as `name = T::NAME` in a generic impl block, and for handlers
+/// likewise. `crate = path` says where the SDK is found, if not at `::stead`.
+///
+/// # Methods
+///
+/// | attribute | method |
+/// |---|---|
+/// | `#[run]` | exactly one, `async`; its arguments are the workflow's input |
+/// | `#[init]` | at most one; takes the arguments of `run` by reference (or none) and returns `Self`. Without it the type implements `Default` |
+/// | `#[signal]` | `async` or not |
+/// | `#[query]` | not `async`, takes `&self` |
+/// | `#[update]` | `async` or not; `#[update(validator = check)]` names a method with the same arguments by reference |
+///
+/// `name = ".."` renames a signal, query or update on the wire. Handlers take `&self`, or `self: Rc<Self>` where a
+/// spawned task needs to keep it, and own their arguments; several arguments travel as a payload each, and callers pass
+/// a tuple. They return a value, or a `Result` of one; a type alias of a `Result` must end in `Result` and have the
+/// value as its first parameter, as `workflow::Result<T>` does. Methods without an attribute are helpers and stay as
+/// they are.
+///
+/// # Contracts
+///
+/// `#[workflow] impl ShippingHandlers for MyShipping` implements a contract (see [`macro@contract`]): names come from
+/// it, and the compiler checks completeness and types. `#[init]` and helpers may stand in the same block.
+///
+/// # Determinism
+///
+/// Calls that would differ when the code is replayed (clocks, randomness, threads, I/O, `tokio::select!` …) are errors
+/// that name what to use instead, and hash maps, which iterate in random order, are warnings. Both look at the text of
+/// this block only. Where such a call is harmless, `workflow::nondeterministic! { .. }` lets it pass, and
+/// `#[allow(deprecated)]` on the method silences the warnings.
+#[proc_macro_attribute]
+pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::workflow::attribute(arguments.into(), item.into()).into()
+}
+
+/// Makes the methods of a type activities.
+///
+/// ```ignore
+/// use stead::prelude::*;
+///
+/// struct Payments {
+///     db: Db,
+/// }
+///
+/// #[activities]
+/// impl Payments {
+///     #[activity]
+///     async fn charge(&self, order: Order) -> activity::Result<Receipt> {
+///         Ok(self.db.charge(&order).await?)
+///     }
+///
+///     #[activity(name = "resize-image", errors(TooLarge))]
+///     fn resize(&self, width: u32, height: u32) -> activity::Result<Image> {
+///         Ok(Image::new(width, height)?)
+///     }
+/// }
+/// ```
+///
+/// `Payments::charge` is then a typed reference to call the activity with, and `payments.charge(order)` still the
+/// method (see the note on `PaymentsMethods` at the top of this crate). An `async` activity runs on the asynchronous
+/// runtime and must be `Send`; one that is not `async` runs on the blocking pool.
+///
+/// `#[activity]` methods take `&self`, `self: Arc<Self>` or no `self`, own their arguments, and return a value or a
+/// `Result` of one. Methods without the attribute are helpers and stay as they are.
+///
+/// # Options
+///
+/// - `#[activity(name = "..")]`: the activity type, if not the method's name.
+/// - `#[activity(errors(A, B))]`: error types that derive [`macro@IntoFailure`] and that `?` may put into an
+///   `activity::Error`. They reach the caller with their type and fields.
+/// - `#[activities(part = 2)]`: a type may have several blocks. The first one is plain, the others are numbered from 2
+///   on, without a gap. Registering the type registers all of them. The methods of part 2 are in `PaymentsMethods2`.
+/// - `#[activities(crate = path)]`: where the SDK is found, if not at `::stead`.
+#[proc_macro_attribute]
+pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::activities::attribute(arguments.into(), item.into()).into()
+}
+
+/// Declares what a workflow or activities look like from outside, apart from their code.
+///
+/// A crate of contracts needs `stead` with `default-features = false, features = ["contract"]` only.
+///
+/// ```ignore
+/// #[contract("Shipping")]
+/// pub trait Shipping {
+///     #[run]
+///     fn run(&self, order: String) -> Receipt;
+///     #[signal]
+///     fn hold(&self, why: String);
+///     #[query]
+///     fn held(&self) -> bool;
+/// }
+/// ```
+///
+/// The trait becomes a type, `Shipping`, whose constants are the typed references (`Shipping::run`, `Shipping::hold`),
+/// and, if it has a `#[run]`, a trait `ShippingHandlers` that a worker implements with
+/// `#[workflow] impl ShippingHandlers for MyShipping`.
+///
+/// Methods are written with the value that a caller gets: an implementation may return it or a `Result` of it. `run` is
+/// always `async` there; signals and updates are if the contract says `async fn`. A method takes `&self`, or
+/// `self: Rc<Self>` if implementations need to keep it.
+///
+/// `#[activity]` methods (which other programs implement, in any language) become references as well.
+/// `name = ".."` on a method and on the contract gives the name on the wire; `crate = path` says where the SDK is
+/// found, if not at `::stead`.
+#[proc_macro_attribute]
+pub fn contract(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::contract::attribute(arguments.into(), item.into()).into()
+}
+
+/// Makes an error type an application failure, and back.
+///
+/// ```ignore
+/// #[derive(Debug, thiserror::Error, IntoFailure)]
+/// enum OrderError {
+///     #[error("not paid in time")]
+///     Unpaid,
+///     #[error("no such item {sku}")]
+///     #[failure(non_retryable)]
+///     UnknownItem { sku: String },
+/// }
+/// ```
+///
+/// The failure's message is what `Display` writes, its type the name of the variant (of the struct, for a struct), and
+/// its details one JSON object of the fields; fields of a tuple are called `0`, `1` … On the other side,
+/// `error.application::<OrderError>()` gives the variant again, by that type name and from those details.
+///
+/// The type implements `Display`, and its fields serde's `Serialize` and `DeserializeOwned`; `#[serde(..)]` attributes
+/// of fields are honoured.
+///
+/// # Options
+///
+/// On a variant or a struct, and but for `type` on a whole enum:
+///
+/// - `#[failure(type = "..")]`: another type name.
+/// - `#[failure(non_retryable)]`: the server does not retry.
+/// - `#[failure(next_retry_delay = "1m30s")]`: how long the server waits before the next attempt; units are `ms`, `s`,
+///   `m`, `h` and `d`.
+/// - `#[failure(benign)]`: an expected outcome, which is neither logged nor counted as a failure.
+/// - `#[failure(crate = path)]`, on the type: where the SDK is found, if not at `::stead`.
+#[proc_macro_derive(IntoFailure, attributes(failure, serde))]
+pub fn into_failure(item: TokenStream) -> TokenStream {
+    expand::failure::derive(item.into()).into()
+}

@@ -4,7 +4,8 @@
 //! [`common::v1::Payload`]. Bytes are [`bytes::Bytes`], so that payloads are moved and not copied; maps are ordered.
 //! Well-known types are those of [`prost_types`].
 //!
-//! There is no logic here, and no build script: the code is generated once, by `cargo xtask codegen`, and committed.
+//! There is no logic here but [`visit`], which finds the payloads in a message, and no build script: the code is generated
+//! once, by `cargo xtask codegen`, and committed.
 //!
 //! # Features
 //!
@@ -31,6 +32,7 @@
 
 #[cfg(feature = "json")]
 pub mod json;
+pub mod visit;
 
 /// Includes a generated file.
 macro_rules! generated {

@@ -1,1 +1,78 @@
-//! Authoring API and deterministic executor for workflows
+//! Authoring API and deterministic executor for workflows of the stead SDK for Temporal.
+//!
+//! Workflow code is async Rust that waits for nothing but what this crate offers: [activities](activity()),
+//! [timers](sleep), [its own state](wait_until), and futures built of those ([`join!`], [`select!`], [`join_all`],
+//! [`spawn`]). It runs on one thread, in an order that history alone decides, so that a replay takes the same path. State
+//! is shared by `Cell`, [`State`] and `Rc`; there is no context parameter: the functions of this crate know the run they
+//! are called in.
+//!
+//! **Dropping cancels.** A pending operation that is dropped is cancelled; a handle, such as that of
+//! [`start`](ActivityCall::start), is detached. Cancellation of the workflow makes what is pending, and what starts
+//! later, resolve as [`Cancelled`], unless it is [shielded](shield).
+//!
+//! **Errors.** See [`Error`] for what `Err` and a panic do.
+//!
+//! What is not here: history, transport, clocks, threads. A [`Definition`] makes a
+//! [`Guest`](stead_activation::Guest), which turns activations into commands, and whoever drives it does the rest.
+
+mod context;
+mod continue_as_new;
+mod definition;
+mod error;
+mod executor;
+mod guest;
+mod handlers;
+mod info;
+mod instance;
+mod interceptor;
+mod join;
+mod ops;
+mod panic;
+mod patch;
+mod program;
+mod random;
+mod runtime;
+mod scope;
+mod signals;
+mod spawn;
+mod state;
+mod waker;
+
+pub use continue_as_new::{NextRun, continue_as_new};
+pub use definition::{
+    Arguments, Handler, LocalBoxFuture, QueryCall, SignalCall, UpdateCall, ValidateCall, Workflow,
+};
+pub use error::{ActivityError, Cancelled, Error, Result};
+pub use guest::{Definition, GuestOptions, LastOperation};
+pub use info::{
+    Info, continue_as_new_suggested, deployment_version, history_length, history_size, info, memo,
+    now, replay,
+};
+pub use interceptor::WorkflowInterceptor;
+pub use join::{JoinAll, join_all};
+pub use ops::activity::{
+    ActivityCall, ActivityHandle, Bounded, RunActivity, Unbounded, activity, activity_named,
+};
+pub use ops::timer::{Sleep, sleep};
+pub use ops::wait::{
+    AllHandlersFinished, WaitUntil, WaitUntilTimeout, all_handlers_finished, wait_until,
+};
+pub use patch::{deprecate_patch, patched};
+pub use random::{Draw, random, uuid};
+pub use scope::{WaitCancelled, cancellation_reason, cancelled, is_cancelled, shield};
+pub use signals::on_signal_dynamic;
+pub use spawn::{JoinHandle, spawn};
+pub use state::State;
+/// What cancelling an activity means.
+pub use stead_activation::ActivityCancellation;
+/// Ids of another workflow, the version of a deployment: parts of [`Info`].
+pub use stead_activation::{DeploymentVersion, ExecutionRef, ParentExecution};
+
+/// What the expansions of macros name. Not part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate as workflow;
+    pub use crate::definition::encode_with;
+    pub use serde;
+    pub use stead_data as data;
+}

@@ -13,6 +13,6 @@ async fn main() -> stead::Result<()> {
         .max_cached_workflows(arguments[2].parse()?)
         .build()?;
     println!("ready");
-    worker.run_until(tokio::signal::ctrl_c()).await??;
+    worker.run_until(tokio::signal::ctrl_c()).await?;
     Ok(())
 }

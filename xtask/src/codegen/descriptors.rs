@@ -1,6 +1,6 @@
-//! The part of a descriptor set that one message needs: what the JSON mapping embeds.
+//! The part of a descriptor set that one message needs: what the JSON mapping embeds, and where payloads are sought.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use prost_types::field_descriptor_proto::Type;
@@ -15,6 +15,12 @@ pub(super) fn closure(all: &FileDescriptorSet, root: &str) -> Result<FileDescrip
         file.dependency.retain(|import| kept.contains(import));
     }
     Ok(FileDescriptorSet { file: files })
+}
+
+/// The messages that `root` refers to directly or through others, and itself, by full name with the leading dot.
+pub(super) fn messages<'a>(all: &'a FileDescriptorSet, root: &str) -> Result<BTreeMap<String, &'a DescriptorProto>> {
+    let reached = reach(all, root)?;
+    Ok(reached.into_iter().filter_map(|name| Some((name.clone(), find(all, &name)?))).collect())
 }
 
 /// Full names, with the leading dot, of what `root` refers to directly or through others.
@@ -43,11 +49,7 @@ fn trim(file: &FileDescriptorProto, reached: &BTreeSet<String>) -> Option<FileDe
     let package = format!(".{}", file.package());
     let is_reached = |name: &str| reached.contains(&format!("{package}.{name}"));
     let trimmed = FileDescriptorProto {
-        message_type: file
-            .message_type
-            .iter()
-            .filter_map(|message| trim_message(message, &package, reached))
-            .collect(),
+        message_type: file.message_type.iter().filter_map(|message| trim_message(message, &package, reached)).collect(),
         enum_type: file.enum_type.iter().filter(|kind| is_reached(kind.name())).cloned().collect(),
         service: Vec::new(),
         source_code_info: None,
@@ -58,23 +60,12 @@ fn trim(file: &FileDescriptorProto, reached: &BTreeSet<String>) -> Option<FileDe
 }
 
 /// A message stays while it or something nested in it is reached.
-fn trim_message(
-    message: &DescriptorProto,
-    scope: &str,
-    reached: &BTreeSet<String>,
-) -> Option<DescriptorProto> {
+fn trim_message(message: &DescriptorProto, scope: &str, reached: &BTreeSet<String>) -> Option<DescriptorProto> {
     let name = format!("{scope}.{}", message.name());
-    let nested_type: Vec<_> = message
-        .nested_type
-        .iter()
-        .filter_map(|nested| trim_message(nested, &name, reached))
-        .collect();
-    let enum_type: Vec<_> = message
-        .enum_type
-        .iter()
-        .filter(|kind| reached.contains(&format!("{name}.{}", kind.name())))
-        .cloned()
-        .collect();
+    let nested_type: Vec<_> =
+        message.nested_type.iter().filter_map(|nested| trim_message(nested, &name, reached)).collect();
+    let enum_type: Vec<_> =
+        message.enum_type.iter().filter(|kind| reached.contains(&format!("{name}.{}", kind.name()))).cloned().collect();
     if reached.contains(&name) {
         return Some(DescriptorProto { nested_type, enum_type, ..message.clone() });
     }

@@ -1215,11 +1215,15 @@ pub mod history_event {
         ),
         #[prost(message, tag = "33")]
         WorkflowExecutionContinuedAsNewEventAttributes(
-            super::WorkflowExecutionContinuedAsNewEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::WorkflowExecutionContinuedAsNewEventAttributes,
+            >,
         ),
         #[prost(message, tag = "34")]
         StartChildWorkflowExecutionInitiatedEventAttributes(
-            super::StartChildWorkflowExecutionInitiatedEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::StartChildWorkflowExecutionInitiatedEventAttributes,
+            >,
         ),
         #[prost(message, tag = "35")]
         StartChildWorkflowExecutionFailedEventAttributes(
@@ -1271,7 +1275,9 @@ pub mod history_event {
         ),
         #[prost(message, tag = "47")]
         WorkflowExecutionUpdateRejectedEventAttributes(
-            super::WorkflowExecutionUpdateRejectedEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::WorkflowExecutionUpdateRejectedEventAttributes,
+            >,
         ),
         #[prost(message, tag = "48")]
         WorkflowExecutionUpdateCompletedEventAttributes(

@@ -1,0 +1,107 @@
+//! `acts ADDRESS N K CONC`, `idle ADDRESS N`, `replay ADDRESS N K`: what the SDK costs, in one line.
+//!
+//! `cargo xtask bench` runs it and the same program on the official SDK (`peers/official`) by turns, and compares.
+
+mod measure;
+mod workflows;
+
+use futures_util::{StreamExt as _, stream};
+use stead::data::history::History;
+use stead::prelude::*;
+use stead::testing::Replayer;
+
+use measure::{Arguments, Meter, Mode};
+use workflows::{Acts, Echo, Idle};
+
+#[tokio::main]
+async fn main() -> stead::Result<()> {
+    let bench = Bench::connect(Arguments::parse()?).await?;
+    let worker = Worker::builder(&bench.client, &bench.task_queue)
+        .workflow::<Acts>()
+        .workflow::<Idle>()
+        .activities(Echo)
+        .max_cached_workflows(20_000)
+        .build()?;
+    let mut outcome = Ok(());
+    worker.run_until(async { outcome = bench.run().await }).await?;
+    outcome
+}
+
+struct Bench {
+    arguments: Arguments,
+    client: Client,
+    task_queue: String,
+}
+
+impl Bench {
+    async fn connect(arguments: Arguments) -> stead::Result<Self> {
+        let client = Client::connect(arguments.address.as_str()).namespace("default").await?;
+        let task_queue = format!("bench-{}", std::process::id());
+        Ok(Self { arguments, client, task_queue })
+    }
+
+    async fn run(&self) -> stead::Result<()> {
+        tokio::time::sleep(measure::SETTLE).await;
+        match self.arguments.mode {
+            Mode::Acts => self.acts().await,
+            Mode::Idle => self.idle().await,
+            Mode::Replay => self.replay().await,
+        }
+    }
+
+    async fn acts(&self) -> stead::Result<()> {
+        let Arguments { count, activities, concurrency, .. } = self.arguments;
+        let meter = Meter::start();
+        let mut runs = stream::iter(0..count).map(|i| self.sum(i, activities)).buffer_unordered(concurrency);
+        while let Some(sum) = runs.next().await {
+            assert_eq!(sum?, measure::sum(activities));
+        }
+        meter.report_acts(&self.arguments);
+        Ok(())
+    }
+
+    async fn sum(&self, i: usize, activities: u32) -> stead::Result<u32> {
+        let run = self.client.execute_workflow(Acts::run, activities);
+        Ok(run.id(self.id(i)).task_queue(&self.task_queue).await?)
+    }
+
+    async fn idle(&self) -> stead::Result<()> {
+        let Arguments { count, concurrency, .. } = self.arguments;
+        let meter = Meter::start();
+        let mut starts = stream::iter(0..count).map(|i| self.wait_for_ever(i)).buffer_unordered(concurrency);
+        while let Some(started) = starts.next().await {
+            started?;
+        }
+        tokio::time::sleep(measure::SETTLE_IDLE).await;
+        meter.report_idle(&self.arguments);
+        Ok(())
+    }
+
+    async fn wait_for_ever(&self, i: usize) -> stead::Result<()> {
+        self.client.start_workflow(Idle::run, 1).id(self.id(i)).task_queue(&self.task_queue).await?;
+        Ok(())
+    }
+
+    async fn replay(&self) -> stead::Result<()> {
+        let history = self.record().await?;
+        let events = history.0.events.len();
+        let histories = vec![history; self.arguments.count];
+        let meter = Meter::start();
+        for history in histories {
+            Replayer::new().workflow::<Acts>().replay(history)?;
+        }
+        meter.report_replay(&self.arguments, events);
+        Ok(())
+    }
+
+    async fn record(&self) -> stead::Result<History> {
+        let start = self.client.start_workflow(Acts::run, self.arguments.activities);
+        let handle = start.id(self.id(0)).task_queue(&self.task_queue).await?;
+        handle.result().await?;
+        Ok(handle.history().await?)
+    }
+
+    fn id(&self, i: usize) -> String {
+        format!("{}-{i}", self.task_queue)
+    }
+}

@@ -1,0 +1,123 @@
+//! Arguments, clocks and output lines, the same for every program that is compared.
+
+use std::time::{Duration, Instant};
+
+use cpu_time::ProcessTime;
+
+/// From the worker's start to the first measurement.
+pub const SETTLE: Duration = Duration::from_millis(500);
+
+/// From the last idle workflow's start to the measurement of memory.
+pub const SETTLE_IDLE: Duration = Duration::from_secs(5);
+
+const USAGE: &str = "usage: acts ADDRESS N [K] [CONC] | idle ADDRESS N | replay ADDRESS N [K]";
+
+/// What is measured.
+#[derive(Clone, Copy)]
+pub enum Mode {
+    /// Workflows of `K` activities, from start to result.
+    Acts,
+    /// Workflows that wait, in the cache.
+    Idle,
+    /// One history of `K` activities, again and again.
+    Replay,
+}
+
+/// The command line.
+pub struct Arguments {
+    pub mode: Mode,
+    pub address: String,
+    /// `N`: workflows, or replays.
+    pub count: usize,
+    /// `K`, by default 5.
+    pub activities: u32,
+    /// How many workflows are started at a time, by default 50.
+    pub concurrency: usize,
+}
+
+impl Arguments {
+    /// Reads the command line of this process.
+    pub fn parse() -> Result<Self, String> {
+        Self::from_words(std::env::args().skip(1)).ok_or_else(|| USAGE.to_owned())
+    }
+
+    fn from_words(mut words: impl Iterator<Item = String>) -> Option<Self> {
+        let mode = match words.next()?.as_str() {
+            "acts" => Mode::Acts,
+            "idle" => Mode::Idle,
+            "replay" => Mode::Replay,
+            _ => return None,
+        };
+        Some(Self {
+            mode,
+            address: words.next()?,
+            count: words.next()?.parse().ok()?,
+            activities: words.next().map_or(Some(5), |word| word.parse().ok())?,
+            concurrency: words.next().map_or(Some(50), |word| word.parse().ok())?,
+        })
+    }
+}
+
+/// What the workflow of `activities` activities returns.
+pub fn sum(activities: u32) -> u32 {
+    (0..activities).sum()
+}
+
+/// Time, CPU time and memory since a moment.
+pub struct Meter {
+    started: Instant,
+    cpu: ProcessTime,
+    memory: u64,
+}
+
+impl Meter {
+    pub fn start() -> Self {
+        Self { started: Instant::now(), cpu: ProcessTime::now(), memory: resident_kilobytes() }
+    }
+
+    pub fn report_acts(&self, arguments: &Arguments) {
+        let Arguments { count: n, activities: k, concurrency, .. } = arguments;
+        let (time, cpu) = self.seconds();
+        let rate = *n as f64 / time;
+        println!(
+            "acts n={n} k={k} conc={concurrency}: {time:.2}s {rate:.1} wf/s {:.1} acts/s; \
+             process cpu {cpu:.2}s = {:.3} ms/wf; rss {} kB",
+            rate * f64::from(*k),
+            cpu * 1e3 / *n as f64,
+            resident_kilobytes()
+        );
+    }
+
+    pub fn report_idle(&self, arguments: &Arguments) {
+        let n = arguments.count;
+        let (_, cpu) = self.seconds();
+        let (before, after) = (self.memory, resident_kilobytes());
+        println!(
+            "idle n={n}: rss {before} -> {after} kB = {:.2} kB/wf; cpu {:.3} ms/wf",
+            after.saturating_sub(before) as f64 / n as f64,
+            cpu * 1e3 / n as f64
+        );
+    }
+
+    pub fn report_replay(&self, arguments: &Arguments, events: usize) {
+        let Arguments { count: n, activities: k, .. } = arguments;
+        let (time, cpu) = self.seconds();
+        let total = (events * n) as f64;
+        println!(
+            "replay k={k} events={events} n={n}: {time:.3}s = {:.0} events/s; cpu {cpu:.2}s = {:.2} us/event",
+            total / time,
+            cpu * 1e6 / total
+        );
+    }
+
+    fn seconds(&self) -> (f64, f64) {
+        (self.started.elapsed().as_secs_f64(), self.cpu.elapsed().as_secs_f64())
+    }
+}
+
+/// Linux says it in `/proc`; elsewhere memory is reported as zero.
+fn resident_kilobytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}

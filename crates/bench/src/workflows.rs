@@ -1,0 +1,47 @@
+//! What both programs run: `K` activities one after the other, and a workflow that waits for ever.
+
+use stead::prelude::*;
+
+#[derive(Default)]
+pub struct Acts;
+
+#[workflow]
+impl Acts {
+    #[run]
+    pub async fn run(&self, n: u32) -> workflow::Result<u32> {
+        let mut sum = 0u32;
+        for i in 0..n {
+            sum = sum.wrapping_add(workflow::activity(Echo::echo, i).start_to_close(secs(30)).await?);
+        }
+        Ok(sum)
+    }
+}
+
+#[derive(Default)]
+pub struct Idle {
+    done: Cell<bool>,
+}
+
+#[workflow]
+impl Idle {
+    #[run]
+    pub async fn run(&self, _: u32) -> workflow::Result<u32> {
+        workflow::wait_until(|| self.done.get()).await?;
+        Ok(1)
+    }
+
+    #[signal]
+    pub fn finish(&self, _: u32) {
+        self.done.set(true);
+    }
+}
+
+pub struct Echo;
+
+#[activities]
+impl Echo {
+    #[activity]
+    pub async fn echo(&self, i: u32) -> activity::Result<u32> {
+        Ok(i)
+    }
+}

@@ -1,0 +1,384 @@
+//! [`Connect`]: everything a connection and its client can be told before they exist.
+
+mod address;
+mod environment;
+mod error;
+#[cfg(feature = "tls")]
+mod tls;
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use stead_data::DataConverter;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{
+    client::{Client, Parts},
+    connection::{CallOptions, Connection, Metadata, RetryOptions, Settings, Transport},
+    interceptor::ClientInterceptor,
+};
+use address::Address;
+use environment::Environment;
+
+pub use error::{ConnectError, EnvironmentError};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsMode};
+
+/// A client to be: awaiting it connects.
+///
+/// Made by [`Client::connect`], [`Client::from_env`] and [`Client::with_service`]. `Debug` shows no secret.
+#[must_use = "nothing happens until it is awaited"]
+pub struct Connect<T = Remote> {
+    target: T,
+    options: Options,
+    /// The first setter's complaint; it comes out at the await.
+    error: Option<ConnectError>,
+}
+
+/// A server at an address.
+pub struct Remote {
+    address: String,
+    #[cfg(feature = "tls")]
+    tls: TlsMode,
+    keep_alive: Option<KeepAlive>,
+    connect_timeout: Duration,
+    lazy: bool,
+}
+
+/// A service in this process.
+pub struct InProcess {
+    transport: Transport,
+}
+
+struct Options {
+    namespace: String,
+    identity: Option<String>,
+    api_key: Option<String>,
+    metadata: Metadata,
+    retry: RetryOptions,
+    max_response_size: usize,
+    converter: DataConverter,
+    interceptors: Vec<Arc<dyn ClientInterceptor>>,
+}
+
+/// Pings that tell whether an idle connection still works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeepAlive {
+    /// Time between two pings. Default: 30 s.
+    pub interval: Duration,
+    /// A connection whose ping is not answered in this time is closed. Default: 15 s.
+    pub timeout: Duration,
+}
+
+impl KeepAlive {
+    /// Sets the time between two pings.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets the time in which a ping must be answered.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(30), timeout: Duration::from_secs(15) }
+    }
+}
+
+impl<T> Connect<T> {
+    fn new(target: T) -> Self {
+        Self { target, options: Options::default(), error: None }
+    }
+
+    /// The namespace of the client. Default: `default`.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.options.namespace = namespace.into();
+        self
+    }
+
+    /// Who the server says did something. Default: process id and host name, `4711@build-3`.
+    pub fn identity(mut self, identity: impl Into<String>) -> Self {
+        self.options.identity = Some(identity.into());
+        self
+    }
+
+    /// Authenticates with an API key; [`Connection::set_api_key`] replaces it later. It turns TLS on.
+    ///
+    /// A header `authorization` that is set with [`metadata`](Self::metadata) wins over it.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.options.api_key = Some(key.into());
+        self
+    }
+
+    /// Sends a header with every call, see [`Metadata::insert`].
+    pub fn metadata(mut self, key: &str, value: impl AsRef<[u8]>) -> Self {
+        if let Err(error) = self.options.metadata.insert(key, value) {
+            self.error.get_or_insert(error.into());
+        }
+        self
+    }
+
+    /// How failed calls are tried again.
+    pub fn retry(mut self, retry: RetryOptions) -> Self {
+        self.options.retry = retry;
+        self
+    }
+
+    /// The largest answer that is accepted, in bytes. Default: 128 MiB, far over what a server sends in one piece.
+    pub fn max_response_size(mut self, bytes: usize) -> Self {
+        self.options.max_response_size = bytes;
+        self
+    }
+
+    /// How values become payloads, and which codec those pass through. Default: JSON, no codec.
+    pub fn data_converter(mut self, converter: DataConverter) -> Self {
+        self.options.converter = converter;
+        self
+    }
+
+    /// Adds an interceptor; the one added first is the outermost.
+    pub fn interceptor(mut self, interceptor: impl ClientInterceptor) -> Self {
+        self.options.interceptors.push(Arc::new(interceptor));
+        self
+    }
+}
+
+impl Connect<Remote> {
+    pub(crate) fn to(address: impl Into<String>) -> Self {
+        Self::new(Remote {
+            address: address.into(),
+            #[cfg(feature = "tls")]
+            tls: TlsMode::Auto,
+            keep_alive: Some(KeepAlive::default()),
+            connect_timeout: Duration::from_secs(10),
+            lazy: false,
+        })
+    }
+
+    pub(crate) fn from_env() -> Self {
+        match Environment::current().into_connect() {
+            Ok(connect) => connect,
+            Err(error) => Self { error: Some(error.into()), ..Self::to("") },
+        }
+    }
+
+    /// Whether and how to encrypt: `true`, `false` or a [`Tls`]. Default: on if there is an API key or the address
+    /// starts with `https://`.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: impl Into<TlsMode>) -> Self {
+        self.target.tls = tls.into();
+        self
+    }
+
+    /// Pings on an idle connection; `None` for none. Default: every 30 s, answered within 15 s.
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.target.keep_alive = keep_alive.into();
+        self
+    }
+
+    /// Time in which a connection must be made. Default: 10 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.target.connect_timeout = timeout;
+        self
+    }
+
+    /// Connects at the first call instead of now, so that awaiting this does not fail for want of a server.
+    pub fn lazy(mut self) -> Self {
+        self.target.lazy = true;
+        self
+    }
+
+    async fn connect(self) -> Result<Client, ConnectError> {
+        let Self { target, options, error } = self;
+        error.map_or(Ok(()), Err)?;
+        let (endpoint, may_send_secrets) = target.endpoint(options.api_key.is_some())?;
+        let channel = if target.lazy { endpoint.connect_lazy() } else { target.reach(&endpoint).await? };
+        let transport = crate::connection::boxed(channel);
+        options.finish(transport, &target.address, may_send_secrets, target.lazy).await
+    }
+}
+
+impl Connect<InProcess> {
+    pub(crate) fn over(transport: Transport) -> Self {
+        Self::new(InProcess { transport })
+    }
+
+    async fn connect(self) -> Result<Client, ConnectError> {
+        let Self { target, options, error } = self;
+        error.map_or(Ok(()), Err)?;
+        options.finish(target.transport, "in-process", true, false).await
+    }
+}
+
+impl Remote {
+    /// How to get there, and whether secrets may travel there.
+    fn endpoint(&self, has_api_key: bool) -> Result<(Endpoint, bool), ConnectError> {
+        let address = Address::parse(&self.address).ok_or(ConnectError::InvalidAddress)?;
+        let encrypted = self.is_encrypted(&address, has_api_key)?;
+        let may_send_secrets = encrypted || address.is_loopback();
+        if has_api_key && !may_send_secrets {
+            return Err(ConnectError::ApiKeyWithoutTls { address: self.address.clone() });
+        }
+        let uri = address.uri(encrypted).map_err(|_| ConnectError::InvalidAddress)?;
+        let mut endpoint = Endpoint::from(uri).connect_timeout(self.connect_timeout);
+        if let Some(KeepAlive { interval, timeout }) = self.keep_alive {
+            endpoint =
+                endpoint.http2_keep_alive_interval(interval).keep_alive_timeout(timeout).keep_alive_while_idle(true);
+        }
+        if encrypted {
+            endpoint = self.encrypt(endpoint)?;
+        }
+        Ok((endpoint, may_send_secrets))
+    }
+
+    #[cfg(feature = "tls")]
+    fn is_encrypted(&self, address: &Address, has_api_key: bool) -> Result<bool, ConnectError> {
+        Ok(match self.tls {
+            TlsMode::On(_) => true,
+            TlsMode::Off => false,
+            TlsMode::Auto => address.encrypted.unwrap_or(has_api_key),
+        })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn is_encrypted(&self, address: &Address, has_api_key: bool) -> Result<bool, ConnectError> {
+        match address.encrypted.unwrap_or(has_api_key && !address.is_loopback()) {
+            true => Err(ConnectError::TlsNotBuilt { address: self.address.clone() }),
+            false => Ok(false),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn encrypt(&self, endpoint: Endpoint) -> Result<Endpoint, ConnectError> {
+        let tls = match &self.tls {
+            TlsMode::On(tls) => tls.clone(),
+            TlsMode::Auto | TlsMode::Off => Tls::new(),
+        };
+        endpoint
+            .tls_config(tls.into_config())
+            .map_err(|error| ConnectError::Tls { address: self.address.clone(), source: error.into() })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn encrypt(&self, _endpoint: Endpoint) -> Result<Endpoint, ConnectError> {
+        Err(ConnectError::TlsNotBuilt { address: self.address.clone() })
+    }
+
+    async fn reach(&self, endpoint: &Endpoint) -> Result<Channel, ConnectError> {
+        let unreachable = |source| ConnectError::Unreachable { address: self.address.clone(), source };
+        match tokio::time::timeout(self.connect_timeout, endpoint.connect()).await {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(error)) => Err(unreachable(error.into())),
+            Err(elapsed) => Err(unreachable(elapsed.into())),
+        }
+    }
+}
+
+impl Options {
+    async fn finish(
+        self,
+        transport: Transport,
+        address: &str,
+        may_send_secrets: bool,
+        lazy: bool,
+    ) -> Result<Client, ConnectError> {
+        let Self { namespace, identity, api_key, metadata, retry, max_response_size, converter, interceptors } = self;
+        let settings =
+            Settings { address: address.into(), metadata, api_key, retry, max_response_size, may_send_secrets };
+        let connection = Connection::new(transport, settings)?;
+        if !lazy {
+            let loaded = connection.load_capabilities(CallOptions::new()).await;
+            loaded.map_err(|source| ConnectError::Refused { address: address.to_owned(), source })?;
+        }
+        let identity = identity.unwrap_or_else(default_identity);
+        Ok(Client::new(Parts { connection, namespace, identity, converter, interceptors }))
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            namespace: "default".to_owned(),
+            identity: None,
+            api_key: None,
+            metadata: Metadata::new(),
+            retry: RetryOptions::default(),
+            max_response_size: 128 * 1024 * 1024,
+            converter: DataConverter::default(),
+            interceptors: Vec::new(),
+        }
+    }
+}
+
+fn default_identity() -> String {
+    let host = hostname::get().map(|name| name.to_string_lossy().into_owned());
+    format!("{}@{}", std::process::id(), host.as_deref().unwrap_or("unknown"))
+}
+
+impl IntoFuture for Connect<Remote> {
+    type Output = Result<Client, ConnectError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.connect())
+    }
+}
+
+impl IntoFuture for Connect<InProcess> {
+    type Output = Result<Client, ConnectError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.connect())
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Connect<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect").field("target", &self.target).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is not an address may be one with credentials.
+        let address = Address::parse(&self.address).map_or("(not an address)", |_| self.address.as_str());
+        let mut shown = f.debug_struct("Remote");
+        shown.field("address", &address);
+        #[cfg(feature = "tls")]
+        shown.field("tls", &self.tls);
+        shown.field("keep_alive", &self.keep_alive).field("connect_timeout", &self.connect_timeout);
+        shown.field("lazy", &self.lazy).finish()
+    }
+}
+
+impl fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InProcess").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("namespace", &self.namespace)
+            .field("identity", &self.identity)
+            .field("has_api_key", &self.api_key.is_some())
+            .field("metadata", &self.metadata)
+            .field("retry", &self.retry)
+            .field("max_response_size", &self.max_response_size)
+            .field("interceptors", &self.interceptors.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,277 @@
+//! [`Connection`]: calls to a server, with deadlines, retries and headers.
+
+mod error;
+mod metadata;
+mod options;
+mod raw;
+mod retry;
+mod service;
+mod transport;
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use prost::Message;
+use stead_proto::workflowservice::v1::{GetSystemInfoRequest, get_system_info_response::Capabilities};
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataMap};
+
+use error::Call;
+use metadata::{AUTHORIZATION, ascii};
+use raw::Raw;
+use retry::Retries;
+
+pub(crate) use transport::{BoxError, Transport, boxed};
+pub use {
+    error::RpcError,
+    metadata::{InvalidMetadata, Metadata},
+    options::CallOptions,
+    retry::{RetryKind, RetryOptions},
+    service::WorkflowService,
+};
+
+/// A connection to a server, shared by any number of clients and workers. Cheap to clone.
+///
+/// It serves every namespace of the server; a [`Client`](crate::Client) adds one namespace and the conversion of
+/// values.
+#[derive(Clone)]
+pub struct Connection {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    transport: Transport,
+    address: Arc<str>,
+    headers: RwLock<Headers>,
+    retry: RetryOptions,
+    max_response_size: usize,
+    may_send_secrets: bool,
+    capabilities: OnceLock<Capabilities>,
+}
+
+/// What [`Connect`](crate::Connect) decided.
+pub(crate) struct Settings {
+    pub(crate) address: Arc<str>,
+    pub(crate) metadata: Metadata,
+    pub(crate) api_key: Option<String>,
+    pub(crate) retry: RetryOptions,
+    pub(crate) max_response_size: usize,
+    pub(crate) may_send_secrets: bool,
+}
+
+/// The headers of every call, ready to be copied into one.
+struct Headers {
+    metadata: Metadata,
+    api_key: Option<String>,
+    ready: MetadataMap,
+}
+
+impl Connection {
+    pub(crate) fn new(transport: Transport, settings: Settings) -> Result<Self, InvalidMetadata> {
+        let Settings { address, metadata, api_key, retry, max_response_size, may_send_secrets } = settings;
+        let headers = RwLock::new(Headers::new(metadata, api_key)?);
+        let capabilities = OnceLock::new();
+        let shared = Shared { transport, address, headers, retry, max_response_size, may_send_secrets, capabilities };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The server's address as it was given; `in-process` for a service in this process.
+    pub fn address(&self) -> &str {
+        &self.shared.address
+    }
+
+    /// The server's raw methods, for what the typed API does not offer.
+    pub fn workflow_service(&self) -> WorkflowService {
+        WorkflowService::new(self.clone())
+    }
+
+    /// What the server can do, as it said when the connection was made; `None` while a lazy connection has not asked.
+    pub fn capabilities(&self) -> Option<&Capabilities> {
+        self.shared.capabilities.get()
+    }
+
+    /// Replaces the API key; calls from now on send the new one, retries of running calls included.
+    ///
+    /// # Errors
+    ///
+    /// The key is not a valid header value, or the connection is neither encrypted nor local.
+    pub fn set_api_key(&self, key: impl Into<String>) -> Result<(), SetApiKeyError> {
+        if !self.shared.may_send_secrets {
+            return Err(SetApiKeyError::NotEncrypted { address: self.address().to_owned() });
+        }
+        self.replace_headers(|headers| Headers::new(headers.metadata.clone(), Some(key.into())))?;
+        Ok(())
+    }
+
+    /// Replaces the headers that are sent with every call; the API key stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`Metadata::insert`].
+    pub fn set_metadata(&self, metadata: Metadata) -> Result<(), InvalidMetadata> {
+        self.replace_headers(|headers| Headers::new(metadata, headers.api_key.clone()))
+    }
+
+    fn replace_headers(
+        &self,
+        replace: impl FnOnce(&Headers) -> Result<Headers, InvalidMetadata>,
+    ) -> Result<(), InvalidMetadata> {
+        let mut headers = self.shared.headers.write().unwrap_or_else(PoisonError::into_inner);
+        *headers = replace(&headers)?;
+        Ok(())
+    }
+
+    /// Asks the server what it can do. Servers too old for the question can do nothing of it.
+    pub(crate) async fn load_capabilities(&self, options: CallOptions) -> Result<(), RpcError> {
+        let answer = self.workflow_service().get_system_info(GetSystemInfoRequest {}, options).await;
+        let capabilities = match answer {
+            Ok(info) => info.capabilities.unwrap_or_default(),
+            Err(error) if error.code() == Code::Unimplemented => Capabilities::default(),
+            Err(error) => return Err(error),
+        };
+        self.shared.capabilities.get_or_init(|| capabilities);
+        Ok(())
+    }
+
+    /// Makes one call, retries included. `path` is the method's, `namespace` becomes a header.
+    pub(crate) async fn call<Response: Message + Default>(
+        &self,
+        path: &'static str,
+        namespace: Option<&str>,
+        request: &impl Message,
+        options: &CallOptions,
+    ) -> Result<Response, RpcError> {
+        let answer = self.call_bytes(path, namespace, request.encode_to_vec().into(), options).await?;
+        Response::decode(answer).map_err(|error| RpcError::unreadable(self.describe(path, options), &error))
+    }
+
+    async fn call_bytes(
+        &self,
+        path: &'static str,
+        namespace: Option<&str>,
+        body: Bytes,
+        options: &CallOptions,
+    ) -> Result<Bytes, RpcError> {
+        let call = self.describe(path, options);
+        let mut retries = Retries::new(&self.shared.retry, options.retry);
+        let mut failing_since = None;
+        let mut deadline = Instant::now() + call.timeout;
+        loop {
+            let attempt = self.attempt(path, self.request(namespace, body.clone(), options, deadline));
+            let error = match timeout_at(deadline, attempt).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(status)) => RpcError::from_status(call, status),
+                Err(_elapsed) => RpcError::timed_out(call),
+            };
+            let now = Instant::now();
+            let failing_for = now - *failing_since.get_or_insert(now);
+            let Some(delay) = retries.after(error.fault(), failing_for, random()) else {
+                return Err(error);
+            };
+            let each_attempt_has_its_own = options.retry == RetryKind::LongPoll;
+            if !each_attempt_has_its_own && now + delay >= deadline {
+                return Err(error);
+            }
+            report(&retries, &error);
+            sleep(delay).await;
+            if each_attempt_has_its_own {
+                deadline = Instant::now() + call.timeout;
+            }
+        }
+    }
+
+    async fn attempt(&self, path: &'static str, request: Request<Bytes>) -> Result<Bytes, Status> {
+        let raw = Raw { request_size: request.get_ref().len() };
+        let mut grpc =
+            Grpc::new(self.shared.transport.clone()).max_decoding_message_size(self.shared.max_response_size);
+        grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+        let answer = grpc.unary(request, PathAndQuery::from_static(path), raw).await?;
+        Ok(answer.into_inner())
+    }
+
+    fn request(
+        &self,
+        namespace: Option<&str>,
+        body: Bytes,
+        options: &CallOptions,
+        deadline: Instant,
+    ) -> Request<Bytes> {
+        let mut headers = self.shared.headers.read().unwrap_or_else(PoisonError::into_inner).ready.clone();
+        if let Some(namespace) = namespace.and_then(|name| ascii(name.as_bytes())) {
+            headers.insert("temporal-namespace", namespace);
+        }
+        options.metadata.apply(&mut headers);
+        let mut request = Request::from_parts(headers, http::Extensions::default(), body);
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        request
+    }
+
+    fn describe(&self, path: &'static str, options: &CallOptions) -> Call<'_> {
+        Call {
+            rpc: path.rsplit('/').next().unwrap_or(path),
+            address: &self.shared.address,
+            timeout: options.timeout.min(MAX_TIMEOUT),
+            max_response_size: self.shared.max_response_size,
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("address", &self.shared.address).finish_non_exhaustive()
+    }
+}
+
+impl Headers {
+    fn new(metadata: Metadata, api_key: Option<String>) -> Result<Self, InvalidMetadata> {
+        let mut all = Metadata::new();
+        all.insert("client-name", "stead")?;
+        all.insert("client-version", env!("CARGO_PKG_VERSION"))?;
+        if let Some(key) = &api_key {
+            all.insert(AUTHORIZATION, format!("Bearer {key}"))?;
+        }
+        let mut ready = MetadataMap::new();
+        all.apply(&mut ready);
+        metadata.apply(&mut ready);
+        Ok(Self { metadata, api_key, ready })
+    }
+}
+
+/// The API key of a connection could not be replaced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetApiKeyError {
+    /// The connection is neither encrypted nor local, so the key would travel for all to see: connect with TLS.
+    #[error("the connection to `{address}` is not encrypted, so it may not carry an API key; connect with TLS")]
+    NotEncrypted {
+        /// The server's address.
+        address: String,
+    },
+    /// The key holds characters that a header cannot carry.
+    #[error("the API key is not a valid header value")]
+    Invalid(#[from] InvalidMetadata),
+}
+
+fn report(retries: &Retries<'_>, error: &RpcError) {
+    let (rpc, failed) = (error.rpc(), retries.failed());
+    if retries.is_worrying() {
+        tracing::warn!(target: "stead::client", rpc, failed, %error, "call failed repeatedly, trying again");
+    } else {
+        tracing::debug!(target: "stead::client", rpc, failed, %error, "call failed, trying again");
+    }
+}
+
+/// A number in `0.0..1.0` for the jitter of retries: each `RandomState` has other keys.
+fn random() -> f64 {
+    let bits = RandomState::new().hash_one(());
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Longer ones are cut to this, so that adding one to the clock cannot overflow.
+const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);

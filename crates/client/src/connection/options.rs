@@ -1,0 +1,67 @@
+//! What a single call may set.
+
+use std::time::Duration;
+
+use super::{metadata::Metadata, retry::RetryKind};
+
+/// How one call is made: its deadline, its retries, its headers.
+///
+/// ```
+/// use std::time::Duration;
+/// use stead_client::{CallOptions, RetryKind};
+///
+/// let options = CallOptions::new().timeout(Duration::from_secs(2)).retry(RetryKind::None);
+/// # let _ = options;
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CallOptions {
+    /// Which retry rules apply. Default: [`RetryKind::Normal`].
+    pub retry: RetryKind,
+    /// The time for the whole call, retries included; with [`RetryKind::LongPoll`], for each attempt. Default: 10 s.
+    pub timeout: Duration,
+    /// Headers of this call; they win over the connection's.
+    pub metadata: Metadata,
+}
+
+impl CallOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self { retry: RetryKind::Normal, timeout: Duration::from_secs(10), metadata: Metadata::new() }
+    }
+
+    /// A worker's poll: 70 s for each attempt (a server ends a poll without a task after a minute), tried again for
+    /// ever.
+    pub fn long_poll() -> Self {
+        Self { retry: RetryKind::LongPoll, ..Self::wait() }
+    }
+
+    /// A call that waits for something to happen on the server, a workflow's result say: 70 s, normal retries.
+    pub fn wait() -> Self {
+        Self { timeout: Duration::from_secs(70), ..Self::new() }
+    }
+
+    /// Sets the deadline.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the retry rules.
+    pub fn retry(mut self, retry: RetryKind) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Sets the headers.
+    pub fn metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,134 @@
+//! Signalling a workflow.
+
+use std::future::IntoFuture;
+
+use stead_data::{BoxFuture, CodecError, ConversionError, Headers, Payload};
+use stead_proto::workflowservice::v1::SignalWorkflowExecutionRequest;
+
+use super::{
+    Execution,
+    execution::{is_workflow_not_found, request_id},
+    predicates, rpc_options,
+};
+use crate::{
+    client::Client,
+    connection::{CallOptions, RpcError},
+    interceptor::{ClientInterceptor, Next, Operation},
+    payloads,
+};
+
+/// A signal to be sent: awaiting it sends it.
+#[derive(Debug)]
+#[must_use = "nothing happens until it is awaited"]
+pub struct SignalWorkflow {
+    client: Client,
+    call: SignalWorkflowCall,
+    arguments: Result<Vec<Payload>, ConversionError>,
+}
+
+/// A signal on its way, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SignalWorkflowCall {
+    /// Whom.
+    pub execution: Execution,
+    /// The signal's name.
+    pub signal: String,
+    /// Its arguments.
+    pub arguments: Vec<Payload>,
+    /// Its headers.
+    pub headers: Headers,
+    /// How the call is made.
+    pub options: CallOptions,
+}
+
+/// A signal was not sent.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignalError {
+    /// There is no workflow of this id, or it has closed. Nobody will get this signal.
+    #[error("signal `{signal}`: workflow `{workflow_id}` does not exist or has closed")]
+    NotFound {
+        /// The workflow's id.
+        workflow_id: String,
+        /// The signal's name.
+        signal: String,
+        /// What the server said.
+        source: RpcError,
+    },
+    /// The arguments cannot be converted.
+    #[error("the arguments of the signal cannot be converted")]
+    Conversion(#[from] ConversionError),
+    /// The codec refused the arguments.
+    #[error("the arguments of the signal cannot be encoded")]
+    Codec(#[from] CodecError),
+    /// The call failed. Unless the server refused it, the signal may have been recorded all the same.
+    #[error(transparent)]
+    Rpc(RpcError),
+}
+
+predicates!(SignalError);
+
+impl SignalWorkflow {
+    pub(super) fn new(
+        client: Client,
+        execution: Execution,
+        signal: String,
+        arguments: Result<Vec<Payload>, ConversionError>,
+    ) -> Self {
+        let (headers, options) = (Headers::new(), CallOptions::new());
+        let call = SignalWorkflowCall { execution, signal, arguments: Vec::new(), headers, options };
+        Self { client, call, arguments }
+    }
+
+    rpc_options!();
+
+    async fn send(self) -> Result<(), SignalError> {
+        let Self { client, mut call, arguments } = self;
+        call.arguments = arguments?;
+        client.perform(call).await
+    }
+}
+
+impl IntoFuture for SignalWorkflow {
+    type Output = Result<(), SignalError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl Operation for SignalWorkflowCall {
+    type Output = ();
+    type Error = SignalError;
+
+    fn intercept<'a>(
+        self,
+        interceptor: &'a dyn ClientInterceptor,
+        next: Next<'a, Self>,
+    ) -> BoxFuture<'a, Result<(), SignalError>> {
+        interceptor.signal_workflow(self, next)
+    }
+
+    async fn send(self, client: &Client) -> Result<(), SignalError> {
+        let Self { execution, signal, arguments, headers, options } = self;
+        let request = SignalWorkflowExecutionRequest {
+            namespace: client.namespace().to_owned(),
+            workflow_execution: Some(execution.to_proto()),
+            signal_name: signal.clone(),
+            input: payloads::encode_arguments(client.data_converter(), arguments).await?,
+            identity: client.identity().to_owned(),
+            request_id: request_id(),
+            header: payloads::header(headers),
+            ..Default::default()
+        };
+        match client.service().signal_workflow_execution(request, options).await {
+            Ok(_) => Ok(()),
+            Err(source) if is_workflow_not_found(&source) => {
+                Err(SignalError::NotFound { workflow_id: execution.workflow_id, signal, source })
+            }
+            Err(error) => Err(SignalError::Rpc(error)),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A start on the wire: with a signal or without.
+
+use stead_data::{Payload, time::duration_to_proto};
+use stead_proto::{
+    common::v1::{Memo, SearchAttributes, WorkflowType},
+    enums::v1::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
+    errordetails::v1::WorkflowExecutionAlreadyStartedFailure,
+    sdk::v1::UserMetadata,
+    taskqueue::v1::TaskQueue,
+    workflowservice::v1::{SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest},
+};
+use tonic::Code;
+
+use super::{StartError, StartSignal, StartWorkflowCall, StartWorkflowOutput};
+use crate::{
+    client::Client,
+    connection::{CallOptions, RpcError},
+    payloads,
+};
+
+pub(super) async fn send(call: StartWorkflowCall, client: &Client) -> Result<StartWorkflowOutput, StartError> {
+    let (workflow_id, workflow_type) = (call.workflow_id.clone(), call.workflow_type.clone());
+    let Parts { request, signal, options } = parts(call, client).await?;
+    let answer = match signal {
+        None => start(request, options, client).await,
+        Some(signal) => {
+            let input = payloads::encode_arguments(client.data_converter(), signal.arguments).await?;
+            let request = SignalWithStartWorkflowExecutionRequest {
+                signal_name: signal.name,
+                signal_input: input,
+                ..with_signal(request)
+            };
+            signal_with_start(request, options, client).await
+        }
+    };
+    answer.map_err(|error| already_started(workflow_id, workflow_type, error))
+}
+
+struct Parts {
+    request: StartWorkflowExecutionRequest,
+    signal: Option<StartSignal>,
+    options: CallOptions,
+}
+
+async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartError> {
+    // Without `..`: an option that is added must be sent.
+    let StartWorkflowCall {
+        workflow_type,
+        workflow_id,
+        task_queue,
+        arguments,
+        headers,
+        signal,
+        execution_timeout,
+        run_timeout,
+        task_timeout,
+        id_reuse_policy,
+        id_conflict_policy,
+        retry_policy,
+        cron_schedule,
+        memo,
+        search_attributes,
+        start_delay,
+        static_summary,
+        static_details,
+        priority,
+        request_id,
+        options,
+    } = call;
+    let converter = client.data_converter();
+    let request = StartWorkflowExecutionRequest {
+        namespace: client.namespace().to_owned(),
+        workflow_id,
+        workflow_type: Some(WorkflowType { name: workflow_type }),
+        task_queue: Some(TaskQueue { name: task_queue, ..Default::default() }),
+        input: payloads::encode_arguments(converter, arguments).await?,
+        workflow_execution_timeout: execution_timeout.map(duration_to_proto),
+        workflow_run_timeout: run_timeout.map(duration_to_proto),
+        workflow_task_timeout: task_timeout.map(duration_to_proto),
+        identity: client.identity().to_owned(),
+        request_id,
+        workflow_id_reuse_policy: WorkflowIdReusePolicy::from(id_reuse_policy).into(),
+        workflow_id_conflict_policy: id_conflict_policy.map(WorkflowIdConflictPolicy::from).unwrap_or_default().into(),
+        retry_policy: retry_policy.map(|policy| policy.into_proto()),
+        cron_schedule,
+        memo: (!memo.is_empty()).then_some(Memo { fields: payloads::encode_map(converter, memo).await? }),
+        search_attributes: (!search_attributes.is_empty())
+            .then(|| SearchAttributes { indexed_fields: search_attributes.into_payloads() }),
+        header: payloads::header(headers),
+        workflow_start_delay: start_delay.map(duration_to_proto),
+        user_metadata: user_metadata(client, static_summary, static_details).await?,
+        priority: priority.map(|priority| priority.into_proto()),
+        ..Default::default()
+    };
+    Ok(Parts { request, signal, options })
+}
+
+async fn user_metadata(
+    client: &Client,
+    summary: Option<String>,
+    details: Option<String>,
+) -> Result<Option<UserMetadata>, StartError> {
+    let summary = text(client, summary).await?;
+    let details = text(client, details).await?;
+    Ok((summary.is_some() || details.is_some()).then_some(UserMetadata { summary, details }))
+}
+
+async fn text(client: &Client, text: Option<String>) -> Result<Option<Payload>, StartError> {
+    let converter = client.data_converter();
+    let payload = text.map(|text| converter.to_payload(&text)).transpose()?;
+    Ok(payloads::encode(converter, payload.into_iter().collect()).await?.pop())
+}
+
+async fn start(
+    request: StartWorkflowExecutionRequest,
+    options: CallOptions,
+    client: &Client,
+) -> Result<StartWorkflowOutput, RpcError> {
+    let answer = client.service().start_workflow_execution(request, options).await?;
+    Ok(output(answer.run_id, answer.first_execution_run_id, answer.started))
+}
+
+async fn signal_with_start(
+    request: SignalWithStartWorkflowExecutionRequest,
+    options: CallOptions,
+    client: &Client,
+) -> Result<StartWorkflowOutput, RpcError> {
+    let answer = client.service().signal_with_start_workflow_execution(request, options).await?;
+    Ok(output(answer.run_id, answer.first_execution_run_id, answer.started))
+}
+
+/// Servers that do not name the chain's first run leave it open for a workflow that ran already; of one that they
+/// started, it is this run.
+fn output(run_id: String, first_run_id: String, started: bool) -> StartWorkflowOutput {
+    let first_execution_run_id = match (first_run_id.is_empty(), started) {
+        (false, _) => Some(first_run_id),
+        (true, true) => Some(run_id.clone()),
+        (true, false) => None,
+    };
+    StartWorkflowOutput { run_id, first_execution_run_id }
+}
+
+/// All that both requests have in common; the signal is missing.
+fn with_signal(start: StartWorkflowExecutionRequest) -> SignalWithStartWorkflowExecutionRequest {
+    SignalWithStartWorkflowExecutionRequest {
+        namespace: start.namespace,
+        workflow_id: start.workflow_id,
+        workflow_type: start.workflow_type,
+        task_queue: start.task_queue,
+        input: start.input,
+        workflow_execution_timeout: start.workflow_execution_timeout,
+        workflow_run_timeout: start.workflow_run_timeout,
+        workflow_task_timeout: start.workflow_task_timeout,
+        identity: start.identity,
+        request_id: start.request_id,
+        workflow_id_reuse_policy: start.workflow_id_reuse_policy,
+        workflow_id_conflict_policy: start.workflow_id_conflict_policy,
+        retry_policy: start.retry_policy,
+        cron_schedule: start.cron_schedule,
+        memo: start.memo,
+        search_attributes: start.search_attributes,
+        header: start.header,
+        workflow_start_delay: start.workflow_start_delay,
+        user_metadata: start.user_metadata,
+        priority: start.priority,
+        ..Default::default()
+    }
+}
+
+fn already_started(workflow_id: String, workflow_type: String, error: RpcError) -> StartError {
+    let detail = match error.code() {
+        Code::AlreadyExists => error.detail::<WorkflowExecutionAlreadyStartedFailure>(),
+        _ => None,
+    };
+    let Some(WorkflowExecutionAlreadyStartedFailure { run_id, first_execution_run_id, .. }) = detail else {
+        return StartError::Rpc(error);
+    };
+    let first_execution_run_id = Some(first_execution_run_id).filter(|id| !id.is_empty());
+    StartError::AlreadyStarted { workflow_id, workflow_type, run_id, first_execution_run_id }
+}

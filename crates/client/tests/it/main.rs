@@ -1,0 +1,10 @@
+//! What the client does on the wire, against a server in the test; and, where there is one, against a real server.
+
+mod connecting;
+mod fake;
+mod retrying;
+mod workflows;
+
+#[cfg(feature = "tls")]
+mod encryption;
+mod real_server;

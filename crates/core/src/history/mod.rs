@@ -1,0 +1,7 @@
+//! History as it comes in: pages of events, cut into the sequences that each end in a workflow task.
+
+mod buffer;
+pub(crate) mod event;
+mod sequence;
+
+pub(crate) use self::buffer::{History, Next, Sequence};

@@ -1,0 +1,11 @@
+//! Decisions about resources and time as pure values: what comes in is an argument, what comes out is an answer.
+
+mod heartbeat;
+mod pollers;
+mod retry;
+mod slots;
+
+pub use heartbeat::{CancelReason, HeartbeatThrottle, heartbeat_interval};
+pub use pollers::{FixedPollers, PollEnd, PollerPolicy};
+pub use retry::{RetryDecision, next_retry};
+pub use slots::{FixedSlots, SlotKind, SlotPolicy, SlotUse};

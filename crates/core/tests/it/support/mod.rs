@@ -1,0 +1,9 @@
+//! What the scenarios are made of.
+
+mod history;
+mod scenario;
+
+pub(crate) use self::history::{HistoryBuilder, update_request};
+pub(crate) use self::scenario::{
+    Scenario, activity, complete, completion, eviction, payload, query, run_to_end, timer,
+};

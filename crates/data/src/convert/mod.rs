@@ -1,0 +1,235 @@
+//! Values to payloads and back; serde is the road.
+//!
+//! | value | encoding |
+//! |---|---|
+//! | `()`, `None`, anything that serializes as `null` | `binary/null` |
+//! | [`Binary`] | `binary/plain` |
+//! | [`Proto`] | `binary/protobuf` |
+//! | [`Raw`] | the payload as it is |
+//! | everything else | `json/plain`, compact; maps with sorted keys at any depth, structs in declared order |
+//!
+//! Reading goes by the payload's encoding: `json/protobuf` is read like `json/plain`, and `binary/plain` also reads as
+//! a `Vec<u8>`. What this module does not do is codecs: payloads come here decoded, and leave before they are encoded.
+//!
+//! A `HashSet` serializes as a list in an order of its own; where payloads should be equal from run to run, use a
+//! `BTreeSet`.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stead_proto::common::v1::Payload;
+
+use crate::codec::PayloadCodec;
+
+mod custom;
+mod de;
+mod error;
+mod ser;
+mod tuple;
+mod wrappers;
+
+use self::de::Whole;
+use self::error::Interrupt;
+use self::ser::Written;
+
+pub use self::custom::PayloadConverter;
+pub use self::error::{Cause, ConversionError};
+pub use self::wrappers::{Binary, Proto, Raw};
+
+/// The key under which a payload says how it is encoded.
+const ENCODING: &str = "encoding";
+/// How much of a foreign encoding is kept for an error.
+const MAX_ENCODING_SHOWN: usize = 100;
+
+pub(crate) const JSON: &[u8] = b"json/plain";
+const JSON_PROTOBUF: &[u8] = b"json/protobuf";
+pub(crate) const NULL: &[u8] = b"binary/null";
+const BINARY: &[u8] = b"binary/plain";
+const PROTOBUF: &[u8] = b"binary/protobuf";
+
+/// Converts values to payloads and back, and carries the codec that is applied to payloads on their way.
+///
+/// The client and its workers share one; a clone costs at most two reference counts.
+///
+/// ```
+/// use stead_data::DataConverter;
+///
+/// let converter = DataConverter::new();
+/// let payload = converter.to_payload("hello")?;
+/// assert_eq!(payload.data, r#""hello""#);
+/// assert_eq!(converter.from_payload::<String>(&payload)?, "hello");
+/// # Ok::<(), stead_data::ConversionError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct DataConverter {
+    custom: Option<Arc<dyn PayloadConverter>>,
+    codec: Option<Arc<dyn PayloadCodec>>,
+}
+
+impl DataConverter {
+    /// Serde and JSON, no codec.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the codec that payloads pass on their way to the server and back.
+    #[must_use]
+    pub fn with_codec(mut self, codec: Arc<dyn PayloadCodec>) -> Self {
+        self.codec = Some(codec);
+        self
+    }
+
+    /// Sets a converter that is asked before the built-in one.
+    #[must_use]
+    pub fn with_payload_converter(mut self, converter: Arc<dyn PayloadConverter>) -> Self {
+        self.custom = Some(converter);
+        self
+    }
+
+    /// The codec, if there is one. This type does not apply it; whoever sends and receives does.
+    #[must_use]
+    pub fn codec(&self) -> Option<&Arc<dyn PayloadCodec>> {
+        self.codec.as_ref()
+    }
+
+    /// Converts one value.
+    ///
+    /// # Errors
+    ///
+    /// When the value refuses to be serialized.
+    pub fn to_payload<T: Serialize + ?Sized>(&self, value: &T) -> Result<Payload, ConversionError> {
+        self.write(0, value)
+    }
+
+    /// Reads one value.
+    ///
+    /// # Errors
+    ///
+    /// When the payload does not hold a `T`, or its encoding is unknown.
+    pub fn from_payload<T: DeserializeOwned>(&self, payload: &Payload) -> Result<T, ConversionError> {
+        self.read(0, Some(payload))
+    }
+
+    /// Converts the arguments of a call: none for an `arity` of 0, the value itself for 1, and for more the elements
+    /// of a tuple, a payload each.
+    ///
+    /// # Errors
+    ///
+    /// When a value refuses to be serialized, or is not a tuple of `arity` elements.
+    pub fn to_payloads<T: Serialize + ?Sized>(
+        &self,
+        arguments: &T,
+        arity: usize,
+    ) -> Result<Vec<Payload>, ConversionError> {
+        match arity {
+            0 => Ok(Vec::new()),
+            1 => Ok(vec![self.write(0, arguments)?]),
+            _ => tuple::split(self, arguments, Some(arity)).map_err(|interrupt| interrupt.while_writing::<T>(0)),
+        }
+    }
+
+    /// Converts the arguments of a call whose signature is not known: a tuple is one payload for each element, `()` is
+    /// none, and everything else is one argument. Serde cannot tell an array from a tuple, so pass a slice or a `Vec`
+    /// for an argument that is a list.
+    ///
+    /// # Errors
+    ///
+    /// When a value refuses to be serialized.
+    pub fn to_arguments<T: Serialize + ?Sized>(&self, arguments: &T) -> Result<Vec<Payload>, ConversionError> {
+        match tuple::split(self, arguments, None) {
+            Err(Interrupt::Refused) => Ok(vec![self.write(0, arguments)?]),
+            split => split.map_err(|interrupt| interrupt.while_writing::<T>(0)),
+        }
+    }
+
+    /// Reads the arguments of a call that takes `arity` of them, as [`to_payloads`](Self::to_payloads) wrote them.
+    ///
+    /// So that signatures can grow, extra payloads are ignored, and a missing one reads as `None`, as `()`, or as a
+    /// struct whose fields all have defaults.
+    ///
+    /// # Errors
+    ///
+    /// When a payload does not hold what is wanted, or is missing and has no default.
+    pub fn from_payloads<T: DeserializeOwned>(&self, payloads: &[Payload], arity: usize) -> Result<T, ConversionError> {
+        match arity {
+            0 => self.read(0, None),
+            1 => self.read(0, payloads.first()),
+            _ => tuple::join(self, payloads).map_err(|interrupt| interrupt.while_reading::<T>(0, payloads.first())),
+        }
+    }
+
+    /// Reads a result. No payload reads as `()` or `None`.
+    ///
+    /// # Errors
+    ///
+    /// When the payload does not hold a `T`, or there is none and `T` needs one.
+    pub fn from_result<T: DeserializeOwned>(&self, payload: Option<&Payload>) -> Result<T, ConversionError> {
+        self.read(0, payload)
+    }
+
+    fn write<T: Serialize + ?Sized>(&self, index: usize, value: &T) -> Result<Payload, ConversionError> {
+        let written = ser::write(value).and_then(|written| match written {
+            Written::Whole(payload) => Ok(payload),
+            Written::Text(text) => self.payload_of(text),
+        });
+        written.map_err(|interrupt| interrupt.while_writing::<T>(index))
+    }
+
+    fn payload_of(&self, json: Vec<u8>) -> Result<Payload, Interrupt> {
+        if let Some(custom) = &self.custom {
+            let text = str::from_utf8(&json).map_err(Interrupt::caused_by)?;
+            if let Some(payload) = custom.write(text).map_err(Interrupt::caused_by)? {
+                return Ok(payload);
+            }
+        }
+        Ok(if json == b"null" { payload(NULL, Bytes::new()) } else { payload(JSON, json) })
+    }
+
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        index: usize,
+        payload: Option<&Payload>,
+    ) -> Result<T, ConversionError> {
+        let text = OnceCell::new();
+        T::deserialize(self.source(payload.map(|payload| (payload, &text))))
+            .map_err(|interrupt| interrupt.while_reading::<T>(index, payload))
+    }
+
+    /// The deserializer for a payload; the cell holds its JSON text if it is not JSON itself.
+    fn source<'de>(&self, payload: Option<(&'de Payload, &'de OnceCell<Vec<u8>>)>) -> Whole<'_, 'de> {
+        let Some((payload, text)) = payload else {
+            return Whole::Missing;
+        };
+        Whole::Present { payload, text, custom: self.custom.as_deref() }
+    }
+}
+
+impl fmt::Debug for DataConverter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataConverter")
+            .field("payload_converter", &self.custom.as_ref().map_or("none", |_| "custom"))
+            .field("codec", &self.codec.as_ref().map_or("none", |_| "custom"))
+            .finish()
+    }
+}
+
+/// A payload of this encoding.
+pub(crate) fn payload(encoding: &'static [u8], data: impl Into<Bytes>) -> Payload {
+    Payload {
+        metadata: BTreeMap::from([(ENCODING.to_owned(), Bytes::from_static(encoding))]),
+        data: data.into(),
+        external_payloads: Vec::new(),
+    }
+}
+
+/// The payload's encoding as it is shown in errors; empty if it has none.
+fn encoding_of(payload: &Payload) -> String {
+    let encoding = payload.metadata.get(ENCODING).map(Bytes::as_ref).unwrap_or_default();
+    String::from_utf8_lossy(&encoding[..encoding.len().min(MAX_ENCODING_SHOWN)]).into_owned()
+}

@@ -1,0 +1,122 @@
+//! Small options that several calls share.
+
+use std::collections::BTreeMap;
+
+use stead_proto::common::v1 as wire;
+use stead_proto::enums::v1 as wire_enums;
+
+use crate::Payload;
+
+/// Named payloads in a stable order.
+pub type PayloadMap = BTreeMap<String, Payload>;
+
+/// Headers that interceptors pass along with a call.
+pub type Headers = PayloadMap;
+
+/// What happens when a workflow is started with the id of one that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WorkflowIdReusePolicy {
+    /// It starts.
+    #[default]
+    AllowDuplicate,
+    /// It starts if the other one did not complete: failed, timed out, was cancelled or terminated.
+    AllowDuplicateFailedOnly,
+    /// It is refused.
+    RejectDuplicate,
+}
+
+impl From<WorkflowIdReusePolicy> for wire_enums::WorkflowIdReusePolicy {
+    fn from(policy: WorkflowIdReusePolicy) -> Self {
+        match policy {
+            WorkflowIdReusePolicy::AllowDuplicate => Self::AllowDuplicate,
+            WorkflowIdReusePolicy::AllowDuplicateFailedOnly => Self::AllowDuplicateFailedOnly,
+            WorkflowIdReusePolicy::RejectDuplicate => Self::RejectDuplicate,
+        }
+    }
+}
+
+/// What happens when a workflow is started with the id of one that is running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WorkflowIdConflictPolicy {
+    /// It is refused.
+    #[default]
+    Fail,
+    /// The running one is given back instead.
+    UseExisting,
+    /// The running one is terminated and the new one starts.
+    TerminateExisting,
+}
+
+impl From<WorkflowIdConflictPolicy> for wire_enums::WorkflowIdConflictPolicy {
+    fn from(policy: WorkflowIdConflictPolicy) -> Self {
+        match policy {
+            WorkflowIdConflictPolicy::Fail => Self::Fail,
+            WorkflowIdConflictPolicy::UseExisting => Self::UseExisting,
+            WorkflowIdConflictPolicy::TerminateExisting => Self::TerminateExisting,
+        }
+    }
+}
+
+/// In which order the tasks of a task queue are handed to workers.
+///
+/// ```
+/// use stead_data::Priority;
+///
+/// let urgent = Priority::default().key(1).fairness("tenant-7");
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Priority {
+    /// From 1, the most urgent, to what the server is set up for (5 unless changed). Default: the server's, in the
+    /// middle.
+    pub priority_key: Option<u32>,
+    /// Tasks with different keys get a fair share of each priority. Default: none.
+    pub fairness_key: String,
+    /// The size of this key's share. Default: the server's, 1.
+    pub fairness_weight: Option<f32>,
+}
+
+impl Priority {
+    /// Sets the urgency, from 1.
+    #[must_use]
+    pub fn key(mut self, key: u32) -> Self {
+        self.priority_key = Some(key);
+        self
+    }
+
+    /// Sets the key of the fair share.
+    #[must_use]
+    pub fn fairness(mut self, key: impl Into<String>) -> Self {
+        self.fairness_key = key.into();
+        self
+    }
+
+    /// Sets the size of the fair share.
+    #[must_use]
+    pub fn weight(mut self, weight: f32) -> Self {
+        self.fairness_weight = Some(weight);
+        self
+    }
+
+    /// The wire's form.
+    #[must_use]
+    pub fn into_proto(self) -> wire::Priority {
+        wire::Priority {
+            priority_key: i32::try_from(self.priority_key.unwrap_or(0)).unwrap_or(i32::MAX),
+            fairness_key: self.fairness_key,
+            fairness_weight: self.fairness_weight.unwrap_or(0.0),
+        }
+    }
+
+    /// Reads the wire's form.
+    #[must_use]
+    pub fn from_proto(priority: wire::Priority) -> Self {
+        Self {
+            priority_key: u32::try_from(priority.priority_key).ok().filter(|key| *key > 0),
+            fairness_key: priority.fairness_key,
+            fairness_weight: Some(priority.fairness_weight).filter(|weight| *weight > 0.0),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What stands in the parentheses of our attributes.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use syn::ext::IdentExt;
+use syn::meta::ParseNestedMeta;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Meta, Path, Result, Token, Type, parenthesized};
+
+/// A name on the wire: a string, or a constant expression.
+#[derive(Clone)]
+pub(crate) struct Name(pub(crate) Expr);
+
+impl Name {
+    /// The text, if it is written out.
+    pub(crate) fn literal(&self) -> Option<String> {
+        match &self.0 {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        }
+    }
+}
+
+impl Parse for Name {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let expr: Expr = input.parse()?;
+        match &expr {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value().is_empty() => {
+                Err(syn::Error::new_spanned(text, "a name cannot be empty"))
+            }
+            Expr::Lit(ExprLit { lit, .. }) if !matches!(lit, Lit::Str(_)) => {
+                Err(syn::Error::new_spanned(lit, "a name is a string"))
+            }
+            _ => Ok(Self(expr)),
+        }
+    }
+}
+
+/// `#[workflow(..)]`, `#[contract(..)]`, `#[activities(..)]`.
+#[derive(Default)]
+pub(crate) struct BlockOptions {
+    pub(crate) name: Option<Name>,
+    pub(crate) krate: Option<Path>,
+    pub(crate) part: Option<LitInt>,
+}
+
+impl BlockOptions {
+    pub(crate) fn parse(arguments: TokenStream, attribute: &'static str) -> Result<Self> {
+        let parser = |input: ParseStream<'_>| {
+            let mut options = Self::default();
+            while !input.is_empty() {
+                options.parse_one(input, attribute)?;
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(options)
+        };
+        parser.parse2(arguments)
+    }
+
+    fn parse_one(&mut self, input: ParseStream<'_>, attribute: &str) -> Result<()> {
+        let named = attribute != "activities";
+        if named && input.peek(LitStr) {
+            let span = input.span();
+            return set(&mut self.name, input.parse()?, span, "name");
+        }
+        let key = input.call(Ident::parse_any)?;
+        if key != "crate" && (if named { key != "name" } else { key != "part" }) {
+            let known = if named { "`name` and `crate`" } else { "`part` and `crate`" };
+            return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: `#[{attribute}]` takes {known}")));
+        }
+        input.parse::<Token![=]>()?;
+        match key.to_string().as_str() {
+            "name" => set(&mut self.name, input.parse()?, key.span(), "name"),
+            "part" => set(&mut self.part, input.parse()?, key.span(), "part"),
+            _ => set(&mut self.krate, input.call(Path::parse_mod_style)?, key.span(), "crate"),
+        }
+    }
+}
+
+/// `#[signal(..)]`, `#[update(..)]`, `#[activity(..)]` and their siblings.
+#[derive(Default)]
+pub(crate) struct MethodOptions {
+    pub(crate) name: Option<Name>,
+    pub(crate) validator: Option<Ident>,
+    pub(crate) errors: Vec<Type>,
+}
+
+impl MethodOptions {
+    pub(crate) fn parse(attr: &Attribute) -> Result<Self> {
+        let mut options = Self::default();
+        match &attr.meta {
+            Meta::Path(_) => {}
+            Meta::List(_) => attr.parse_nested_meta(|meta| options.parse_one(attr.path(), &meta))?,
+            Meta::NameValue(_) => {
+                return Err(syn::Error::new_spanned(attr, "expected options in parentheses, as in `(name = \"..\")`"));
+            }
+        }
+        Ok(options)
+    }
+
+    fn parse_one(&mut self, attribute: &Path, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        let kind = attribute.get_ident().map(Ident::to_string).unwrap_or_default();
+        let key = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
+        let span = meta.path.segments.first().map_or_else(proc_macro2::Span::call_site, |s| s.ident.span());
+        match (kind.as_str(), key.as_str()) {
+            ("signal" | "query" | "update" | "activity", "name") => {
+                set(&mut self.name, meta.value()?.parse()?, span, "name")
+            }
+            ("update", "validator") => set(&mut self.validator, meta.value()?.parse()?, span, "validator"),
+            ("activity", "errors") => {
+                let content;
+                parenthesized!(content in meta.input);
+                self.errors.extend(content.parse_terminated(Type::parse, Token![,])?);
+                Ok(())
+            }
+            _ => Err(meta.error(unknown_option(&kind, &key))),
+        }
+    }
+}
+
+fn unknown_option(kind: &str, key: &str) -> String {
+    match (kind, key) {
+        ("run", "name") => "the name of a workflow goes on the block: `#[workflow(\"..\")]`".to_owned(),
+        (
+            "activity",
+            "start_to_close" | "schedule_to_close" | "schedule_to_start" | "heartbeat" | "retry" | "task_queue",
+        ) => format!("a definition cannot set `{key}` yet: set it where the activity is called"),
+        ("activity", "process") => "activities in a child process are not supported yet".to_owned(),
+        ("signal" | "query", _) => format!("unknown option `{key}`: `#[{kind}]` takes `name`"),
+        ("update", _) => {
+            format!("unknown option `{key}`: `#[update]` takes `name` and `validator`")
+        }
+        ("activity", _) => {
+            format!("unknown option `{key}`: `#[activity]` takes `name` and `errors`")
+        }
+        _ => format!("unknown option `{key}`: `#[{kind}]` takes none"),
+    }
+}
+
+/// `#[failure(..)]`.
+#[derive(Default, Clone)]
+pub(crate) struct FailureOptions {
+    pub(crate) type_name: Option<LitStr>,
+    pub(crate) non_retryable: bool,
+    pub(crate) benign: bool,
+    pub(crate) next_retry_delay: Option<Duration>,
+    pub(crate) krate: Option<Path>,
+}
+
+impl FailureOptions {
+    pub(crate) fn parse(attrs: &[Attribute]) -> Result<Self> {
+        let mut options = Self::default();
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("failure")) {
+            attr.parse_nested_meta(|meta| options.parse_one(&meta))?;
+        }
+        Ok(options)
+    }
+
+    fn parse_one(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        match meta.path.get_ident().map(Ident::to_string).unwrap_or_default().as_str() {
+            "non_retryable" => self.non_retryable = true,
+            "benign" => self.benign = true,
+            "type" => self.type_name = Some(meta.value()?.parse()?),
+            "next_retry_delay" => self.next_retry_delay = Some(parse_delay(&meta.value()?.parse()?)?),
+            "crate" => self.krate = Some(meta.value()?.call(Path::parse_mod_style)?),
+            key => {
+                return Err(meta.error(format!(
+                    "unknown option `{key}`: `#[failure]` takes `type`, `non_retryable`, `next_retry_delay`, `benign` and `crate`"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse_delay(literal: &LitStr) -> Result<Duration> {
+    duration(&literal.value())
+        .ok_or_else(|| syn::Error::new_spanned(literal, "expected a duration such as \"5s\", \"1m30s\" or \"250ms\""))
+}
+
+/// Reads numbers with the units `ms`, `s`, `m`, `h`, `d`, one after the other: `1m30s`.
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let (unit, after) = after.split_at(after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len()));
+        let millis = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(millis)?))?;
+        rest = after;
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+fn set<T>(slot: &mut Option<T>, value: T, span: proc_macro2::Span, key: &str) -> Result<()> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(syn::Error::new(span, format!("`{key}` is given twice"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_add_up_their_units() {
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("1m30s"), Some(Duration::from_secs(90)));
+        assert_eq!(duration("2d1h"), Some(Duration::from_secs(49 * 3600)));
+    }
+
+    #[test]
+    fn what_is_not_a_duration_is_refused() {
+        for text in ["", "5", "s", "5 s", "5y", "-1s", "99999999999999999999d", "18446744073709551615d"] {
+            assert_eq!(duration(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+use stead::prelude::*;
+
+struct Payments;
+
+#[activities]
+impl Payments {
+    #[activity(start_to_close = "30s")]
+    fn charge(&self) {}
+
+    #[activity(process)]
+    fn render(&self) {}
+
+    #[activity(retries = 5)]
+    fn refund(&self) {}
+
+    #[activity]
+    fn audit(&mut self) {}
+
+    #[signal]
+    fn hold(&self) {}
+}
+
+struct Nothing;
+
+#[activities]
+impl Nothing {
+    fn helper(&self) {}
+}
+
+struct Parts;
+
+#[activities(part = 1)]
+impl Parts {
+    #[activity]
+    fn charge(&self) {}
+}
+
+struct Named;
+
+#[activities(name = "named")]
+impl Clone for Named {
+    #[activity]
+    fn clone(&self) -> Self {
+        Named
+    }
+}
+
+fn main() {
+    let _ = (Payments::charge, Payments::refund);
+}

@@ -1,0 +1,8 @@
+use stead::prelude::*;
+
+#[derive(IntoFailure)]
+enum Silent {
+    Unpaid,
+}
+
+fn main() {}

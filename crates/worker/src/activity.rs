@@ -1,0 +1,199 @@
+//! The executor of activities.
+//!
+//! An attempt is two tasks: the activity's own code, and a supervisor that sends its heartbeats, tells it when to end,
+//! and reports how it ended. The attempt holds its slot until the report is sent.
+
+mod heartbeat;
+mod info;
+mod outcome;
+mod registry;
+mod report;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stead_activity::{
+    Cancellation, CancellationDetails, Context, ContextParts, HeartbeatSink, Implementation, Input, Next,
+};
+use stead_data::{Failure, Payload};
+use stead_proto::workflowservice::v1::PollActivityTaskQueueResponse;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::sleep;
+
+use crate::lifecycle::Phase;
+use crate::shared::Shared;
+use crate::slots::Permit;
+use heartbeat::Heartbeats;
+use outcome::{Ended, Outcome};
+
+pub(crate) use registry::Registry;
+
+/// Runs an attempt of an activity, in the background.
+pub(crate) fn start(shared: &Arc<Shared>, task: PollActivityTaskQueueResponse, permit: Permit) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        attempt(&shared, task).await;
+        drop(permit);
+    });
+}
+
+async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse) {
+    let decoded = shared.codec.decode_activity_task(&mut task).await;
+    let mut input = Input::new(task.input.take().unwrap_or_default().payloads, shared.converter.clone());
+    input.headers = task.header.take().unwrap_or_default().fields;
+    let info = info::from_task(shared, task);
+    let cancellation = Cancellation::new();
+    let heartbeats = Arc::new(Heartbeats::new(shared, &info, cancellation.clone()));
+    let context = Context::new(
+        info,
+        ContextParts {
+            converter: shared.converter.clone(),
+            heartbeat: Arc::clone(&heartbeats) as Arc<dyn HeartbeatSink>,
+            cancellation,
+            extensions: shared.extensions.clone(),
+        },
+    );
+    let outcome = match decoded {
+        Ok(()) => execute(shared, &context, &heartbeats, input).await,
+        Err(error) => Outcome::failed(Failure::application(error.to_string()).type_name("PayloadCodecError")),
+    };
+    report::report(shared, &context.info(), outcome).await;
+}
+
+async fn execute(shared: &Arc<Shared>, context: &Context, heartbeats: &Heartbeats, input: Input) -> Outcome {
+    let info = context.info();
+    let implementation = match shared.activities.find(&info) {
+        Ok(implementation) => implementation,
+        Err(failure) => return Outcome::failed(failure),
+    };
+    tracing::debug!(
+        target: "stead::worker",
+        activity_type = info.activity_type, activity_id = info.activity_id, attempt = info.attempt,
+        "activity started"
+    );
+    let code = Code::spawn(shared, implementation, input, context.clone());
+    let time_limit = info.start_to_close_timeout;
+    let supervisor = Supervisor { shared, heartbeats, cancellation: context.cancellation(), time_limit };
+    let ended = supervisor.watch(code).await;
+    Outcome::of(ended, context, heartbeats.unsent())
+}
+
+/// The running code of an activity.
+enum Code {
+    Async(JoinHandle<stead_activity::Result<Payload>>),
+    /// Cannot be stopped from outside.
+    Blocking(JoinHandle<stead_activity::Result<Payload>>),
+}
+
+impl Code {
+    fn spawn(shared: &Shared, implementation: &Implementation, input: Input, context: Context) -> Self {
+        let interceptors = &shared.activity_interceptors;
+        match implementation {
+            Implementation::Async(call) if interceptors.is_empty() => {
+                let call = Arc::clone(call);
+                // The call that makes the future is the activity's code too.
+                Self::Async(tokio::spawn(context.scope(async move { call(input).await })))
+            }
+            Implementation::Async(call) => {
+                let call = Arc::clone(call);
+                let chain = Next::new(Arc::clone(interceptors), move |input| call(input));
+                Self::Async(tokio::spawn(context.scope(chain.run(input))))
+            }
+            Implementation::Blocking(call) if interceptors.is_empty() => {
+                Self::Blocking(spawn_blocking(call, input, context))
+            }
+            Implementation::Blocking(call) => {
+                let (call, inner) = (Arc::clone(call), context.clone());
+                let chain = Next::new(Arc::clone(interceptors), move |input| {
+                    Box::pin(unwound(spawn_blocking(&call, input, inner)))
+                });
+                Self::Blocking(tokio::spawn(context.scope(chain.run(input))))
+            }
+        }
+    }
+
+    fn is_async(&self) -> bool {
+        matches!(self, Self::Async(_))
+    }
+
+    async fn join(&mut self) -> Result<stead_activity::Result<Payload>, JoinError> {
+        match self {
+            Self::Async(handle) | Self::Blocking(handle) => handle.await,
+        }
+    }
+}
+
+impl Drop for Code {
+    fn drop(&mut self) {
+        match self {
+            Self::Async(handle) | Self::Blocking(handle) => handle.abort(),
+        }
+    }
+}
+
+fn spawn_blocking(call: &BlockingCall, input: Input, context: Context) -> JoinHandle<stead_activity::Result<Payload>> {
+    let call = Arc::clone(call);
+    tokio::task::spawn_blocking(move || context.enter(|| call(input)))
+}
+
+/// Carries a panic on to whoever waits for the code that panicked.
+async fn unwound(handle: JoinHandle<stead_activity::Result<Payload>>) -> stead_activity::Result<Payload> {
+    match handle.await.map_err(JoinError::try_into_panic) {
+        Ok(returned) => returned,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(cancelled)) => Err(cancelled.into()),
+    }
+}
+
+type BlockingCall = Arc<dyn Fn(Input) -> stead_activity::Result<Payload> + Send + Sync>;
+
+/// What goes on beside the code of an activity.
+struct Supervisor<'a> {
+    shared: &'a Shared,
+    heartbeats: &'a Heartbeats,
+    cancellation: &'a Cancellation,
+    time_limit: Option<Duration>,
+}
+
+impl Supervisor<'_> {
+    /// Waits for the end of the activity, or until it is given up.
+    async fn watch(&self, mut code: Code) -> Ended {
+        let is_async = code.is_async();
+        let timed_out = pin!(self.timed_out(is_async));
+        let shut_down = pin!(self.shut_down());
+        let beats = pin!(self.heartbeats.send_forever());
+        tokio::select! {
+            biased;
+            returned = code.join() => Ended::of(returned),
+            () = timed_out => Ended::Abandoned,
+            () = shut_down => Ended::Abandoned,
+            never = beats => match never {},
+        }
+    }
+
+    /// Tells the activity when the server must have given its attempt up. If asynchronous code does not end then, it is
+    /// dropped; a blocking one keeps its slot, as it keeps its thread.
+    async fn timed_out(&self, is_async: bool) {
+        let Some(limit) = self.time_limit else { return std::future::pending().await };
+        sleep(limit.saturating_add(LOCAL_TIMEOUT_BUFFER)).await;
+        self.cancellation.cancel(CancellationDetails::timed_out());
+        if !is_async {
+            return std::future::pending().await;
+        }
+        sleep(DROP_AFTER_TIMEOUT).await;
+    }
+
+    /// Tells the activity when the worker's grace period is over, and gives it up when the worker does.
+    async fn shut_down(&self) {
+        self.shared.lifecycle.reached(Phase::Cancelling).await;
+        self.cancellation.cancel(CancellationDetails::worker_shutdown());
+        self.shared.lifecycle.reached(Phase::Abandoning).await;
+    }
+}
+
+/// Clocks differ and reports take time: the server's own timeout comes first.
+const LOCAL_TIMEOUT_BUFFER: Duration = Duration::from_secs(5);
+
+/// How long an asynchronous activity may go on after it was told that its time is over.
+const DROP_AFTER_TIMEOUT: Duration = Duration::from_secs(30);

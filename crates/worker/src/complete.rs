@@ -1,0 +1,208 @@
+//! What a run wants from the server: completing and failing tasks, answering queries, pages of history.
+
+mod eager;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use stead_client::{CallOptions, RpcError};
+use stead_core::{Completion, CompletionOutcome, FailedTask, HistoryPage, QueryReply};
+use stead_data::{CodecError, Failure};
+use stead_proto::common::v1::WorkflowExecution;
+use stead_proto::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
+use stead_proto::failure::v1::Failure as ProtoFailure;
+use stead_proto::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
+use stead_proto::workflowservice::v1::{
+    GetWorkflowExecutionHistoryRequest, PollWorkflowTaskQueueResponse, RespondQueryTaskCompletedRequest,
+    RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest,
+};
+use tonic::Code;
+
+use crate::driver::{Incoming, TaskId};
+use crate::shared::Shared;
+use eager::Reserved;
+
+/// Completes a workflow task. Activities that come back with the answer are started.
+pub(crate) async fn completed(shared: &Arc<Shared>, completion: Completion, run_id: &str) -> CompletionOutcome {
+    let commands = completion.commands.len();
+    let (request, reserved) = completion_request(shared, completion);
+    let request = match shared.codec.encode_completion(request).await {
+        Ok(request) => request,
+        Err(error) => return CompletionOutcome::Failed(error.to_string()),
+    };
+    let answer = shared.service.respond_workflow_task_completed(request, CallOptions::new()).await;
+    match answer {
+        Ok(answer) => {
+            tracing::debug!(target: "stead::worker", run_id, commands, "workflow task completed");
+            accepted(shared, answer, reserved).await
+        }
+        Err(error) => refused(&error, run_id, "workflow task"),
+    }
+}
+
+fn completion_request(shared: &Arc<Shared>, completion: Completion) -> (RespondWorkflowTaskCompletedRequest, Reserved) {
+    let mut commands = completion.commands;
+    let reserved = Reserved::for_commands(shared, &mut commands);
+    let sticky_attributes = shared.sticky_attributes();
+    let request = RespondWorkflowTaskCompletedRequest {
+        task_token: completion.task_token,
+        commands,
+        identity: shared.identity.clone(),
+        // A returned task always carries a part of history only, which is of use to a cache alone.
+        return_new_workflow_task: sticky_attributes.is_some() && !completion.ends_run,
+        sticky_attributes,
+        force_create_new_workflow_task: completion.force_create_new_workflow_task,
+        query_results: completion.query_results,
+        namespace: shared.namespace.clone(),
+        messages: completion.messages,
+        sdk_metadata: completion.sdk_metadata,
+        capabilities: Some(Capabilities { discard_speculative_workflow_task_with_events: true }),
+        worker_instance_key: shared.instance_key.clone(),
+        ..Default::default()
+    };
+    (request, reserved)
+}
+
+async fn accepted(
+    shared: &Arc<Shared>,
+    answer: RespondWorkflowTaskCompletedResponse,
+    reserved: Reserved,
+) -> CompletionOutcome {
+    reserved.start(shared, answer.activity_tasks).await;
+    let next_task = match answer.workflow_task {
+        Some(task) if !task.task_token.is_empty() => decoded(shared, Box::new(task)).await,
+        _ => None,
+    };
+    CompletionOutcome::Accepted { next_task, reset_history_event_id: answer.reset_history_event_id }
+}
+
+async fn decoded(
+    shared: &Shared,
+    mut task: Box<PollWorkflowTaskQueueResponse>,
+) -> Option<Box<PollWorkflowTaskQueueResponse>> {
+    match shared.codec.decode_workflow_task(&mut task).await {
+        Ok(()) => Some(task),
+        Err(error) => {
+            undecodable(shared, &task, &error).await;
+            None
+        }
+    }
+}
+
+fn refused(error: &RpcError, run_id: &str, what: &str) -> CompletionOutcome {
+    match error.code() {
+        Code::InvalidArgument if error.message() == "UnhandledCommand" => CompletionOutcome::UnhandledCommand,
+        Code::NotFound => CompletionOutcome::TaskNotFound,
+        _ if error.is_request_too_large() => CompletionOutcome::TooLarge {
+            cause: WorkflowTaskFailedCause::GrpcMessageTooLarge,
+            message: error.to_string(),
+        },
+        _ => {
+            tracing::warn!(target: "stead::worker", run_id, %error, "{what} not answered");
+            CompletionOutcome::Failed(error.to_string())
+        }
+    }
+}
+
+/// Fails a workflow task.
+pub(crate) async fn failed(shared: &Arc<Shared>, task: FailedTask, run_id: &str) -> CompletionOutcome {
+    let cause = task.cause.as_str_name();
+    tracing::warn!(target: "stead::worker", run_id, cause, failure = task.failure.message, "workflow task failed");
+    match fail(shared, task.task_token, task.cause, task.failure).await {
+        Ok(()) => CompletionOutcome::accepted(),
+        Err(error) => refused(&error, run_id, "failed workflow task"),
+    }
+}
+
+/// Answers a task that only carries a query.
+pub(crate) async fn query_answered(shared: &Arc<Shared>, reply: QueryReply, run_id: &str) -> CompletionOutcome {
+    let request = RespondQueryTaskCompletedRequest {
+        task_token: reply.task_token,
+        completed_type: reply.completed_type.into(),
+        query_result: reply.query_result,
+        error_message: reply.error_message,
+        namespace: shared.namespace.clone(),
+        failure: reply.failure,
+        cause: reply.cause.into(),
+        ..Default::default()
+    };
+    let request = match shared.codec.encode_query_reply(request).await {
+        Ok(request) => request,
+        Err(error) => return CompletionOutcome::Failed(error.to_string()),
+    };
+    match shared.service.respond_query_task_completed(request, CallOptions::new()).await {
+        Ok(_) => {
+            tracing::debug!(target: "stead::worker", run_id, "query answered");
+            CompletionOutcome::accepted()
+        }
+        Err(error) => refused(&error, run_id, "query"),
+    }
+}
+
+/// Fetches a page of history.
+pub(crate) async fn fetch_history(shared: &Shared, workflow_id: String, run_id: String, page_token: Bytes) -> Incoming {
+    tracing::debug!(target: "stead::worker", run_id, from_start = page_token.is_empty(), "fetching history");
+    let request = GetWorkflowExecutionHistoryRequest {
+        namespace: shared.namespace.clone(),
+        execution: Some(WorkflowExecution { workflow_id, run_id }),
+        next_page_token: page_token,
+        ..Default::default()
+    };
+    let answer = match shared.service.get_workflow_execution_history(request, CallOptions::new()).await {
+        Ok(answer) => answer,
+        Err(error) => return Incoming::HistoryFailed(error.to_string()),
+    };
+    let mut history = answer.history.unwrap_or_default();
+    match shared.codec.decode_history(&mut history).await {
+        Ok(()) => Incoming::History(HistoryPage { events: history.events, next_page_token: answer.next_page_token }),
+        Err(error) => Incoming::HistoryFailed(error.to_string()),
+    }
+}
+
+/// A task whose payloads the codec cannot decode fails, and with it its query: the key may be back for the next one.
+pub(crate) async fn undecodable(shared: &Shared, task: &PollWorkflowTaskQueueResponse, error: &CodecError) {
+    let task = TaskId { token: task.task_token.clone(), is_query: task.query.is_some() };
+    lost(shared, task, Failure::application(error.to_string()).type_name("PayloadCodecError")).await;
+}
+
+/// Answers a task that no run can answer.
+pub(crate) async fn lost(shared: &Shared, task: TaskId, failure: Failure) {
+    tracing::error!(target: "stead::worker", failure = failure.message, "workflow task lost");
+    let cause = WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure;
+    let answered = match task.is_query {
+        true => fail_query(shared, task.token, failure).await,
+        false => fail(shared, task.token, cause, failure.into_proto()).await,
+    };
+    if let Err(error) = answered {
+        tracing::warn!(target: "stead::worker", %error, "lost workflow task not answered");
+    }
+}
+
+async fn fail(
+    shared: &Shared,
+    task_token: Bytes,
+    cause: WorkflowTaskFailedCause,
+    failure: ProtoFailure,
+) -> Result<(), RpcError> {
+    let request = RespondWorkflowTaskFailedRequest {
+        task_token,
+        cause: cause.into(),
+        failure: Some(shared.codec.encode_failure_or_say_why(failure).await),
+        identity: shared.identity.clone(),
+        namespace: shared.namespace.clone(),
+        ..Default::default()
+    };
+    shared.service.respond_workflow_task_failed(request, CallOptions::new()).await.map(drop)
+}
+
+async fn fail_query(shared: &Shared, task_token: Bytes, failure: Failure) -> Result<(), RpcError> {
+    let request = RespondQueryTaskCompletedRequest {
+        task_token,
+        completed_type: QueryResultType::Failed.into(),
+        error_message: failure.message.clone(),
+        namespace: shared.namespace.clone(),
+        failure: Some(shared.codec.encode_failure_or_say_why(failure.into_proto()).await),
+        ..Default::default()
+    };
+    shared.service.respond_query_task_completed(request, CallOptions::new()).await.map(drop)
+}

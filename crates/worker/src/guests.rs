@@ -1,0 +1,62 @@
+//! The workflows that are registered, and how one becomes the code of a run.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use stead_activation::{Guest, TaskFailure, TaskFailureCause};
+use stead_data::Failure;
+use stead_workflow::{Definition, GuestOptions};
+
+/// Registered workflows by their type.
+#[derive(Clone, Default)]
+pub(crate) struct Guests {
+    definitions: BTreeMap<&'static str, Definition>,
+    options: GuestOptions,
+}
+
+impl Guests {
+    pub(crate) fn new(options: GuestOptions) -> Self {
+        Self { definitions: BTreeMap::new(), options }
+    }
+
+    /// The same workflows for one thread, which notes their operations in a place of its own.
+    pub(crate) fn for_thread(&self) -> Self {
+        let mut guests = self.clone();
+        guests.options.last_operation = Arc::default();
+        guests
+    }
+
+    /// Adds a workflow. Returns whether its type was free.
+    pub(crate) fn register(&mut self, definition: Definition) -> bool {
+        match self.definitions.entry(definition.name()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(definition);
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.definitions.is_empty()
+    }
+
+    /// The code of a new run. An unknown type fails the task: a worker that knows it may be deployed later.
+    pub(crate) fn create(&self, workflow_type: &str) -> Result<Box<dyn Guest>, TaskFailure> {
+        match self.definitions.get(workflow_type) {
+            Some(definition) => Ok(definition.instantiate(&self.options)),
+            None => Err(self.unknown(workflow_type)),
+        }
+    }
+
+    fn unknown(&self, workflow_type: &str) -> TaskFailure {
+        let known = self.definitions.keys().copied().collect::<Vec<_>>().join(", ");
+        let message =
+            format!("Workflow class {workflow_type} is not registered on this worker, available workflows: {known}");
+        TaskFailure {
+            cause: TaskFailureCause::WorkflowWorkerUnhandledFailure,
+            failure: Box::new(Failure::application(message).type_name("NotFoundError").into_proto()),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Pollers: each holds a slot, waits for one task, hands both on, and begins again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stead_client::{CallOptions, RpcError};
+use stead_proto::taskqueue::v1::TaskQueue;
+use stead_proto::workflowservice::v1::{
+    PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollWorkflowTaskQueueRequest,
+    PollWorkflowTaskQueueResponse,
+};
+use tokio::time::sleep;
+
+use crate::lifecycle::Phase;
+use crate::shard::Shards;
+use crate::shared::Shared;
+use crate::slots::{Permit, Slots};
+use crate::{activity, complete};
+
+/// Where a poller gets tasks from, and where it hands them to.
+pub(crate) trait Source: Send + Sync + 'static {
+    type Task: Send;
+    fn shared(&self) -> &Shared;
+    fn slots(&self) -> &Slots;
+    /// Waits for a task. `None`: there was none before the server ended the poll.
+    fn poll(&self) -> impl Future<Output = Result<Option<Self::Task>, RpcError>> + Send;
+    fn dispatch(&self, task: Self::Task, permit: Permit);
+}
+
+/// Polls until the worker drains, or the server says that it may not poll.
+pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
+    let lifecycle = &source.shared().lifecycle;
+    loop {
+        let permit = tokio::select! {
+            biased;
+            () = lifecycle.reached(Phase::Draining) => return Ok(()),
+            permit = source.slots().reserve() => permit,
+        };
+        let polled = tokio::select! {
+            biased;
+            polled = source.poll() => polled,
+            () = lifecycle.reached(Phase::PollsClosed) => return Ok(()),
+        };
+        match (polled, permit) {
+            (Ok(Some(task)), Some(permit)) => source.dispatch(task, permit),
+            (Ok(_), _) => {}
+            (Err(_), _) if source.shared().is_draining() => return Ok(()),
+            (Err(error), _) if error.is_response_too_large() => skip(&error).await,
+            (Err(error), _) => return Err(error),
+        }
+    }
+}
+
+/// The server gives the same task out again after its timeout, maybe to a worker with a higher limit.
+async fn skip(error: &RpcError) {
+    tracing::error!(target: "stead::worker", %error, "a task was not received");
+    sleep(Duration::from_secs(1)).await;
+}
+
+/// Workflow tasks of one queue.
+pub(crate) struct WorkflowTasks {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Arc<Shards>,
+    pub(crate) queue: TaskQueue,
+}
+
+impl Source for WorkflowTasks {
+    type Task = Box<PollWorkflowTaskQueueResponse>;
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn slots(&self) -> &Slots {
+        &self.shared.workflow_slots
+    }
+
+    async fn poll(&self) -> Result<Option<Self::Task>, RpcError> {
+        let request = PollWorkflowTaskQueueRequest {
+            namespace: self.shared.namespace.clone(),
+            task_queue: Some(self.queue.clone()),
+            identity: self.shared.identity.clone(),
+            worker_instance_key: self.shared.instance_key.clone(),
+            ..Default::default()
+        };
+        let task = self.shared.service.poll_workflow_task_queue(request, CallOptions::long_poll()).await?;
+        Ok((!task.task_token.is_empty()).then(|| Box::new(task)))
+    }
+
+    fn dispatch(&self, mut task: Self::Task, permit: Permit) {
+        if !self.shared.codec.is_set() {
+            return self.shards.send_task(task, permit);
+        }
+        let (shared, shards) = (Arc::clone(&self.shared), Arc::clone(&self.shards));
+        tokio::spawn(async move {
+            match shared.codec.decode_workflow_task(&mut task).await {
+                Ok(()) => shards.send_task(task, permit),
+                Err(error) => complete::undecodable(&shared, &task, &error).await,
+            }
+        });
+    }
+}
+
+/// Activity tasks of the worker's queue.
+pub(crate) struct ActivityTasks {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Source for ActivityTasks {
+    type Task = PollActivityTaskQueueResponse;
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn slots(&self) -> &Slots {
+        &self.shared.activity_slots
+    }
+
+    async fn poll(&self) -> Result<Option<Self::Task>, RpcError> {
+        let request = PollActivityTaskQueueRequest {
+            namespace: self.shared.namespace.clone(),
+            task_queue: Some(self.shared.normal_queue()),
+            identity: self.shared.identity.clone(),
+            worker_instance_key: self.shared.instance_key.clone(),
+            ..Default::default()
+        };
+        let task = self.shared.service.poll_activity_task_queue(request, CallOptions::long_poll()).await?;
+        Ok((!task.task_token.is_empty()).then_some(task))
+    }
+
+    fn dispatch(&self, task: Self::Task, permit: Permit) {
+        activity::start(&self.shared, task, permit);
+    }
+}

@@ -1,0 +1,177 @@
+//! Replay: recorded histories against the code of today.
+//!
+//! A change to a workflow is safe for the runs that are under way if their histories still replay. Keep some in the
+//! repository and replay them in a test:
+//!
+//! ```no_run
+//! # use stead_worker::replay::Replayer;
+//! # async fn example<Order: stead_workflow::Workflow>() -> Result<(), Box<dyn std::error::Error>> {
+//! Replayer::new().workflow::<Order>().replay_dir("tests/histories").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing is sent anywhere and no activity runs: what activities returned is in the history. The loop is the worker's.
+
+mod error;
+mod outside;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use stead_client::WorkflowHandle;
+use stead_core::{RunOptions, replay_task};
+use stead_data::DataConverter;
+use stead_data::history::History;
+use stead_workflow::{Definition, GuestOptions, Workflow};
+
+use crate::codec::Codec;
+use crate::driver::{Driver, Incoming};
+use crate::guests::Guests;
+use outside::ReplayOutside;
+
+pub use error::{ReplayDirError, ReplayError, ReplayedWorkflow};
+
+/// Replays histories of registered workflows.
+///
+/// Histories may be of closed workflows and of open ones, in the middle of a task too. That a workflow failed is no
+/// failure of its replay.
+#[derive(Clone, Default)]
+#[must_use = "a replayer does nothing until it is given a history"]
+pub struct Replayer {
+    workflows: Vec<Definition>,
+    guests: Guests,
+    converter: DataConverter,
+    options: Arc<RunOptions>,
+}
+
+impl Replayer {
+    /// A replayer without workflows, in the namespace `ReplayNamespace`.
+    pub fn new() -> Self {
+        Self::default().namespace("ReplayNamespace")
+    }
+
+    /// Registers a workflow. One of the same type that was registered before is replaced.
+    pub fn workflow<W: Workflow>(mut self) -> Self {
+        self.workflows.push(Definition::of::<W>());
+        self.register_all()
+    }
+
+    /// Sets how payloads are read. Default: JSON by serde, without a codec.
+    pub fn data_converter(mut self, converter: DataConverter) -> Self {
+        self.converter = converter;
+        self.register_all()
+    }
+
+    /// Sets the namespace that the workflows see.
+    pub fn namespace(mut self, namespace: impl AsRef<str>) -> Self {
+        Arc::make_mut(&mut self.options).namespace = namespace.as_ref().into();
+        self
+    }
+
+    fn register_all(mut self) -> Self {
+        let mut options = GuestOptions::default();
+        options.converter = self.converter.clone();
+        self.guests = Guests::new(options);
+        for definition in self.workflows.iter().rev() {
+            self.guests.register(*definition);
+        }
+        self
+    }
+
+    /// Replays a history whose payloads are decoded already, which is always so without a codec.
+    ///
+    /// # Errors
+    ///
+    /// The first difference between history and code, or what else kept the workflow from being replayed: its type is
+    /// not registered, it panicked, the history is not complete.
+    pub fn replay(&self, history: History) -> Result<(), ReplayError> {
+        let workflow = ReplayedWorkflow::of(&history);
+        let task = replay_task(history.0, &workflow.workflow_id, &workflow.run_id);
+        let mut outside = ReplayOutside::default();
+        let mut driver = Driver::new(&workflow.run_id, Arc::clone(&self.options));
+        let ending = driver.handle(Incoming::Task(Box::new(task)), &self.guests, &mut outside);
+        match outside.verdict(ending, driver.run().is_idle()) {
+            Ok(()) => Ok(()),
+            Err(difference) => Err(difference.of(workflow)),
+        }
+    }
+
+    /// Replays a history in the JSON that Temporal's tools export, after the data converter's codec has decoded it.
+    ///
+    /// # Errors
+    ///
+    /// As [`replay`](Self::replay), or if the text is no history, or the codec fails.
+    pub async fn replay_json(&self, json: &str) -> Result<(), ReplayError> {
+        let history = History::from_json(json).map_err(|source| ReplayError::Json { source })?;
+        self.replay_encoded(history).await
+    }
+
+    /// Replays all histories in the `.json` files of a directory and of the directories in it. Returns their paths.
+    ///
+    /// # Errors
+    ///
+    /// All histories that did not replay. A directory without a history is an error too.
+    pub async fn replay_dir(&self, directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, ReplayDirError> {
+        let directory = directory.as_ref();
+        let unreadable = |source| ReplayDirError::unreadable(directory, source);
+        let files = json_files(directory).map_err(unreadable)?;
+        if files.is_empty() {
+            return Err(unreadable(io::Error::new(io::ErrorKind::NotFound, "no histories in it")));
+        }
+        let mut failures = Vec::new();
+        for file in &files {
+            if let Err(error) = self.replay_file(file).await {
+                failures.push((file.clone(), error));
+            }
+        }
+        if failures.is_empty() { Ok(files) } else { Err(ReplayDirError::new(directory, files.len(), failures)) }
+    }
+
+    async fn replay_file(&self, file: &Path) -> Result<(), ReplayError> {
+        let json = fs::read_to_string(file).map_err(|source| ReplayError::File { source })?;
+        self.replay_json(&json).await
+    }
+
+    /// Fetches the history of a workflow from the server and replays it.
+    ///
+    /// # Errors
+    ///
+    /// As [`replay`](Self::replay), or if the history cannot be fetched, or the codec fails.
+    pub async fn replay_workflow<W: ?Sized>(&self, workflow: &WorkflowHandle<W>) -> Result<(), ReplayError> {
+        let history = workflow.history().await.map_err(|source| ReplayError::Fetch { source: Box::new(source) })?;
+        self.replay_encoded(history).await
+    }
+
+    async fn replay_encoded(&self, mut history: History) -> Result<(), ReplayError> {
+        let codec = Codec::new(self.converter.codec().cloned());
+        codec.decode_history(&mut history.0).await.map_err(|source| ReplayError::Codec { source })?;
+        self.replay(history)
+    }
+}
+
+impl std::fmt::Debug for Replayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replayer").field("workflows", &self.workflows).finish_non_exhaustive()
+    }
+}
+
+/// All `.json` files below a directory, in a stable order.
+fn json_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

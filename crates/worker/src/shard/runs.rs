@@ -1,0 +1,180 @@
+//! The thread of a shard: its runs, and what happens to them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stead_core::cache::RunCache;
+use stead_core::{CompletionOutcome, Eviction, EvictionReason, Instant, RunOptions};
+use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
+use tokio::runtime::Handle;
+
+use super::Event;
+use super::inbox::{Inbox, Popped};
+use super::outside::ShardOutside;
+use crate::clock::Clock;
+use crate::driver::{Driver, Ending, Incoming};
+use crate::guests::Guests;
+use crate::shared::Shared;
+use crate::slots::Permit;
+
+/// The runs of one shard.
+pub(super) struct Shard {
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox<Event>>,
+    runtime: Handle,
+    clock: Clock,
+    guests: Guests,
+    options: Arc<RunOptions>,
+    runs: RunCache<Entry>,
+    /// The moments that runs asked for. Few do.
+    timeouts: BTreeMap<String, Instant>,
+}
+
+/// A cached run.
+struct Entry {
+    driver: Driver,
+    /// The slots of its tasks; all are given back when it is idle.
+    permits: Vec<Permit>,
+}
+
+impl Shard {
+    pub(super) fn new(shared: Arc<Shared>, inbox: Arc<Inbox<Event>>, runtime: Handle) -> Self {
+        let capacity = shared.options.max_cached_workflows.div_ceil(shared.options.shards.max(1));
+        let (guests, options) = (shared.guests.for_thread(), Arc::new(shared.run_options()));
+        Self {
+            shared,
+            inbox,
+            runtime,
+            clock: Clock::new(),
+            guests,
+            options,
+            runs: RunCache::new(capacity),
+            timeouts: BTreeMap::new(),
+        }
+    }
+
+    /// Handles events until the inbox is closed.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.inbox.pop(self.next_timeout()) {
+                Popped::Event(event) => self.handle(event),
+                Popped::TimedOut => self.handle_timeouts(),
+                Popped::Closed => return,
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let Event { run_id, incoming, permit } = event;
+        let Some(incoming) = self.admit(&run_id, incoming) else { return };
+        let Some(entry) = self.runs.get_mut(&run_id) else { return };
+        if let Some(task) = incoming.task() {
+            log_task(task, &run_id);
+        }
+        entry.permits.extend(permit);
+        let (shared, inbox) = (&self.shared, &self.inbox);
+        let mut outside = ShardOutside { shared, inbox, runtime: &self.runtime, clock: self.clock, run_id: &run_id };
+        let ending = entry.driver.handle(incoming, &self.guests, &mut outside);
+        self.settle(run_id, ending);
+    }
+
+    /// Makes sure that the run exists if `incoming` is a task for it. What else arrives for a run that is gone, is late.
+    fn admit(&mut self, run_id: &str, incoming: Incoming) -> Option<Incoming> {
+        if self.runs.contains(run_id) {
+            return Some(incoming);
+        }
+        let task = match incoming {
+            Incoming::Task(task) => task,
+            Incoming::Completed(CompletionOutcome::Accepted { next_task: Some(task), .. }) => task,
+            _ => return None,
+        };
+        let driver = Driver::new(run_id, Arc::clone(&self.options));
+        self.runs.insert(run_id.to_owned(), Entry { driver, permits: Vec::new() });
+        self.make_room(run_id);
+        Some(Incoming::Task(task))
+    }
+
+    /// Drops runs that were not used for longest, as far as none of their tasks is under way.
+    fn make_room(&mut self, newest: &str) {
+        while self.runs.is_over_capacity() {
+            let idle = |entry: &Entry| entry.driver.run().is_idle() && entry.driver.run().run_id() != newest;
+            let Some(run_id) = self.runs.least_recently_used(idle).map(str::to_owned) else { return };
+            tracing::debug!(target: "stead::worker", run_id, reason = %EvictionReason::CacheFull, "run evicted");
+            drop(self.forget(&run_id));
+        }
+    }
+
+    fn settle(&mut self, run_id: String, ending: Option<Ending>) {
+        match ending {
+            Some(Ending::Evicted(eviction)) => self.evict(run_id, eviction),
+            Some(Ending::Panicked(message)) => {
+                tracing::error!(target: "stead::worker", run_id, panic = message, "run dropped");
+                drop(self.forget(&run_id));
+            }
+            None => self.rest(run_id),
+        }
+    }
+
+    /// After an event: gives slots back if nothing is under way, and notes the moment that the run asks for.
+    fn rest(&mut self, run_id: String) {
+        let keeps_idle_runs = self.runs.capacity() > 0;
+        let Some(entry) = self.runs.get_mut(&run_id) else { return };
+        if entry.driver.run().is_idle() {
+            entry.permits.clear();
+            if !keeps_idle_runs {
+                drop(self.forget(&run_id));
+                return;
+            }
+        }
+        match entry.driver.run().poll_timeout() {
+            Some(at) => drop(self.timeouts.insert(run_id, at)),
+            None => drop(self.timeouts.remove(&run_id)),
+        }
+    }
+
+    /// Drops a run, and begins it anew if tasks for it have arrived in the meantime.
+    fn evict(&mut self, run_id: String, eviction: Eviction) {
+        let Eviction { reason, message, next_tasks, .. } = eviction;
+        tracing::debug!(target: "stead::worker", run_id, %reason, detail = message, "run evicted");
+        let mut permits = self.forget(&run_id).into_iter();
+        for task in next_tasks {
+            let incoming = Incoming::Task(Box::new(task));
+            self.handle(Event { run_id: run_id.clone(), incoming, permit: permits.next() });
+        }
+    }
+
+    /// Drops a run. Its slots are the caller's.
+    fn forget(&mut self, run_id: &str) -> Vec<Permit> {
+        self.timeouts.remove(run_id);
+        self.runs.remove(run_id).map(|entry| entry.permits).unwrap_or_default()
+    }
+
+    fn next_timeout(&self) -> Option<Duration> {
+        let next = self.timeouts.values().min()?;
+        Some(next.saturating_duration_since(self.clock.now()))
+    }
+
+    fn handle_timeouts(&mut self) {
+        let now = self.clock.now();
+        let due: Vec<_> = self.timeouts.iter().filter(|(_, at)| **at <= now).map(|(id, _)| id.clone()).collect();
+        for run_id in due {
+            self.timeouts.remove(&run_id);
+            self.handle(Event { run_id, incoming: Incoming::Timeout, permit: None });
+        }
+    }
+}
+
+fn log_task(task: &PollWorkflowTaskQueueResponse, run_id: &str) {
+    tracing::debug!(
+        target: "stead::worker",
+        workflow_type = task.workflow_type.as_ref().map(|it| it.name.as_str()),
+        workflow_id = task.workflow_execution.as_ref().map(|it| it.workflow_id.as_str()),
+        run_id,
+        attempt = task.attempt,
+        events = task.history.as_ref().map_or(0, |it| it.events.len()),
+        queries = task.queries.len() + usize::from(task.query.is_some()),
+        messages = task.messages.len(),
+        "workflow task received"
+    );
+}

@@ -1,0 +1,115 @@
+//! What all parts of a running worker know.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stead_activity::{Extensions, Interceptor};
+use stead_client::WorkflowService;
+use stead_core::RunOptions;
+use stead_data::DataConverter;
+use stead_proto::enums::v1::TaskQueueKind;
+use stead_proto::taskqueue::v1::{StickyExecutionAttributes, TaskQueue};
+
+use crate::activity::Registry;
+use crate::codec::Codec;
+use crate::guests::Guests;
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::slots::Slots;
+
+/// The parts of a worker that never change, and the three that its tasks count and wait on.
+pub(crate) struct Shared {
+    pub(crate) service: WorkflowService,
+    pub(crate) converter: DataConverter,
+    pub(crate) codec: Codec,
+    pub(crate) namespace: String,
+    pub(crate) identity: String,
+    pub(crate) task_queue: String,
+    /// The queue of this process alone, where runs in its cache get their tasks; `None` without a cache.
+    pub(crate) sticky_queue: Option<String>,
+    /// Tells the server that several polls belong to one worker.
+    pub(crate) instance_key: String,
+    pub(crate) options: Options,
+    pub(crate) guests: Guests,
+    pub(crate) activities: Registry,
+    /// The first one is the outermost.
+    pub(crate) activity_interceptors: Arc<[Arc<dyn Interceptor>]>,
+    pub(crate) extensions: Extensions,
+    /// Whether the server keeps the SDK's metadata of a workflow task.
+    pub(crate) records_metadata: bool,
+    pub(crate) workflow_slots: Slots,
+    pub(crate) activity_slots: Slots,
+    pub(crate) lifecycle: Lifecycle,
+}
+
+/// What a user may choose, with the defaults that the builder documents.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) max_cached_workflows: usize,
+    pub(crate) max_concurrent_workflow_tasks: u32,
+    pub(crate) max_concurrent_activities: u32,
+    pub(crate) workflow_pollers: u32,
+    pub(crate) activity_pollers: u32,
+    pub(crate) sticky_timeout: Duration,
+    pub(crate) graceful_shutdown_timeout: Duration,
+    /// `None`: no activity is asked for eagerly.
+    pub(crate) max_eager_activities: Option<u32>,
+    pub(crate) default_heartbeat_throttle: Duration,
+    pub(crate) max_heartbeat_throttle: Duration,
+    pub(crate) shards: usize,
+}
+
+impl Shared {
+    pub(crate) fn is_draining(&self) -> bool {
+        self.lifecycle.has_reached(Phase::Draining)
+    }
+
+    /// What each run knows of this worker.
+    pub(crate) fn run_options(&self) -> RunOptions {
+        let mut options = RunOptions::default();
+        options.namespace = self.namespace.as_str().into();
+        options.eager_activities = self.options.max_eager_activities.is_some() && !self.activities.is_empty();
+        options.sdk_metadata = self.records_metadata;
+        options
+    }
+
+    pub(crate) fn normal_queue(&self) -> TaskQueue {
+        TaskQueue { name: self.task_queue.clone(), kind: TaskQueueKind::Normal.into(), ..TaskQueue::default() }
+    }
+
+    /// The worker's own queue as polls name it.
+    pub(crate) fn sticky_queue(&self) -> Option<TaskQueue> {
+        Some(TaskQueue {
+            name: self.sticky_queue.clone()?,
+            kind: TaskQueueKind::Sticky.into(),
+            normal_name: self.task_queue.clone(),
+        })
+    }
+
+    /// Asks the server to send a run's next tasks here. A worker that drains does not.
+    pub(crate) fn sticky_attributes(&self) -> Option<StickyExecutionAttributes> {
+        let worker_task_queue = self.sticky_queue().filter(|_| !self.is_draining())?;
+        let timeout = stead_data::time::duration_to_proto(self.options.sticky_timeout);
+        Some(StickyExecutionAttributes {
+            worker_task_queue: Some(worker_task_queue),
+            schedule_to_start_timeout: Some(timeout),
+        })
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_cached_workflows: 1000,
+            max_concurrent_workflow_tasks: 100,
+            max_concurrent_activities: 100,
+            workflow_pollers: 5,
+            activity_pollers: 5,
+            sticky_timeout: Duration::from_secs(10),
+            graceful_shutdown_timeout: Duration::ZERO,
+            max_eager_activities: Some(3),
+            default_heartbeat_throttle: Duration::from_secs(30),
+            max_heartbeat_throttle: Duration::from_secs(60),
+            shards: std::thread::available_parallelism().map_or(1, Into::into),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Options of a worker, with their defaults and limits.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stead_activity::{Activities, Extensions, Interceptor};
+use stead_client::Client;
+use stead_workflow::{Definition, GuestOptions, Workflow};
+
+use super::Worker;
+use crate::activity::Registry;
+use crate::codec::Codec;
+use crate::error::BuildError;
+use crate::guests::Guests;
+use crate::lifecycle::Lifecycle;
+use crate::shared::{Options, Shared};
+use crate::slots::Slots;
+
+/// Collects what a worker runs and how. Made by [`Worker::builder`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct WorkerBuilder {
+    client: Client,
+    task_queue: String,
+    identity: Option<String>,
+    workflows: Vec<Definition>,
+    activities: Vec<stead_activity::Definition>,
+    activity_interceptors: Vec<Arc<dyn Interceptor>>,
+    options: Options,
+}
+
+impl WorkerBuilder {
+    pub(super) fn new(client: &Client, task_queue: String) -> Self {
+        Self {
+            client: client.clone(),
+            task_queue,
+            identity: None,
+            workflows: Vec::new(),
+            activities: Vec::new(),
+            activity_interceptors: Vec::new(),
+            options: Options::default(),
+        }
+    }
+
+    /// Registers a workflow.
+    pub fn workflow<W: Workflow>(mut self) -> Self {
+        self.workflows.push(Definition::of::<W>());
+        self
+    }
+
+    /// Registers the activities of an instance.
+    pub fn activities(self, instance: impl Activities) -> Self {
+        self.activities_shared(Arc::new(instance))
+    }
+
+    /// Registers the activities of an instance that others hold too.
+    pub fn activities_shared(mut self, instance: Arc<impl Activities>) -> Self {
+        self.activities.extend(instance.definitions());
+        self
+    }
+
+    /// Wraps all activities in an interceptor. The first one that is added is the outermost.
+    pub fn activity_interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.activity_interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// How many workflows stay in memory between their tasks. The ones that were not used for longest are dropped, and
+    /// rebuilt from history when they are needed. Zero keeps none, so every task replays the whole history.
+    ///
+    /// Default: 1000.
+    pub fn max_cached_workflows(mut self, count: usize) -> Self {
+        self.options.max_cached_workflows = count;
+        self
+    }
+
+    /// How many workflow tasks are handled at once, those included that a poll waits for. At least 1, with a cache at
+    /// least 2.
+    ///
+    /// Default: 100.
+    pub fn max_concurrent_workflow_tasks(mut self, count: u32) -> Self {
+        self.options.max_concurrent_workflow_tasks = count;
+        self
+    }
+
+    /// How many activities run at once, those included that a poll waits for. At least 1.
+    ///
+    /// Default: 100.
+    pub fn max_concurrent_activities(mut self, count: u32) -> Self {
+        self.options.max_concurrent_activities = count;
+        self
+    }
+
+    /// How many polls for workflow tasks are open at once, at most as many as slots. At least 1.
+    ///
+    /// Default: 5.
+    pub fn workflow_task_pollers(mut self, count: u32) -> Self {
+        self.options.workflow_pollers = count;
+        self
+    }
+
+    /// How many polls for activities are open at once, at most as many as slots. At least 1.
+    ///
+    /// Default: 5.
+    pub fn activity_pollers(mut self, count: u32) -> Self {
+        self.options.activity_pollers = count;
+        self
+    }
+
+    /// How long a task waits for the worker that has its workflow in memory, before any worker may take it.
+    ///
+    /// Default: 10 s.
+    pub fn sticky_schedule_to_start_timeout(mut self, timeout: Duration) -> Self {
+        self.options.sticky_timeout = timeout;
+        self
+    }
+
+    /// How long running activities may go on after the worker was told to stop, before they are cancelled.
+    ///
+    /// Default: 0 s.
+    pub fn graceful_shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.options.graceful_shutdown_timeout = timeout;
+        self
+    }
+
+    /// What this worker is called in histories and in the web interface.
+    ///
+    /// Default: the client's identity.
+    pub fn identity(mut self, identity: impl Into<String>) -> Self {
+        self.identity = Some(identity.into());
+        self
+    }
+
+    /// How many activities a workflow task may start on this worker directly, without their going through the task
+    /// queue. At least 1; see [`disable_eager_activities`](Self::disable_eager_activities).
+    ///
+    /// Default: 3.
+    pub fn max_eager_activities(mut self, count: u32) -> Self {
+        self.options.max_eager_activities = Some(count);
+        self
+    }
+
+    /// Sends every activity through its task queue.
+    pub fn disable_eager_activities(mut self) -> Self {
+        self.options.max_eager_activities = None;
+        self
+    }
+
+    /// How many threads run workflow code. At least 1.
+    ///
+    /// Default: the available parallelism.
+    pub fn shards(mut self, count: usize) -> Self {
+        self.options.shards = count;
+        self
+    }
+
+    /// How often heartbeats of activities without a heartbeat timeout are sent.
+    ///
+    /// Default: 30 s.
+    pub fn default_heartbeat_throttle_interval(mut self, interval: Duration) -> Self {
+        self.options.default_heartbeat_throttle = interval;
+        self
+    }
+
+    /// The longest time between two heartbeats that are sent, however long the heartbeat timeout is.
+    ///
+    /// Default: 60 s.
+    pub fn max_heartbeat_throttle_interval(mut self, interval: Duration) -> Self {
+        self.options.max_heartbeat_throttle = interval;
+        self
+    }
+
+    /// Makes the worker. It does nothing until it is [run](Worker::run_until).
+    ///
+    /// # Errors
+    ///
+    /// If nothing is registered, something is registered twice, an option is out of its range, or the program is built
+    /// with `panic = "abort"`.
+    pub fn build(self) -> Result<Worker, BuildError> {
+        if cfg!(panic = "abort") {
+            return Err(BuildError::PanicAbort);
+        }
+        self.options.validate()?;
+        if self.task_queue.is_empty() {
+            return Err(BuildError::NoTaskQueue);
+        }
+        let converter = self.client.data_converter().clone();
+        let guests = guests(self.workflows, converter.clone())?;
+        let activities = registry(self.activities)?;
+        if guests.is_empty() && activities.is_empty() {
+            return Err(BuildError::NothingRegistered);
+        }
+        let identity = self.identity.unwrap_or_else(|| self.client.identity().to_owned());
+        let instance_key = unique_key();
+        let caches = self.options.max_cached_workflows > 0 && !guests.is_empty();
+        let mut extensions = Extensions::new();
+        extensions.insert(self.client.clone());
+        let connection = self.client.connection();
+        let shared = Shared {
+            service: connection.workflow_service(),
+            records_metadata: connection.capabilities().is_none_or(|it| it.sdk_metadata),
+            codec: Codec::new(converter.codec().cloned()),
+            converter,
+            namespace: self.client.namespace().to_owned(),
+            sticky_queue: caches.then(|| format!("{identity}-{instance_key}")),
+            identity,
+            task_queue: self.task_queue,
+            instance_key,
+            guests,
+            activities,
+            activity_interceptors: self.activity_interceptors.into(),
+            extensions,
+            workflow_slots: Slots::new(self.options.max_concurrent_workflow_tasks),
+            activity_slots: Slots::new(self.options.max_concurrent_activities),
+            lifecycle: Lifecycle::new(),
+            options: self.options,
+        };
+        Ok(Worker { shared: Arc::new(shared) })
+    }
+}
+
+fn guests(definitions: Vec<Definition>, converter: stead_data::DataConverter) -> Result<Guests, BuildError> {
+    let mut options = GuestOptions::default();
+    options.converter = converter;
+    let mut guests = Guests::new(options);
+    for definition in definitions {
+        let name = definition.name();
+        if !guests.register(definition) {
+            return Err(BuildError::DuplicateWorkflow(name));
+        }
+    }
+    Ok(guests)
+}
+
+fn registry(definitions: Vec<stead_activity::Definition>) -> Result<Registry, BuildError> {
+    let mut registry = Registry::default();
+    for definition in definitions {
+        let name = definition.name;
+        if !registry.register(definition) {
+            return Err(BuildError::DuplicateActivity(name));
+        }
+    }
+    Ok(registry)
+}
+
+impl Options {
+    fn validate(&self) -> Result<(), BuildError> {
+        let least_tasks = if self.max_cached_workflows > 0 { 2 } else { 1 };
+        let rules = [
+            (
+                self.max_concurrent_workflow_tasks >= least_tasks,
+                "max_concurrent_workflow_tasks",
+                "at least 1, and at least 2 with a cache",
+            ),
+            (self.max_concurrent_activities >= 1, "max_concurrent_activities", "at least 1"),
+            (self.workflow_pollers >= 1, "workflow_task_pollers", "at least 1"),
+            (self.activity_pollers >= 1, "activity_pollers", "at least 1"),
+            (self.shards >= 1, "shards", "at least 1"),
+            (
+                self.max_eager_activities != Some(0),
+                "max_eager_activities",
+                "at least 1; use `disable_eager_activities` for none",
+            ),
+        ];
+        match rules.into_iter().find(|(holds, ..)| !holds) {
+            Some((_, option, requirement)) => Err(BuildError::InvalidOption { option, requirement }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A name that no other worker has: each `RandomState` has other keys.
+fn unique_key() -> String {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", random(), random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut Options)) -> Option<&'static str> {
+        let mut options = Options::default();
+        change(&mut options);
+        match options.validate() {
+            Err(BuildError::InvalidOption { option, .. }) => Some(option),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_valid_and_values_that_cannot_work_are_refused() {
+        assert_eq!(refused(|_| {}), None);
+        assert_eq!(refused(|it| it.max_concurrent_workflow_tasks = 1), Some("max_concurrent_workflow_tasks"));
+        assert_eq!(
+            refused(|it| {
+                it.max_cached_workflows = 0;
+                it.max_concurrent_workflow_tasks = 1;
+            }),
+            None
+        );
+        assert_eq!(refused(|it| it.max_concurrent_activities = 0), Some("max_concurrent_activities"));
+        assert_eq!(refused(|it| it.shards = 0), Some("shards"));
+        assert_eq!(refused(|it| it.max_eager_activities = Some(0)), Some("max_eager_activities"));
+        assert_eq!(refused(|it| it.max_eager_activities = None), None);
+    }
+
+    #[test]
+    fn keys_are_unique() {
+        assert_ne!(unique_key(), unique_key());
+    }
+}

@@ -1,0 +1,186 @@
+//! The parts of a worker that run: pollers and shards, and the order in which they stop.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stead_client::{CallOptions, RpcError};
+use stead_proto::enums::v1::TaskQueueType;
+use stead_proto::workflowservice::v1::ShutdownWorkerRequest;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::lifecycle::Phase;
+use crate::poll::{self, ActivityTasks, WorkflowTasks};
+use crate::shard::{Ended, Shards};
+use crate::shared::Shared;
+
+/// A worker that polls. Dropping it stops it without grace.
+pub(super) struct Running {
+    shared: Arc<Shared>,
+    pollers: JoinSet<Result<(), RpcError>>,
+    shards: Arc<Shards>,
+    shards_ended: Ended,
+}
+
+impl Running {
+    /// Starts shards and pollers.
+    pub(super) fn start(shared: Arc<Shared>) -> io::Result<Self> {
+        let (shards, shards_ended) = Shards::start(&shared, &Handle::current())?;
+        let mut running = Self { shared, pollers: JoinSet::new(), shards: Arc::new(shards), shards_ended };
+        running.poll_workflow_tasks();
+        running.poll_activity_tasks();
+        tracing::debug!(
+            target: "stead::worker",
+            task_queue = running.shared.task_queue, namespace = running.shared.namespace,
+            identity = running.shared.identity, pollers = running.pollers.len(), "worker started"
+        );
+        Ok(running)
+    }
+
+    /// One poller in five looks at the queue that all workers share, the others at this worker's own.
+    fn poll_workflow_tasks(&mut self) {
+        if self.shared.guests.is_empty() {
+            return;
+        }
+        let (shared_pollers, own_pollers) = split_pollers(&self.shared);
+        let normal = std::iter::repeat_n(self.shared.normal_queue(), shared_pollers as usize);
+        let own =
+            self.shared.sticky_queue().into_iter().flat_map(|queue| std::iter::repeat_n(queue, own_pollers as usize));
+        for queue in normal.chain(own) {
+            let (shared, shards) = (Arc::clone(&self.shared), Arc::clone(&self.shards));
+            self.pollers.spawn(poll::run(WorkflowTasks { shared, shards, queue }));
+        }
+    }
+
+    fn poll_activity_tasks(&mut self) {
+        if self.shared.activities.is_empty() {
+            return;
+        }
+        let options = &self.shared.options;
+        for _ in 0..options.activity_pollers.min(options.max_concurrent_activities) {
+            self.pollers.spawn(poll::run(ActivityTasks { shared: Arc::clone(&self.shared) }));
+        }
+    }
+
+    /// Waits until the server says that this worker may not poll.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn refused(&mut self) -> RpcError {
+        loop {
+            match self.pollers.join_next().await {
+                Some(Ok(Err(error))) => return error,
+                Some(Err(panic)) => tracing::error!(target: "stead::worker", %panic, "a poller is lost"),
+                // Pollers end without an error only when the worker drains, which is noticed elsewhere.
+                Some(Ok(Ok(()))) => {}
+                None => return std::future::pending().await,
+            }
+        }
+    }
+
+    /// Stops in order: polls, then activities and workflow tasks side by side, then shards.
+    pub(super) async fn shut_down(mut self) {
+        tracing::debug!(target: "stead::worker", task_queue = self.shared.task_queue, "worker shutting down");
+        self.shared.lifecycle.advance(Phase::Draining);
+        self.close_polls().await;
+        tokio::join!(self.drain_activities(), self.drain_workflow_tasks());
+        self.shards.close();
+        if !self.shards_ended.within(SHARDS_END_WITHIN).await {
+            tracing::warn!(target: "stead::worker", "a workflow does not yield; its thread is abandoned");
+        }
+        tracing::debug!(target: "stead::worker", "worker stopped");
+    }
+
+    /// Asks the server to end the polls, so that no task is on its way to a poll that nobody reads; then drops those
+    /// that did not end.
+    async fn close_polls(&mut self) {
+        let announced = self.shared.service.shutdown_worker(self.shutdown_request(), shutdown_call()).await;
+        if let Err(error) = announced {
+            tracing::debug!(target: "stead::worker", %error, "shutdown not announced");
+        }
+        let pollers = &mut self.pollers;
+        let _ = timeout(POLLS_END_WITHIN, async { while pollers.join_next().await.is_some() {} }).await;
+        self.shared.lifecycle.advance(Phase::PollsClosed);
+        while self.pollers.join_next().await.is_some() {}
+    }
+
+    fn shutdown_request(&self) -> ShutdownWorkerRequest {
+        let shared = &self.shared;
+        let workflows = (!shared.guests.is_empty()).then_some(TaskQueueType::Workflow);
+        let activities = (!shared.activities.is_empty()).then_some(TaskQueueType::Activity);
+        ShutdownWorkerRequest {
+            namespace: shared.namespace.clone(),
+            sticky_task_queue: shared.sticky_queue.clone().unwrap_or_default(),
+            identity: shared.identity.clone(),
+            reason: "worker shutdown".to_owned(),
+            worker_instance_key: shared.instance_key.clone(),
+            task_queue: shared.task_queue.clone(),
+            task_queue_types: workflows.into_iter().chain(activities).map(Into::into).collect(),
+            ..Default::default()
+        }
+    }
+
+    async fn drain_activities(&self) {
+        let Shared { activity_slots: slots, lifecycle, options, .. } = &*self.shared;
+        if timeout(options.graceful_shutdown_timeout, slots.all_free()).await.is_ok() {
+            return;
+        }
+        lifecycle.advance(Phase::Cancelling);
+        if timeout(ACTIVITIES_END_WITHIN, slots.all_free()).await.is_ok() {
+            return;
+        }
+        tracing::warn!(target: "stead::worker", running = slots.in_use(), "activities do not end; they are given up");
+        lifecycle.advance(Phase::Abandoning);
+        // What is left to do is to tell the server.
+        let _ = timeout(REPORTS_END_WITHIN, slots.all_free()).await;
+    }
+
+    async fn drain_workflow_tasks(&self) {
+        let slots = &self.shared.workflow_slots;
+        if timeout(WORKFLOW_TASKS_END_WITHIN, slots.all_free()).await.is_err() {
+            tracing::warn!(target: "stead::worker", running = slots.in_use(), "workflow tasks do not end");
+        }
+    }
+}
+
+impl Drop for Running {
+    /// Without effect after a shutdown. Otherwise nobody waits any more for what still runs.
+    fn drop(&mut self) {
+        self.shared.lifecycle.advance(Phase::Abandoning);
+    }
+}
+
+/// How many pollers look at the shared queue, and how many at the worker's own. There is a slot for each of them, or
+/// polls of one queue could hold all slots while tasks wait in the other.
+fn split_pollers(shared: &Shared) -> (u32, u32) {
+    let pollers = shared.options.workflow_pollers.min(shared.options.max_concurrent_workflow_tasks);
+    match shared.sticky_queue {
+        Some(_) => {
+            let on_shared = (pollers / 5).max(1);
+            (on_shared, pollers.saturating_sub(on_shared).max(1))
+        }
+        None => (pollers, 0),
+    }
+}
+
+fn shutdown_call() -> CallOptions {
+    CallOptions::new().timeout(Duration::from_secs(2))
+}
+
+/// A server that knows the announcement ends polls at once.
+const POLLS_END_WITHIN: Duration = Duration::from_secs(1);
+
+/// From the cancellation of activities until they are given up.
+const ACTIVITIES_END_WITHIN: Duration = Duration::from_secs(10);
+
+/// As long as a call may take with its retries.
+const REPORTS_END_WITHIN: Duration = Duration::from_secs(11);
+
+/// A task takes no longer than the server waits for one, and its answer no longer than a call.
+const WORKFLOW_TASKS_END_WITHIN: Duration = Duration::from_secs(20);
+
+/// Shards have nothing left to do by then, unless a workflow does not yield.
+const SHARDS_END_WITHIN: Duration = Duration::from_secs(2);

@@ -1,0 +1,10 @@
+//! A worker against a server in the test: what it asks, what it answers, and how it ends.
+
+mod activities;
+mod lifecycle;
+mod server;
+mod workflow_tasks;
+mod workflows;
+
+#[cfg(feature = "replay")]
+mod replay;

@@ -1,0 +1,203 @@
+//! What workflow code returns when it does not return a result.
+
+use std::fmt;
+
+use stead_activation::{ContinueAsNew, TaskFailure, TaskFailureCause};
+use stead_data::{ConversionError, Failure, FromFailure, IntoFailure};
+
+/// What workflow code returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why workflow code ends without a result: a failure, or continue-as-new.
+///
+/// Whatever implements [`IntoFailure`] becomes one by `?` or `.into()`: your own errors (by `#[derive(IntoFailure)]`),
+/// a [`Failure`], and what the operations of this crate return. Nothing else does, so no error type is lost silently.
+///
+/// # What an error does
+///
+/// | what happens | where | effect |
+/// |---|---|---|
+/// | `Err` with a failure | `run`, a signal handler | the workflow closes as failed |
+/// | `Err` with a cancellation, and cancellation of the workflow was requested | `run`, a signal handler | the workflow closes as cancelled |
+/// | `Err` with a cancellation, and nobody asked for one | `run`, a signal handler | the workflow closes as failed |
+/// | `Err` from [`continue_as_new`](crate::continue_as_new) | `run`, a signal handler | this run ends, the next of the chain starts |
+/// | `Err` with a failure | an update handler | the update fails, the workflow goes on |
+/// | `Err` from [`continue_as_new`](crate::continue_as_new) | an update handler | the workflow task fails |
+/// | `Err` | an update's validator | the update is rejected and leaves no trace in history |
+/// | `Err` | a query handler | the query fails |
+/// | panic | anywhere but a query | the workflow task fails, and is retried until a fixed version is deployed |
+/// | panic | a query handler | the query fails |
+/// | undecodable | arguments of `run`, result of an operation | the workflow task fails |
+/// | undecodable | arguments of a signal | logged, and the signal is dropped |
+/// | undecodable | arguments of an update | the update is rejected |
+/// | undecodable | arguments of a query | the query fails |
+/// | a command, a spawned task, a random number | a query, a validator | as for a panic there |
+/// | a wake from outside of the workflow | anywhere | the workflow task fails as nondeterministic |
+///
+/// A failed workflow *task* leaves the workflow open: the server tries the task again.
+pub struct Error(Box<Reason>);
+
+pub(crate) enum Reason {
+    Failure(Failure),
+    ContinueAsNew(Box<ContinueAsNew>),
+}
+
+impl Error {
+    pub(crate) fn continue_as_new(next: ContinueAsNew) -> Self {
+        Self(Box::new(Reason::ContinueAsNew(Box::new(next))))
+    }
+
+    pub(crate) fn into_reason(self) -> Reason {
+        *self.0
+    }
+
+    /// The failure; `None` for continue-as-new.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &*self.0 {
+            Reason::Failure(failure) => Some(failure),
+            Reason::ContinueAsNew(_) => None,
+        }
+    }
+
+    /// Whether this is a cancellation, directly or as the cause of an operation's failure.
+    pub fn is_cancelled(&self) -> bool {
+        self.failure().is_some_and(Failure::is_cancelled)
+    }
+
+    /// Whether this is a timeout, directly or as the cause of an operation's failure.
+    pub fn is_timeout(&self) -> bool {
+        self.failure().is_some_and(Failure::is_timeout)
+    }
+
+    /// The error that somebody raised as `E`, if there is one in the chain of causes.
+    pub fn application<E: FromFailure>(&self) -> Option<E> {
+        self.failure().and_then(Failure::application_as)
+    }
+}
+
+impl<E: IntoFailure> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(Box::new(Reason::Failure(error.into_failure())))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Reason::Failure(failure) => f.debug_tuple("Error").field(failure).finish(),
+            Reason::ContinueAsNew(next) => {
+                write!(f, "Error(continue as new {})", next.workflow_type)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Reason::Failure(failure) => failure.fmt(f),
+            Reason::ContinueAsNew(next) => write!(
+                f,
+                "the run continues as a new run of {}",
+                next.workflow_type
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.failure().and_then(std::error::Error::source)
+    }
+}
+
+/// A wait was cut short because cancellation of the workflow was requested.
+///
+/// Returned by `?` from `run`, it closes the workflow as cancelled. Only the operations of this crate make one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cancelled")
+    }
+}
+
+impl std::error::Error for Cancelled {}
+
+impl IntoFailure for Cancelled {
+    fn into_failure(self) -> Failure {
+        Failure::cancelled("Cancelled")
+    }
+}
+
+/// An activity ended without a result: it failed, timed out or was cancelled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActivityError(Box<Failure>);
+
+impl ActivityError {
+    pub(crate) fn new(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+
+    /// Whether the activity was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Whether a timeout of the activity ran out.
+    pub fn is_timeout(&self) -> bool {
+        self.0.is_timeout()
+    }
+
+    /// The failure: an activity failure with its cause.
+    pub fn failure(&self) -> &Failure {
+        &self.0
+    }
+
+    /// The error that the activity returned as `E`, if that is what it failed with.
+    pub fn application<E: FromFailure>(&self) -> Option<E> {
+        self.0.application_as()
+    }
+}
+
+impl fmt::Display for ActivityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for ActivityError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&*self.0)
+    }
+}
+
+impl IntoFailure for ActivityError {
+    fn into_failure(self) -> Failure {
+        *self.0
+    }
+}
+
+/// A failure that says what could not be converted, with the converter's error as its cause.
+pub(crate) fn conversion(message: &str, error: &ConversionError) -> Failure {
+    Failure::application(message).cause(Failure::from_error(error))
+}
+
+/// A failure of the workflow task that is a bug in the code, or input that it cannot read.
+pub(crate) fn unhandled(failure: Failure) -> TaskFailure {
+    TaskFailure {
+        cause: TaskFailureCause::WorkflowWorkerUnhandledFailure,
+        failure: Box::new(failure.into_proto()),
+    }
+}
+
+/// A failure of the workflow task because a replay would not repeat what the code did.
+pub(crate) fn nondeterminism(message: impl Into<String>) -> TaskFailure {
+    let failure = Failure::application(message).type_name("NonDeterminismError");
+    TaskFailure {
+        cause: TaskFailureCause::NonDeterminism,
+        failure: Box::new(failure.into_proto()),
+    }
+}

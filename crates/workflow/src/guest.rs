@@ -1,0 +1,91 @@
+//! A workflow type that can be run, and the options its runs share.
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use stead_activation::{CallSite, Guest};
+use stead_data::{ConversionError, DataConverter};
+
+use crate::definition::{Arguments, Workflow};
+use crate::instance::Instance;
+use crate::interceptor::WorkflowInterceptor;
+use crate::program::{self, PayloadFuture, Program};
+
+pub(crate) type StartFn =
+    fn(&Arguments<'_>) -> Result<(Rc<dyn Program>, PayloadFuture), ConversionError>;
+
+/// A workflow type that can be run: what a worker registers.
+#[derive(Clone, Copy)]
+pub struct Definition {
+    name: &'static str,
+    start: StartFn,
+}
+
+impl Definition {
+    /// The definition of `W`.
+    pub fn of<W: Workflow>() -> Self {
+        Self {
+            name: W::NAME,
+            start: program::start::<W>,
+        }
+    }
+
+    /// Name of the workflow type.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The code of one run, which has not started.
+    pub fn instantiate(&self, options: &GuestOptions) -> Box<dyn Guest> {
+        Box::new(Instance::new(self.start, options.clone()))
+    }
+}
+
+impl fmt::Debug for Definition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Definition").field(&self.name).finish()
+    }
+}
+
+/// What the runs of a worker share.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct GuestOptions {
+    /// Converts arguments and results. Default: JSON by serde.
+    pub converter: DataConverter,
+    /// Called around workflow code, in this order. Default: none.
+    pub interceptors: Arc<[Arc<dyn WorkflowInterceptor>]>,
+    /// Where the runs note what they do; one for each thread that drives runs, so that a watchdog can say where the
+    /// thread hangs. Default: one of its own.
+    pub last_operation: Arc<LastOperation>,
+}
+
+impl fmt::Debug for GuestOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestOptions")
+            .field("interceptors", &self.interceptors.len())
+            .field("last_operation", &self.last_operation.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The line of workflow code that last used an operation, on one thread that drives runs.
+#[derive(Debug, Default)]
+pub struct LastOperation(Mutex<Option<CallSite>>);
+
+impl LastOperation {
+    /// The line; `None` if there was no operation yet.
+    pub fn get(&self) -> Option<CallSite> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the line, before the thread turns to another run.
+    pub fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn record(&self, at: CallSite) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+}

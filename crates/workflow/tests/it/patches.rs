@@ -1,0 +1,62 @@
+use stead_activation::Job;
+use stead_workflow as workflow;
+
+use crate::support::*;
+
+workflow!(Patched, |board, input: ()| -> (bool, bool) {
+    let first = workflow::patched("p");
+    workflow::sleep(SECOND).await?;
+    Ok((first, workflow::patched("p")))
+});
+
+fn marker(id: &str) -> Job {
+    Job::NotifyHasPatch { id: id.into() }
+}
+
+fn replayed(jobs: Vec<Job>) -> (Driver, Vec<String>) {
+    let mut run = Driver::new::<Patched>();
+    run.is_replaying = true;
+    let mut all = vec![initialize(&())];
+    all.extend(jobs);
+    let commands = outline(&run.activate(all));
+    (run, commands)
+}
+
+#[test]
+fn a_new_run_takes_the_new_path_and_records_it_once() {
+    let (mut run, commands) = Driver::start::<Patched>(());
+    assert_eq!(outline(&commands), ["patch p false", "start timer 1 1s"]);
+    assert_eq!(
+        outline(&run.activate(vec![fire(1)])),
+        ["complete workflow: [true,true]"]
+    );
+}
+
+#[test]
+fn a_replayed_run_with_the_marker_takes_the_new_path() {
+    let (_, commands) = replayed(vec![marker("p")]);
+    assert_eq!(commands, ["patch p false", "start timer 1 1s"]);
+}
+
+#[test]
+fn a_replayed_run_without_the_marker_stays_on_the_old_path_for_good() {
+    let (mut run, commands) = replayed(vec![marker("other")]);
+    assert_eq!(commands, ["start timer 1 1s"]);
+    run.is_replaying = false;
+    assert_eq!(
+        outline(&run.activate(vec![marker("p"), fire(1)])),
+        ["complete workflow: [false,false]"]
+    );
+}
+
+workflow!(Deprecated, |board, input: ()| -> () {
+    workflow::deprecate_patch("p");
+    workflow::deprecate_patch("p");
+    Ok(())
+});
+
+#[test]
+fn a_deprecated_patch_is_recorded_as_such() {
+    let (_, commands) = Driver::start::<Deprecated>(());
+    assert_eq!(outline(&commands), ["patch p true", "complete workflow: "]);
+}
