@@ -3,8 +3,11 @@
 mod activities;
 mod cancellation;
 mod client;
+mod codec;
 mod continue_as_new;
 mod contracts;
+mod data;
+mod determinism;
 mod failures;
 mod killed_worker;
 mod messages;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stead::prelude::*;
 use stead::testing::Replayer;
-use stead_tests::Env;
+use stead_tests::{Env, event_types, until_history_has};
 
 #[derive(Debug, thiserror::Error, PartialEq, Serialize, Deserialize, IntoFailure)]
 enum CartError {
@@ -149,6 +149,146 @@ async fn an_unknown_signal_waits_and_harms_nothing() {
             let unknown = workflow.query_named::<u32>("whisper", ()).await.unwrap_err();
             assert!(unknown.to_string().contains("whisper"), "{unknown}");
             env.replays(Replayer::new().workflow::<Deaf>(), &workflow, "unknown-signal").await;
+        })
+        .await
+        .unwrap();
+}
+
+struct Postbox {
+    owner: String,
+    log: State<Vec<String>>,
+    open: Cell<bool>,
+}
+
+#[workflow]
+impl Postbox {
+    #[init]
+    fn new(owner: &String) -> Self {
+        Self { owner: owner.clone(), log: State::default(), open: Cell::new(true) }
+    }
+
+    #[run]
+    async fn run(&self, _owner: String) -> workflow::Result<Vec<String>> {
+        self.write("run");
+        workflow::wait_until(|| !self.open.get()).await?;
+        workflow::all_handlers_finished().await;
+        Ok(self.log.get())
+    }
+
+    #[signal]
+    fn post(&self, n: u32) {
+        self.write(&n.to_string());
+    }
+
+    #[signal]
+    fn close(&self) {
+        self.open.set(false);
+    }
+
+    #[update(validator = is_polite)]
+    async fn ask(&self, question: String) -> Result<String, CartError> {
+        self.write(&question);
+        Ok(format!("{}: {question}", self.owner))
+    }
+
+    fn is_polite(&self, question: &String) -> Result<(), CartError> {
+        if question.contains("please") { Ok(()) } else { Err(CartError::TooMany) }
+    }
+
+    fn write(&self, line: &str) {
+        self.log.update(|log| log.push(line.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn messages_of_the_first_task_come_in_order_after_init_and_before_run() {
+    let env = Env::new().await;
+    let id = env.id("postbox");
+    let postbox = env.client.start_workflow(Postbox::run, "Ada").id(&id).task_queue(&env.task_queue).await.unwrap();
+    for n in 0..5 {
+        postbox.signal(Postbox::post, n).await.unwrap();
+    }
+    let worker = env.worker().workflow::<Postbox>().build().unwrap();
+    let log = worker
+        .run_while(async {
+            assert_eq!(postbox.update(Postbox::ask, "one, please").await.unwrap(), "Ada: one, please");
+            postbox.signal(Postbox::close, ()).await.unwrap();
+            let log = postbox.result().await.unwrap();
+            env.replays(Replayer::new().workflow::<Postbox>(), &postbox, "first-task").await;
+            log
+        })
+        .await
+        .unwrap();
+    let place = |line: &str| log.iter().position(|l| l == line).unwrap_or_else(|| panic!("{line} in {log:?}"));
+    assert_eq!(log[..5], ["0", "1", "2", "3", "4"], "{log:?}");
+    assert!(place("run") >= 5 && log.len() == 7, "{log:?}");
+}
+
+#[tokio::test]
+async fn updates_that_are_rejected_leave_nothing_in_the_history() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Postbox>().build().unwrap();
+    let id = env.id("postbox");
+    worker
+        .run_while(async {
+            let postbox = env.client.start_workflow(Postbox::run, "Ada").id(&id).task_queue(&env.task_queue).await.unwrap();
+            postbox.update(Postbox::ask, "first, please").await.unwrap();
+            let before = event_types(&postbox.history().await.unwrap());
+            for _ in 0..3 {
+                let rejected = postbox.update(Postbox::ask, "now!").await.unwrap_err();
+                assert_eq!(rejected.application(), Some(CartError::TooMany));
+            }
+            assert_eq!(event_types(&postbox.history().await.unwrap()), before);
+            postbox.update(Postbox::ask, "once more, please").await.unwrap();
+            postbox.signal(Postbox::close, ()).await.unwrap();
+            assert_eq!(postbox.result().await.unwrap(), ["run", "first, please", "once more, please"]);
+            env.replays(Replayer::new().workflow::<Postbox>(), &postbox, "rejected-updates").await;
+        })
+        .await
+        .unwrap();
+}
+
+#[derive(Default)]
+struct Listens {
+    done: Cell<bool>,
+}
+
+#[workflow]
+impl Listens {
+    #[run]
+    async fn run(self: Rc<Self>) -> workflow::Result<Vec<String>> {
+        workflow::sleep(millis(50)).await?;
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let log = Rc::clone(&heard);
+        workflow::on_signal_dynamic(move |name, arguments| {
+            let said = arguments.decode::<String>(1).unwrap_or_default();
+            log.borrow_mut().push(format!("{name} {said}"));
+        });
+        workflow::wait_until(|| self.done.get()).await?;
+        Ok(heard.take())
+    }
+
+    #[signal]
+    fn done(&self) {
+        self.done.set(true);
+    }
+}
+
+#[tokio::test]
+async fn a_dynamic_handler_hears_the_signals_that_waited_for_it_first() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Listens>().build().unwrap();
+    let id = env.id("listens");
+    let listens = env.client.start_workflow(Listens::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+    listens.signal_named("whisper", "psst").await.unwrap();
+    listens.signal_named("shout", "hey").await.unwrap();
+    worker
+        .run_while(async {
+            until_history_has(&listens, "TIMER_FIRED").await;
+            listens.signal_named("whisper", "again").await.unwrap();
+            listens.signal(Listens::done, ()).await.unwrap();
+            assert_eq!(listens.result().await.unwrap(), ["whisper psst", "shout hey", "whisper again"]);
+            env.replays(Replayer::new().workflow::<Listens>(), &listens, "dynamic-signals").await;
         })
         .await
         .unwrap();

@@ -104,3 +104,22 @@ async fn each_generation_of_code_replays_the_histories_it_must() {
     let text = error.to_string();
     assert!(text.contains("TMPRL1100") && text.contains("patches.rs:") && text.contains("nobody"), "{text}");
 }
+
+#[tokio::test]
+async fn patches_are_indexed_as_change_versions() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<patched::Changing>().build().unwrap();
+    let id = env.id("indexed");
+    worker
+        .run_while(async {
+            let start = env.client.start_workflow(patched::Changing::run, ()).id(&id).task_queue(&env.task_queue);
+            let workflow = start.await.unwrap();
+            workflow.result().await.unwrap();
+            let description = workflow.describe().await.unwrap();
+            let info = description.raw().workflow_execution_info.as_ref().unwrap();
+            let indexed = &info.search_attributes.as_ref().unwrap().indexed_fields["TemporalChangeVersion"];
+            assert_eq!(indexed.data, r#"["longer"]"#);
+        })
+        .await
+        .unwrap();
+}

@@ -72,3 +72,25 @@ fn start_real_server() -> String {
 pub fn histories() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("histories")
 }
+
+/// The types of a history's events, such as `TIMER_FIRED`.
+pub fn event_types(history: &History) -> Vec<&'static str> {
+    let prefix = "EVENT_TYPE_";
+    history.0.events.iter().map(|event| event.event_type().as_str_name().trim_start_matches(prefix)).collect()
+}
+
+/// Waits until the history of `workflow` has an event of a type such as `TIMER_FIRED`, for ten seconds at most.
+pub async fn until_history_has<W: WorkflowType>(workflow: &WorkflowHandle<W>, event_type: &str) -> History {
+    let wait = async {
+        loop {
+            let history = workflow.history().await.expect("fetch the history");
+            if event_types(&history).contains(&event_type) {
+                return history;
+            }
+            tokio::time::sleep(stead::millis(10)).await;
+        }
+    };
+    tokio::time::timeout(stead::secs(10), wait)
+        .await
+        .unwrap_or_else(|_| panic!("the history of {} has no {event_type}", workflow.id()))
+}

@@ -48,11 +48,8 @@ impl FromStr for Part {
 
 /// Builds, measures and prints the table.
 pub(crate) fn run(part: Part) -> Result<()> {
-    let pair = Pair {
-        address: real_server::ensure_running()?,
-        stead: program::stead()?,
-        official: program::official()?,
-    };
+    let pair =
+        Pair { address: real_server::ensure_running()?, stead: program::stead()?, official: program::official()? };
     let mut table = Table::default();
     if part.includes(Part::Acts) {
         table.push(pair.acts()?);
@@ -77,14 +74,8 @@ struct Pair {
 impl Pair {
     fn acts(&self) -> Result<Row> {
         let arguments = ["200", "5", "20"];
-        let (official, stead) =
-            self.by_turns(7, "acts", Figure::CpuOfWorkflow, &arguments, &arguments)?;
-        Ok(Row::new(
-            "CPU of a workflow of 5 activities, ms",
-            official,
-            stead,
-            Goal::Ratio(0.35),
-        ))
+        let (official, stead) = self.by_turns(7, "acts", Figure::CpuOfWorkflow, &arguments, &arguments)?;
+        Ok(Row::new("CPU of a workflow of 5 activities, ms", official, stead, Goal::Ratio(0.35)))
     }
 
     /// The slope from few to many leaves out what the process needs anyway.
@@ -97,12 +88,7 @@ impl Pair {
             Ok((many - few) / f64::from(MANY - FEW))
         };
         let (official, stead) = (slope(&self.official)?, slope(&self.stead)?);
-        Ok(Row::new(
-            "memory of a cached idle workflow, kB",
-            official,
-            stead,
-            Goal::AtMost(2.0),
-        ))
+        Ok(Row::new("memory of a cached idle workflow, kB", official, stead, Goal::AtMost(2.0)))
     }
 
     /// The faster program replays more often, or the clock's ticks would show.
@@ -111,18 +97,8 @@ impl Pair {
         let short = self.by_turns(3, "replay", cpu, &["20", "100"], &["400", "100"])?;
         let long = self.by_turns(3, "replay", cpu, &["3", "1000"], &["60", "1000"])?;
         Ok([
-            Row::new(
-                "CPU of a replayed event, 605 events, µs",
-                short.0,
-                short.1,
-                Goal::Ratio(1.0 / 40.0),
-            ),
-            Row::new(
-                "CPU of a replayed event, 6,005 events, µs",
-                long.0,
-                long.1,
-                Goal::Ratio(1.0 / 60.0),
-            ),
+            Row::new("CPU of a replayed event, 605 events, µs", short.0, short.1, Goal::Ratio(1.0 / 40.0)),
+            Row::new("CPU of a replayed event, 6,005 events, µs", long.0, long.1, Goal::Ratio(1.0 / 60.0)),
         ])
     }
 
@@ -137,16 +113,9 @@ impl Pair {
     ) -> Result<(f64, f64)> {
         let mut figures = (Vec::new(), Vec::new());
         for round in 1..=rounds {
-            eprintln!(
-                "bench: {mode} {}, round {round} of {rounds}",
-                stead.join(" ")
-            );
-            figures
-                .0
-                .push(self.official.run(&self.address, mode, figure, official)?);
-            figures
-                .1
-                .push(self.stead.run(&self.address, mode, figure, stead)?);
+            eprintln!("bench: {mode} {}, round {round} of {rounds}", stead.join(" "));
+            figures.0.push(self.official.run(&self.address, mode, figure, official)?);
+            figures.1.push(self.stead.run(&self.address, mode, figure, stead)?);
         }
         Ok((median(figures.0), median(figures.1)))
     }

@@ -36,10 +36,7 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn ensure_running() -> Result<String> {
     let folder = Folder::open()?;
     if let Some(address) = folder.running() {
-        eprintln!(
-            "real-server: already running, log in {}",
-            folder.log().display()
-        );
+        eprintln!("real-server: already running, log in {}", folder.log().display());
         return Ok(address);
     }
     folder.end()?;
@@ -50,10 +47,7 @@ pub(crate) fn ensure_running() -> Result<String> {
 /// Ends the server that runs, if any.
 pub(crate) fn stop() -> Result<()> {
     let ended = Folder::open()?.end()?;
-    eprintln!(
-        "real-server: {}",
-        if ended { "stopped" } else { "was not running" }
-    );
+    eprintln!("real-server: {}", if ended { "stopped" } else { "was not running" });
     Ok(())
 }
 
@@ -70,10 +64,7 @@ fn start(folder: &Folder, binary: &Path) -> Result<String> {
 
 fn start_on(folder: &Folder, binary: &Path, port: u16) -> Result<String> {
     let address = format!("127.0.0.1:{port}");
-    eprintln!(
-        "real-server: starting on {address}, log in {}",
-        folder.log().display()
-    );
+    eprintln!("real-server: starting on {address}, log in {}", folder.log().display());
     let mut child = spawn(folder, binary)?;
     folder.record(child.id(), &address)?;
     match wait_until_ready(&mut child, &address) {
@@ -81,9 +72,7 @@ fn start_on(folder: &Folder, binary: &Path, port: u16) -> Result<String> {
         Err(error) => {
             let log = folder.log_tail();
             folder.end()?;
-            Err(error.context(format!(
-                "Temporal's server did not start; the end of its log:\n{log}"
-            )))
+            Err(error.context(format!("Temporal's server did not start; the end of its log:\n{log}")))
         }
     }
 }
@@ -100,9 +89,7 @@ fn spawn(folder: &Folder, binary: &Path) -> Result<Child> {
         .stdout(log.try_clone()?)
         .stderr(log);
     process::detach(&mut command);
-    command
-        .spawn()
-        .with_context(|| format!("cannot run {}", binary.display()))
+    command.spawn().with_context(|| format!("cannot run {}", binary.display()))
 }
 
 fn wait_until_ready(child: &mut Child, address: &str) -> Result<()> {
@@ -120,18 +107,12 @@ fn wait_until_ready(child: &mut Child, address: &str) -> Result<()> {
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
-    eprintln!(
-        "real-server: ready after {:.1} s",
-        started.elapsed().as_secs_f64()
-    );
+    eprintln!("real-server: ready after {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }
 
 /// `target/real-server`: the cached binary, what the running server was started with, and its log.
-struct Folder(
-    PathBuf,
-    #[expect(dead_code, reason = "held until drop: one starter at a time")] File,
-);
+struct Folder(PathBuf, #[expect(dead_code, reason = "held until drop: one starter at a time")] File);
 
 impl Folder {
     fn open() -> Result<Self> {
@@ -161,9 +142,7 @@ impl Folder {
     /// The recorded process, if it still runs and is the server of this folder and not a later owner of its id.
     fn pid(&self) -> Option<u32> {
         let pid = fs::read_to_string(self.0.join("pid")).ok()?.parse().ok()?;
-        process::command_line(pid)?
-            .contains(self.0.join(config::FILE).to_str()?)
-            .then_some(pid)
+        process::command_line(pid)?.contains(self.0.join(config::FILE).to_str()?).then_some(pid)
     }
 
     /// Ends the recorded process; whether there was one.

@@ -43,12 +43,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// Fails with one line for each fault, if there is any.
 fn none(faults: Vec<String>) -> Result<()> {
-    ensure!(
-        faults.is_empty(),
-        "{} faults:\n  {}",
-        faults.len(),
-        faults.join("\n  ")
-    );
+    ensure!(faults.is_empty(), "{} faults:\n  {}", faults.len(), faults.join("\n  "));
     Ok(())
 }
 

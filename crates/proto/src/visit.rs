@@ -33,7 +33,6 @@ use prost_types::Any;
 use crate::command::v1::RecordMarkerCommandAttributes;
 use crate::common::v1::{Payload, Payloads};
 use crate::failure::v1::Failure;
-use crate::failure::v1::failure::FailureInfo;
 use crate::history::v1::MarkerRecordedEventAttributes;
 use crate::protocol::v1::Message;
 use crate::update::v1::{Acceptance, Rejection, Request, Response};
@@ -84,7 +83,7 @@ pub struct WrongCount {
 
 impl fmt::Display for WrongCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} payloads where there should be {}", self.found, self.expected)
+        write!(f, "{} payloads became {}", self.expected, self.found)
     }
 }
 
@@ -179,27 +178,32 @@ fn visit_marker_details(
 
 /// Follows the listed fields of structs and variants of oneofs, in the order of the list.
 macro_rules! visit {
-    () => {};
-    (struct $name:path { $($field:ident)+ } $($rest:tt)*) => {
+    ($($kind:tt $name:path { $($member:ident)+ })+) => { $(visit_one! { $kind $name { $($member)+ } })+ };
+}
+
+macro_rules! visit_one {
+    (struct $name:path { $($field:ident)+ }) => {
+        #[allow(deprecated, reason = "what newer servers no longer send, older ones do")]
         impl VisitPayloads for $name {
             fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
                 $(self.$field.visit_payloads(visit);)+
             }
         }
-        visit! { $($rest)* }
     };
-    (enum $name:path { $($variant:ident)+ } $($rest:tt)*) => {
+    (enum $name:path { $($variant:ident)+ }) => {
         impl VisitPayloads for $name {
             fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
-                #[allow(unreachable_patterns, reason = "some have no variant without payloads")]
+                #[allow(unreachable_patterns, reason = "in some all variants have payloads")]
                 match self {
                     $(Self::$variant(it) => it.visit_payloads(visit),)+
                     _ => {}
                 }
             }
         }
-        visit! { $($rest)* }
     };
 }
 
 include!("generated/visit.rs");
+
+#[cfg(test)]
+mod tests;

@@ -16,11 +16,12 @@ use std::time::Duration;
 use stead_activity::{
     Cancellation, CancellationDetails, Context, ContextParts, HeartbeatSink, Implementation, Input, Next,
 };
-use stead_data::{Failure, Payload};
+use stead_data::Payload;
 use stead_proto::workflowservice::v1::PollActivityTaskQueueResponse;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
 
+use crate::codec;
 use crate::lifecycle::Phase;
 use crate::shared::Shared;
 use crate::slots::Permit;
@@ -39,7 +40,7 @@ pub(crate) fn start(shared: &Arc<Shared>, task: PollActivityTaskQueueResponse, p
 }
 
 async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse) {
-    let decoded = shared.codec.decode_activity_task(&mut task).await;
+    let decoded = shared.codec.decode(&mut task).await;
     let mut input = Input::new(task.input.take().unwrap_or_default().payloads, shared.converter.clone());
     input.headers = task.header.take().unwrap_or_default().fields;
     let info = info::from_task(shared, task);
@@ -56,7 +57,7 @@ async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse) 
     );
     let outcome = match decoded {
         Ok(()) => execute(shared, &context, &heartbeats, input).await,
-        Err(error) => Outcome::failed(Failure::application(error.to_string()).type_name("PayloadCodecError")),
+        Err(error) => Outcome::failed(codec::failure(&error)),
     };
     report::report(shared, &context.info(), outcome).await;
 }

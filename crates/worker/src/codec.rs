@@ -2,21 +2,13 @@
 //!
 //! It runs on the asynchronous runtime, never on a shard, and sees the payloads of a message in one call.
 
-mod commands;
-mod events;
-mod visit;
-
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use stead_data::{CodecError, Failure, Payload, PayloadCodec};
+use futures_util::FutureExt;
+use stead_data::{CodecError, Failure, PayloadCodec};
 use stead_proto::failure::v1::Failure as ProtoFailure;
-use stead_proto::history::v1::History;
-use stead_proto::workflowservice::v1::{
-    PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse, RespondQueryTaskCompletedRequest,
-    RespondWorkflowTaskCompletedRequest,
-};
-
-use visit::VisitPayloads;
+use stead_proto::visit::{VisitPayloads, put_back_payloads, take_payloads};
 
 /// A codec, or none, which costs nothing.
 #[derive(Clone, Default)]
@@ -37,83 +29,55 @@ impl Codec {
         self.0.is_some()
     }
 
-    pub(crate) async fn decode_workflow_task(
-        &self,
-        task: &mut PollWorkflowTaskQueueResponse,
-    ) -> Result<(), CodecError> {
-        self.apply(Direction::Decode, task).await
+    /// Decodes what was received. If that fails the message has lost its payloads.
+    pub(crate) async fn decode(&self, message: &mut impl VisitPayloads) -> Result<(), CodecError> {
+        self.apply(Direction::Decode, message).await
     }
 
-    pub(crate) async fn decode_activity_task(
-        &self,
-        task: &mut PollActivityTaskQueueResponse,
-    ) -> Result<(), CodecError> {
-        self.apply(Direction::Decode, task).await
-    }
-
-    pub(crate) async fn decode_history(&self, history: &mut History) -> Result<(), CodecError> {
-        self.apply(Direction::Decode, history).await
-    }
-
-    pub(crate) async fn encode_completion(
-        &self,
-        mut request: RespondWorkflowTaskCompletedRequest,
-    ) -> Result<RespondWorkflowTaskCompletedRequest, CodecError> {
-        self.apply(Direction::Encode, &mut request).await?;
-        Ok(request)
-    }
-
-    pub(crate) async fn encode_query_reply(
-        &self,
-        mut request: RespondQueryTaskCompletedRequest,
-    ) -> Result<RespondQueryTaskCompletedRequest, CodecError> {
-        self.apply(Direction::Encode, &mut request).await?;
-        Ok(request)
-    }
-
-    pub(crate) async fn encode(&self, payloads: Vec<Payload>) -> Result<Vec<Payload>, CodecError> {
-        match &self.0 {
-            Some(codec) => codec.encode(payloads).await,
-            None => Ok(payloads),
-        }
+    /// Encodes what is about to be sent.
+    pub(crate) async fn encode<M: VisitPayloads>(&self, mut message: M) -> Result<M, CodecError> {
+        self.apply(Direction::Encode, &mut message).await?;
+        Ok(message)
     }
 
     /// Encodes a failure. If that fails the failure itself cannot be told, as it may hold what must not be seen, but
     /// that there was one must not get lost.
-    pub(crate) async fn encode_failure_or_say_why(&self, mut failure: ProtoFailure) -> ProtoFailure {
-        match self.apply(Direction::Encode, &mut failure).await {
-            Ok(()) => failure,
-            Err(error) => {
-                let message = format!("a failure that cannot be shown: {error}");
-                Failure::application(message).type_name("PayloadCodecError").into_proto()
-            }
-        }
+    pub(crate) async fn encode_failure_or_say_why(&self, failure: ProtoFailure) -> ProtoFailure {
+        self.encode(failure).await.unwrap_or_else(|error| {
+            let message = format!("a failure that cannot be shown: {error}");
+            Failure::application(message).type_name(FAILURE_TYPE).into_proto()
+        })
     }
 
     async fn apply(&self, direction: Direction, message: &mut impl VisitPayloads) -> Result<(), CodecError> {
         let Some(codec) = &self.0 else { return Ok(()) };
-        let mut payloads = Vec::new();
-        message.visit(&mut |payload| payloads.push(std::mem::take(payload)));
+        let payloads = take_payloads(message);
         if payloads.is_empty() {
             return Ok(());
         }
-        let count = payloads.len();
-        let transformed = match direction {
-            Direction::Encode => codec.encode(payloads).await?,
-            Direction::Decode => codec.decode(payloads).await?,
+        let transform = async {
+            match direction {
+                Direction::Encode => codec.encode(payloads).await,
+                Direction::Decode => codec.decode(payloads).await,
+            }
         };
-        if transformed.len() != count {
-            return Err(CodecError::new(format!("{count} payloads became {}", transformed.len())));
-        }
-        let mut transformed = transformed.into_iter();
-        message.visit(&mut |payload| *payload = transformed.next().unwrap_or_default());
-        Ok(())
+        // Not with the panic's text: what goes to the server must not show what was to be encoded.
+        let panicked = |_| Err(CodecError::new("it panicked"));
+        let transformed = AssertUnwindSafe(transform).catch_unwind().await.unwrap_or_else(panicked)?;
+        put_back_payloads(message, transformed).map_err(|error| CodecError::new(error.to_string()))
     }
 }
 
+/// What a codec's error does to a task. It may be retried: the key may be back by then.
+pub(crate) fn failure(error: &CodecError) -> Failure {
+    Failure::application(error.to_string()).type_name(FAILURE_TYPE)
+}
+
+const FAILURE_TYPE: &str = "PayloadCodecError";
+
 #[cfg(test)]
 mod tests {
-    use stead_data::BoxFuture;
+    use stead_data::{BoxFuture, Payload};
     use stead_proto::command::v1::command::Attributes as CommandAttributes;
     use stead_proto::command::v1::{
         Command, CompleteWorkflowExecutionCommandAttributes, RecordMarkerCommandAttributes,
@@ -123,6 +87,7 @@ mod tests {
     use stead_proto::failure::v1::{ApplicationFailureInfo, CanceledFailureInfo};
     use stead_proto::protocol::v1::Message;
     use stead_proto::update::v1::{Input, Request};
+    use stead_proto::workflowservice::v1::{PollActivityTaskQueueResponse, RespondWorkflowTaskCompletedRequest};
 
     use super::*;
 
@@ -189,7 +154,7 @@ mod tests {
         let complete = CompleteWorkflowExecutionCommandAttributes { result: payloads("r") };
         let body = prost_types::Any::from_msg(&request("u")).expect("a message");
         let encoded = codec
-            .encode_completion(RespondWorkflowTaskCompletedRequest {
+            .encode(RespondWorkflowTaskCompletedRequest {
                 commands: vec![
                     command(CommandAttributes::RecordMarkerCommandAttributes(patch.clone())),
                     command(CommandAttributes::CompleteWorkflowExecutionCommandAttributes(complete)),
@@ -231,9 +196,9 @@ mod tests {
         };
         let mut encoded = codec.encode_failure_or_say_why(failure.clone()).await;
         let mut seen = Vec::new();
-        encoded.visit(&mut |it| seen.push(text(it).to_owned()));
+        encoded.visit_payloads(&mut |it| seen.push(text(it).to_owned()));
         assert_eq!(seen, ["xattributes", "xouter", "xinner"]);
-        codec.apply(Direction::Decode, &mut encoded).await.expect("it decodes");
+        codec.decode(&mut encoded).await.expect("it decodes");
         assert_eq!(encoded, failure);
     }
 
@@ -241,7 +206,7 @@ mod tests {
     async fn a_codec_that_fails_or_loses_payloads_is_an_error_and_shows_nothing() {
         let codec = Codec::new(Some(Arc::new(Lossy)));
         let mut task = PollActivityTaskQueueResponse { input: payloads("secret"), ..Default::default() };
-        let error = codec.decode_activity_task(&mut task).await.expect_err("there is no key");
+        let error = codec.decode(&mut task).await.expect_err("there is no key");
         assert_eq!(error.to_string(), "payload codec failed: no key");
         let secret = Failure::application("secret").details(&"secret").into_proto();
         let shown = codec.encode_failure_or_say_why(secret).await;

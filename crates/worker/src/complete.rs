@@ -18,6 +18,7 @@ use stead_proto::workflowservice::v1::{
 };
 use tonic::Code;
 
+use crate::codec;
 use crate::driver::{Incoming, TaskId};
 use crate::shared::Shared;
 use eager::Reserved;
@@ -26,9 +27,10 @@ use eager::Reserved;
 pub(crate) async fn completed(shared: &Arc<Shared>, completion: Completion, run_id: &str) -> CompletionOutcome {
     let commands = completion.commands.len();
     let (request, reserved) = completion_request(shared, completion);
-    let request = match shared.codec.encode_completion(request).await {
+    let task = TaskId { token: request.task_token.clone(), is_query: false };
+    let request = match shared.codec.encode(request).await {
         Ok(request) => request,
-        Err(error) => return CompletionOutcome::Failed(error.to_string()),
+        Err(error) => return unencodable(shared, task, &error).await,
     };
     let answer = shared.service.respond_workflow_task_completed(request, CallOptions::new()).await;
     match answer {
@@ -80,7 +82,7 @@ async fn decoded(
     shared: &Shared,
     mut task: Box<PollWorkflowTaskQueueResponse>,
 ) -> Option<Box<PollWorkflowTaskQueueResponse>> {
-    match shared.codec.decode_workflow_task(&mut task).await {
+    match shared.codec.decode(&mut *task).await {
         Ok(()) => Some(task),
         Err(error) => {
             undecodable(shared, &task, &error).await;
@@ -126,9 +128,10 @@ pub(crate) async fn query_answered(shared: &Arc<Shared>, reply: QueryReply, run_
         cause: reply.cause.into(),
         ..Default::default()
     };
-    let request = match shared.codec.encode_query_reply(request).await {
+    let task = TaskId { token: request.task_token.clone(), is_query: true };
+    let request = match shared.codec.encode(request).await {
         Ok(request) => request,
-        Err(error) => return CompletionOutcome::Failed(error.to_string()),
+        Err(error) => return unencodable(shared, task, &error).await,
     };
     match shared.service.respond_query_task_completed(request, CallOptions::new()).await {
         Ok(_) => {
@@ -153,7 +156,7 @@ pub(crate) async fn fetch_history(shared: &Shared, workflow_id: String, run_id: 
         Err(error) => return Incoming::HistoryFailed(error.to_string()),
     };
     let mut history = answer.history.unwrap_or_default();
-    match shared.codec.decode_history(&mut history).await {
+    match shared.codec.decode(&mut history).await {
         Ok(()) => Incoming::History(HistoryPage { events: history.events, next_page_token: answer.next_page_token }),
         Err(error) => Incoming::HistoryFailed(error.to_string()),
     }
@@ -162,7 +165,13 @@ pub(crate) async fn fetch_history(shared: &Shared, workflow_id: String, run_id: 
 /// A task whose payloads the codec cannot decode fails, and with it its query: the key may be back for the next one.
 pub(crate) async fn undecodable(shared: &Shared, task: &PollWorkflowTaskQueueResponse, error: &CodecError) {
     let task = TaskId { token: task.task_token.clone(), is_query: task.query.is_some() };
-    lost(shared, task, Failure::application(error.to_string()).type_name("PayloadCodecError")).await;
+    lost(shared, task, codec::failure(error)).await;
+}
+
+/// The same on the way out. The run saw its task end otherwise than the server did, so it has to go.
+async fn unencodable(shared: &Shared, task: TaskId, error: &CodecError) -> CompletionOutcome {
+    lost(shared, task, codec::failure(error)).await;
+    CompletionOutcome::Failed(error.to_string())
 }
 
 /// Answers a task that no run can answer.

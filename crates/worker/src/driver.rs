@@ -100,7 +100,13 @@ impl Driver {
             self.pump(guests, outside)
         }));
         match driven {
-            Ok(eviction) => eviction.map(Ending::Evicted),
+            Ok(eviction) => {
+                if self.run.is_idle() {
+                    // The token shares its memory with the whole task.
+                    self.task = None;
+                }
+                eviction.map(Ending::Evicted)
+            }
             Err(panic) => Some(self.give_up(&*panic, outside)),
         }
     }
@@ -194,5 +200,39 @@ mod tests {
         assert_eq!(panic_message(&*literal), "plain");
         assert_eq!(panic_message(&*formatted), "number 7");
         assert_eq!(panic_message(&1_u8), "a panic that is no text");
+    }
+
+    /// Panics when it is asked for the time, as a fault in the core might.
+    #[derive(Default)]
+    struct Broken(Vec<TaskId>);
+
+    impl Outside for Broken {
+        fn now(&self) -> Instant {
+            panic!("the clock stopped")
+        }
+
+        fn fetch_history(&mut self, _workflow_id: String, _run_id: String, _page_token: Bytes) {}
+
+        fn complete(&mut self, _completion: Box<Completion>) {}
+
+        fn fail(&mut self, _task: Box<FailedTask>) {}
+
+        fn answer_query(&mut self, _reply: Box<QueryReply>) {}
+
+        fn lost(&mut self, task: TaskId, _message: String) {
+            self.0.push(task);
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_driver_itself_costs_the_run_and_its_task_is_answered() {
+        let mut outside = Broken::default();
+        let mut driver = Driver::new("r", Arc::default());
+        let task = PollWorkflowTaskQueueResponse { task_token: "token".into(), ..Default::default() };
+        let ending = driver.handle(Incoming::Task(Box::new(task)), &Guests::default(), &mut outside);
+        let Some(Ending::Panicked(message)) = ending else { panic!("the run must be dropped: {ending:?}") };
+        assert_eq!(message, "the worker panicked while it handled a workflow task: the clock stopped");
+        assert_eq!(outside.0.len(), 1);
+        assert_eq!((outside.0[0].token.as_ref(), outside.0[0].is_query), (b"token".as_slice(), false));
     }
 }

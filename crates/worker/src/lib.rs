@@ -3,10 +3,10 @@
 //! A [`Worker`] polls a task queue and runs what it is sent. The module `replay`, behind the feature of that name, runs
 //! recorded histories through the same loop, without a server.
 //!
-//! One workflow task, in order: a `poller` holds a slot and receives it; the [shard](shard) of its run hands it to
-//! the run's machines; the `driver` carries activations to the workflow's code and commands back until the
-//! machines are content; their answer is `sent`, and the slot is free again. An activity is simpler: a poller
-//! receives it, and the `executor` runs it and reports.
+//! One workflow task, in order: a poller (`poll`) holds a slot and receives it; the shard (`shard`) of its run hands it
+//! to the run's machines; the loop of `driver` carries activations to the workflow's code and commands back until the
+//! machines are content; their answer is sent (`complete`), and the slot is free again. An activity is simpler: a poller
+//! receives it, and the executor (`activity`) runs it and reports.
 //!
 //! What is not here: state machines (`stead-core`), the code that runs in them (`stead-workflow`, `stead-activity`), the
 //! connection (`stead-client`).

@@ -147,7 +147,7 @@ impl Replayer {
 
     async fn replay_encoded(&self, mut history: History) -> Result<(), ReplayError> {
         let codec = Codec::new(self.converter.codec().cloned());
-        codec.decode_history(&mut history.0).await.map_err(|source| ReplayError::Codec { source })?;
+        codec.decode(&mut history.0).await.map_err(|source| ReplayError::Codec { source })?;
         self.replay(history)
     }
 }

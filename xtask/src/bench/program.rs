@@ -1,5 +1,6 @@
 //! Building and running the programs that are compared, and reading their lines.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -27,42 +28,25 @@ pub(super) enum Figure {
 
 /// Builds `stead-bench`.
 pub(super) fn stead() -> Result<Program> {
-    build(
-        "stead",
-        &root().join("Cargo.toml"),
-        &target_folder(),
-        "stead-bench",
-    )
+    build("stead", &root().join("Cargo.toml"), &target_folder(), "stead-bench")
 }
 
 /// Builds the peer, which is a workspace of its own.
 pub(super) fn official() -> Result<Program> {
-    let folder = root()
-        .join("crates")
-        .join("bench")
-        .join("peers")
-        .join("official");
-    build(
-        "official",
-        &folder.join("Cargo.toml"),
-        &folder.join("target"),
-        "stead-bench-official",
-    )
+    let folder = root().join("crates").join("bench").join("peers").join("official");
+    build("official", &folder.join("Cargo.toml"), &folder.join("target"), "stead-bench-official")
 }
 
 fn build(name: &'static str, manifest: &Path, target: &Path, package: &str) -> Result<Program> {
     eprintln!("bench: building {package}");
     let started = Instant::now();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            package,
-            "--target-dir",
-        ])
+    let mut command = Command::new(cargo);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| describes_xtask(name)) {
+        command.env_remove(name);
+    }
+    let status = command
+        .args(["build", "--release", "--locked", "--package", package, "--target-dir"])
         .arg(target)
         .arg("--manifest-path")
         .arg(manifest)
@@ -70,21 +54,20 @@ fn build(name: &'static str, manifest: &Path, target: &Path, package: &str) -> R
         .status()?;
     ensure!(status.success(), "building {package} failed, {status}");
     eprintln!("bench: built in {} s", started.elapsed().as_secs());
-    let binary = target
-        .join("release")
-        .join(format!("{package}{}", std::env::consts::EXE_SUFFIX));
+    let binary = target.join("release").join(format!("{package}{}", std::env::consts::EXE_SUFFIX));
     Ok(Program { name, binary })
+}
+
+/// Cargo tells a program that it runs about the program's package. Build scripts that look at these variables would run
+/// again, and most of the peer would be compiled again, whenever the caller differs.
+fn describes_xtask(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 impl Program {
     /// Runs the program and reads one number of the line that it prints.
-    pub(super) fn run(
-        &self,
-        address: &str,
-        mode: &str,
-        figure: Figure,
-        arguments: &[&str],
-    ) -> Result<f64> {
+    pub(super) fn run(&self, address: &str, mode: &str, figure: Figure, arguments: &[&str]) -> Result<f64> {
         let output = Command::new(&self.binary)
             .args([mode, address])
             .args(arguments)
@@ -93,17 +76,10 @@ impl Program {
             .stderr(Stdio::inherit())
             .output()
             .with_context(|| format!("running {}", self.binary.display()))?;
-        ensure!(
-            output.status.success(),
-            "`{} {mode}` failed, {}",
-            self.name,
-            output.status
-        );
+        ensure!(output.status.success(), "`{} {mode}` failed, {}", self.name, output.status);
         let text = String::from_utf8_lossy(&output.stdout);
         eprintln!("  {:8} {}", self.name, text.trim());
-        figure
-            .read(&text)
-            .ok_or_else(|| anyhow!("`{} {mode}` printed something else: {text}", self.name))
+        figure.read(&text).ok_or_else(|| anyhow!("`{} {mode}` printed something else: {text}", self.name))
     }
 }
 
@@ -127,8 +103,7 @@ mod tests {
     fn figures_are_read_out_of_the_lines() {
         let acts = "acts n=200 k=5 conc=20: 1.00s 200.0 wf/s 1000.0 acts/s; process cpu 2.00s = 10.250 ms/wf; rss 9 kB";
         let idle = "idle n=2000: rss 10000 -> 28400 kB = 9.20 kB/wf; cpu 1.000 ms/wf";
-        let replay =
-            "replay k=100 events=605 n=20: 0.500s = 24200 events/s; cpu 0.47s = 39.05 us/event";
+        let replay = "replay k=100 events=605 n=20: 0.500s = 24200 events/s; cpu 0.47s = 39.05 us/event";
         assert_eq!(Figure::CpuOfWorkflow.read(acts), Some(10.25));
         assert_eq!(Figure::Memory.read(idle), Some(28400.0));
         assert_eq!(Figure::CpuOfEvent.read(replay), Some(39.05));

@@ -24,12 +24,7 @@ pub(super) enum Goal {
 
 impl Row {
     pub(super) fn new(what: &'static str, official: f64, stead: f64, goal: Goal) -> Self {
-        Self {
-            what,
-            official,
-            stead,
-            goal,
-        }
+        Self { what, official, stead, goal }
     }
 
     fn is_met(&self) -> bool {
@@ -52,10 +47,7 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "| what | official | stead | stead / official | goal | met |"
-        )?;
+        writeln!(f, "| what | official | stead | stead / official | goal | met |")?;
         write!(f, "|---|---|---|---|---|---|")?;
         self.0.iter().try_for_each(|row| write!(f, "\n{row}"))
     }
@@ -63,19 +55,10 @@ impl fmt::Display for Table {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            what,
-            official,
-            stead,
-            goal,
-        } = self;
+        let Self { what, official, stead, goal } = self;
         let ratio = stead / official;
         let met = if self.is_met() { "yes" } else { "no" };
-        write!(
-            f,
-            "| {what} | {official:.2} | {stead:.2} | {ratio:.3} (1/{:.1}) | {goal} | {met} |",
-            1.0 / ratio
-        )
+        write!(f, "| {what} | {official:.2} | {stead:.2} | {ratio:.3} (1/{:.1}) | {goal} | {met} |", 1.0 / ratio)
     }
 }
 
@@ -95,13 +78,7 @@ mod tests {
     #[test]
     fn a_row_says_whether_the_goal_is_met() {
         let row = |goal| Row::new("CPU, ms", 10.0, 4.0, goal).to_string();
-        assert_eq!(
-            row(Goal::Ratio(0.35)),
-            "| CPU, ms | 10.00 | 4.00 | 0.400 (1/2.5) | ≤ 0.350 | no |"
-        );
-        assert_eq!(
-            row(Goal::AtMost(4.0)),
-            "| CPU, ms | 10.00 | 4.00 | 0.400 (1/2.5) | ≤ 4 itself | yes |"
-        );
+        assert_eq!(row(Goal::Ratio(0.35)), "| CPU, ms | 10.00 | 4.00 | 0.400 (1/2.5) | ≤ 0.350 | no |");
+        assert_eq!(row(Goal::AtMost(4.0)), "| CPU, ms | 10.00 | 4.00 | 0.400 (1/2.5) | ≤ 4 itself | yes |");
     }
 }

@@ -1,7 +1,6 @@
 //! Where payloads are in the messages that clients and workers exchange with the server, as a table of fields.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use anyhow::Result;
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
@@ -47,7 +46,7 @@ const ROOTS: [&str; 30] = [
 /// server to read.
 const OPAQUE: [&str; 2] = ["common.v1.Header", "common.v1.SearchAttributes"];
 
-/// Implemented by hand, as they are more than the sum of their fields.
+/// Implemented by hand, as they are more than the sum of their fields. Their oneofs are not.
 const BY_HAND: [&str; 5] = [
     "command.v1.RecordMarkerCommandAttributes",
     "common.v1.Payload",
@@ -67,8 +66,8 @@ pub(super) fn generate(all: &FileDescriptorSet) -> Result<String> {
     let carriers = carriers(&messages);
     let mut code = String::from("visit! {\n");
     for (name, message) in &messages {
-        if carriers.contains(name) && !is_one_of(name, &BY_HAND) && !is_map_entry(message) {
-            write_message(&mut code, name, message, &carriers)?;
+        if carriers.contains(name) && !is_map_entry(message) {
+            code += &Members::of(message, &carriers).lines(name);
         }
     }
     code.push_str("}\n");
@@ -81,9 +80,8 @@ fn carriers(messages: &Messages<'_>) -> BTreeSet<String> {
     loop {
         let more: Vec<_> = messages
             .iter()
-            .filter(|(name, message)| {
-                !carriers.contains(*name) && !is_one_of(name, &OPAQUE) && message.field.iter().any(|it| carries(it, &carriers))
-            })
+            .filter(|(name, _)| !carriers.contains(*name) && !is_one_of(name, &OPAQUE))
+            .filter(|(_, message)| message.field.iter().any(|field| carries(field, &carriers)))
             .map(|(name, _)| name.clone())
             .collect();
         if more.is_empty() {
@@ -97,29 +95,38 @@ fn carries(field: &FieldDescriptorProto, carriers: &BTreeSet<String>) -> bool {
     carriers.contains(field.type_name())
 }
 
-/// A line for the message, and one for each of its oneofs.
-fn write_message(
-    code: &mut String,
-    name: &str,
-    message: &DescriptorProto,
-    carriers: &BTreeSet<String>,
-) -> Result<()> {
-    let (mut fields, mut oneofs) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
-    for field in message.field.iter().filter(|field| carries(field, carriers)) {
-        match oneof(message, field) {
-            Some(oneof) => oneofs.entry(oneof).or_default().push(upper_camel(field.name())),
-            None => fields.push(field.name()),
+/// What of a message leads to payloads: names of fields and of oneofs, and the variants of these.
+#[derive(Default)]
+struct Members<'a> {
+    fields: Vec<&'a str>,
+    oneofs: BTreeMap<&'a str, Vec<String>>,
+}
+
+impl<'a> Members<'a> {
+    fn of(message: &'a DescriptorProto, carriers: &BTreeSet<String>) -> Self {
+        let mut members = Self::default();
+        for field in message.field.iter().filter(|field| carries(field, carriers)) {
+            match oneof(message, field) {
+                Some(oneof) => members.oneofs.entry(oneof).or_default().push(upper_camel(field.name())),
+                None => members.fields.push(field.name()),
+            }
         }
+        members.fields.extend(members.oneofs.keys());
+        members
     }
-    fields.extend(oneofs.keys());
-    let path = rust_path(name);
-    writeln!(code, "    struct {path} {{ {} }}", fields.join(" "))?;
-    let module = snake(&path);
-    for (oneof, variants) in &oneofs {
-        let variants = variants.join("\n        ");
-        writeln!(code, "    enum {module}::{} {{\n        {variants}\n    }}", upper_camel(oneof))?;
+
+    fn lines(&self, message: &str) -> String {
+        let path = rust_path(message);
+        let mut lines = String::new();
+        if !is_one_of(message, &BY_HAND) {
+            lines += &format!("    struct {path} {{ {} }}\n", self.fields.join(" "));
+        }
+        for (oneof, variants) in &self.oneofs {
+            let (path, variants) = (format!("{}::{}", snake(&path), upper_camel(oneof)), variants.join("\n        "));
+            lines += &format!("    enum {path} {{\n        {variants}\n    }}\n");
+        }
+        lines
     }
-    Ok(())
 }
 
 /// The name of the oneof that the field belongs to.
@@ -140,7 +147,9 @@ fn is_one_of(name: &str, names: &[&str]) -> bool {
 fn rust_path(name: &str) -> String {
     let name = name.trim_start_matches(".temporal.api.");
     match name.rsplit_once('.') {
-        Some((scope, simple)) => format!("crate::{}::{simple}", scope.split('.').map(snake).collect::<Vec<_>>().join("::")),
+        Some((scope, simple)) => {
+            format!("crate::{}::{simple}", scope.split('.').map(snake).collect::<Vec<_>>().join("::"))
+        }
         None => name.to_owned(),
     }
 }

@@ -45,20 +45,13 @@ fn render(ports: &[u16]) -> String {
     PORTS
         .iter()
         .zip(ports)
-        .fold(TEMPLATE.to_owned(), |text, (name, port)| {
-            text.replace(&format!("<{name}>"), &port.to_string())
-        })
+        .fold(TEMPLATE.to_owned(), |text, (name, port)| text.replace(&format!("<{name}>"), &port.to_string()))
 }
 
 /// All are held at once while they are looked for, so that they differ.
 fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let held = (0..count)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(held
-        .iter()
-        .map(|listener| listener.local_addr().map(|a| a.port()))
-        .collect::<Result<_, _>>()?)
+    let held = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<Vec<_>, _>>()?;
+    Ok(held.iter().map(|listener| listener.local_addr().map(|a| a.port())).collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]
@@ -71,10 +64,7 @@ mod tests {
         let text = render(&ports);
         let settings: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert!(!settings.iter().any(|line| line.contains('<')), "{text}");
-        assert!(
-            text.contains("grpcPort: 7000\n") && text.contains("rpcAddress: localhost:7000\n"),
-            "{text}"
-        );
+        assert!(text.contains("grpcPort: 7000\n") && text.contains("rpcAddress: localhost:7000\n"), "{text}");
     }
 
     #[test]

@@ -18,10 +18,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 /// The server's binary, from the cache or built into it. The cache is `$STEAD_CACHE`, else `fallback`.
 pub(super) fn binary(fallback: &Path) -> Result<PathBuf> {
     let cache = std::env::var_os("STEAD_CACHE").map_or_else(|| fallback.to_owned(), PathBuf::from);
-    let binary = cache.join(format!(
-        "temporal-server-{VERSION}{}",
-        std::env::consts::EXE_SUFFIX
-    ));
+    let binary = cache.join(format!("temporal-server-{VERSION}{}", std::env::consts::EXE_SUFFIX));
     if !binary.is_file() {
         build(&cache, &binary)?;
     }
@@ -52,17 +49,9 @@ fn go_install(target: &Path) -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(cannot_run_go)?;
-    let progress = go
-        .stderr
-        .take()
-        .map(|stderr| follow(stderr, started))
-        .unwrap_or_default();
+    let progress = go.stderr.take().map(|stderr| follow(stderr, started)).unwrap_or_default();
     let status = go.wait()?;
-    ensure!(
-        status.success(),
-        "`go install {package}` failed, {status}:\n{}",
-        progress.last_lines()
-    );
+    ensure!(status.success(), "`go install {package}` failed, {status}:\n{}", progress.last_lines());
     eprintln!("real-server: built in {} s", started.elapsed().as_secs());
     Ok(())
 }
@@ -84,11 +73,7 @@ fn follow(stderr: ChildStderr, started: Instant) -> Progress {
         progress.note(line);
         if told.elapsed() >= PROGRESS_EVERY {
             told = Instant::now();
-            eprintln!(
-                "  {:3} s: {}",
-                started.elapsed().as_secs(),
-                progress.summary()
-            );
+            eprintln!("  {:3} s: {}", started.elapsed().as_secs(), progress.summary());
         }
     }
     progress
@@ -116,18 +101,11 @@ impl Progress {
     }
 
     fn summary(&self) -> String {
-        format!(
-            "{} modules fetched, {} packages built",
-            self.modules, self.packages
-        )
+        format!("{} modules fetched, {} packages built", self.modules, self.packages)
     }
 
     fn last_lines(&self) -> String {
-        self.last
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("\n")
+        self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }
 

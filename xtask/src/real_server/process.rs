@@ -49,10 +49,7 @@ pub(super) fn end(pid: u32) -> Result<()> {
 
 #[cfg(unix)]
 fn signal(pid: u32, force: bool) {
-    output(
-        "kill",
-        &[if force { "-KILL" } else { "-TERM" }, &pid.to_string()],
-    );
+    output("kill", &[if force { "-KILL" } else { "-TERM" }, &pid.to_string()]);
 }
 
 #[cfg(windows)]
@@ -73,11 +70,7 @@ fn gone_within(pid: u32, limit: Duration) -> bool {
 
 /// What `program` prints, if it succeeds and prints something.
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
 }

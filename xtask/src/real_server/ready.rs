@@ -9,9 +9,8 @@ use anyhow::{Result, ensure};
 use tonic::{Code, Status};
 
 use super::rpc::{
-    AddSearchAttributes, Connection, Empty, Execution, Name, OfNamespace, OfWorkflow, Payload,
-    PollWorkflowTask, RegisterNamespace, SearchAttributes, SearchAttributesList, StartWorkflow,
-    WorkflowTask,
+    AddSearchAttributes, Connection, Empty, Execution, Name, OfNamespace, OfWorkflow, Payload, PollWorkflowTask,
+    RegisterNamespace, SearchAttributes, SearchAttributesList, StartWorkflow, WorkflowTask,
 };
 
 const NAMESPACE: &str = "default";
@@ -42,21 +41,12 @@ pub(super) struct Readiness {
 }
 
 /// Each may be repeated until it succeeds, and is harmless when it has before.
-const STEPS: [fn(&Connection) -> Result<()>; 6] = [
-    register_namespace,
-    describe_namespace,
-    add_search_attributes,
-    start_probe,
-    poll_probe,
-    delete_probe,
-];
+const STEPS: [fn(&Connection) -> Result<()>; 6] =
+    [register_namespace, describe_namespace, add_search_attributes, start_probe, poll_probe, delete_probe];
 
 impl Readiness {
     pub(super) fn new(address: &str) -> Result<Self> {
-        Ok(Self {
-            server: Connection::new(address)?,
-            step: 0,
-        })
+        Ok(Self { server: Connection::new(address)?, step: 0 })
     }
 
     /// Takes the steps that are left; stops at the first that fails, which the next call repeats.
@@ -70,102 +60,56 @@ impl Readiness {
 }
 
 fn register_namespace(server: &Connection) -> Result<()> {
-    let retention = prost_types::Duration {
-        seconds: RETENTION_SECONDS,
-        nanos: 0,
-    };
-    let request = RegisterNamespace {
-        namespace: NAMESPACE.to_owned(),
-        retention: Some(retention),
-    };
+    let retention = prost_types::Duration { seconds: RETENTION_SECONDS, nanos: 0 };
+    let request = RegisterNamespace { namespace: NAMESPACE.to_owned(), retention: Some(retention) };
     tolerate_existing(server.workflow("RegisterNamespace", request))
 }
 
 fn describe_namespace(server: &Connection) -> Result<()> {
-    let _: Empty = server.workflow(
-        "DescribeNamespace",
-        OfNamespace {
-            namespace: NAMESPACE.to_owned(),
-        },
-    )?;
+    let _: Empty = server.workflow("DescribeNamespace", OfNamespace { namespace: NAMESPACE.to_owned() })?;
     Ok(())
 }
 
 fn add_search_attributes(server: &Connection) -> Result<()> {
-    let attributes = SEARCH_ATTRIBUTES
-        .map(|(name, kind)| (name.to_owned(), kind))
-        .into();
-    let request = AddSearchAttributes {
-        attributes,
-        namespace: NAMESPACE.to_owned(),
-    };
+    let attributes = SEARCH_ATTRIBUTES.map(|(name, kind)| (name.to_owned(), kind)).into();
+    let request = AddSearchAttributes { attributes, namespace: NAMESPACE.to_owned() };
     tolerate_existing(server.operator("AddSearchAttributes", request))?;
-    let list: SearchAttributesList = server.operator(
-        "ListSearchAttributes",
-        OfNamespace {
-            namespace: NAMESPACE.to_owned(),
-        },
-    )?;
-    let missing = SEARCH_ATTRIBUTES
-        .iter()
-        .find(|(name, _)| !list.custom.contains_key(*name));
-    ensure!(
-        missing.is_none(),
-        "the search attribute {missing:?} is not known yet"
-    );
+    let list: SearchAttributesList =
+        server.operator("ListSearchAttributes", OfNamespace { namespace: NAMESPACE.to_owned() })?;
+    let missing = SEARCH_ATTRIBUTES.iter().find(|(name, _)| !list.custom.contains_key(*name));
+    ensure!(missing.is_none(), "the search attribute {missing:?} is not known yet");
     Ok(())
 }
 
 fn start_probe(server: &Connection) -> Result<()> {
     let metadata = [("encoding", "json/plain"), ("type", "Keyword")];
     let keyword = Payload {
-        metadata: metadata
-            .map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()))
-            .into(),
+        metadata: metadata.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec())).into(),
         data: br#""probe""#.to_vec(),
     };
     let request = StartWorkflow {
         namespace: NAMESPACE.to_owned(),
         workflow_id: PROBE.to_owned(),
-        workflow_type: Some(Name {
-            name: PROBE.to_owned(),
-        }),
-        task_queue: Some(Name {
-            name: PROBE.to_owned(),
-        }),
+        workflow_type: Some(Name { name: PROBE.to_owned() }),
+        task_queue: Some(Name { name: PROBE.to_owned() }),
         request_id: PROBE.to_owned(),
-        search_attributes: Some(SearchAttributes {
-            fields: BTreeMap::from([("StdKeyword".to_owned(), keyword)]),
-        }),
+        search_attributes: Some(SearchAttributes { fields: BTreeMap::from([("StdKeyword".to_owned(), keyword)]) }),
     };
     tolerate_existing(server.workflow("StartWorkflowExecution", request))
 }
 
 /// Sees the task travel from the history service to a poller.
 fn poll_probe(server: &Connection) -> Result<()> {
-    let task_queue = Some(Name {
-        name: PROBE.to_owned(),
-    });
-    let request = PollWorkflowTask {
-        namespace: NAMESPACE.to_owned(),
-        task_queue,
-    };
+    let task_queue = Some(Name { name: PROBE.to_owned() });
+    let request = PollWorkflowTask { namespace: NAMESPACE.to_owned(), task_queue };
     let task: WorkflowTask = server.workflow("PollWorkflowTaskQueue", request)?;
-    ensure!(
-        !task.task_token.is_empty(),
-        "no workflow task came within the poll's time"
-    );
+    ensure!(!task.task_token.is_empty(), "no workflow task came within the poll's time");
     Ok(())
 }
 
 fn delete_probe(server: &Connection) -> Result<()> {
-    let execution = Some(Execution {
-        workflow_id: PROBE.to_owned(),
-    });
-    let request = OfWorkflow {
-        namespace: NAMESPACE.to_owned(),
-        execution,
-    };
+    let execution = Some(Execution { workflow_id: PROBE.to_owned() });
+    let request = OfWorkflow { namespace: NAMESPACE.to_owned(), execution };
     let _: Empty = server.workflow("DeleteWorkflowExecution", request)?;
     Ok(())
 }

@@ -23,11 +23,8 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects at the first call, and again at the next when that failed.
     pub(super) fn new(address: &str) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let endpoint =
-            Endpoint::from_shared(format!("http://{address}"))?.connect_timeout(DEADLINE);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))?.connect_timeout(DEADLINE);
         let channel = runtime.block_on(async { endpoint.connect_lazy() });
         Ok(Self { runtime, channel })
     }
@@ -55,19 +52,13 @@ impl Connection {
         M: Message + 'static,
         R: Message + Default + 'static,
     {
-        let path = path
-            .parse()
-            .map_err(|_| Status::internal(format!("`{path}` is no path")))?;
+        let path = path.parse().map_err(|_| Status::internal(format!("`{path}` is no path")))?;
         let mut grpc = tonic::client::Grpc::new(self.channel.clone());
         let mut request = Request::new(message);
         request.set_timeout(DEADLINE);
         self.runtime.block_on(async {
-            grpc.ready()
-                .await
-                .map_err(|error| Status::unavailable(error.to_string()))?;
-            let response = grpc
-                .unary(request, path, ProstCodec::<M, R>::default())
-                .await?;
+            grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+            let response = grpc.unary(request, path, ProstCodec::<M, R>::default()).await?;
             Ok(response.into_inner())
         })
     }

@@ -74,12 +74,7 @@ const BELOW_FACADE: [&str; 13] = [
 ];
 
 /// Crates that are pure functions of their arguments, and what would make them something else.
-const PURE: [&str; 4] = [
-    "stead-core",
-    "stead-activation",
-    "stead-workflow",
-    "stead-data",
-];
+const PURE: [&str; 4] = ["stead-core", "stead-activation", "stead-workflow", "stead-data"];
 const IMPURE: [&str; 14] = [
     "tokio",
     "tokio-util",
@@ -106,13 +101,8 @@ pub(super) fn check() -> Result<()> {
 }
 
 fn faults(package: &Package) -> Vec<String> {
-    let ruled = package
-        .dependencies
-        .iter()
-        .filter(|dependency| !dependency.is_dev());
-    ruled
-        .filter_map(|dependency| fault(&package.name, dependency))
-        .collect()
+    let ruled = package.dependencies.iter().filter(|dependency| !dependency.is_dev());
+    ruled.filter_map(|dependency| fault(&package.name, dependency)).collect()
 }
 
 fn fault(package: &str, dependency: &Dependency) -> Option<String> {
@@ -124,17 +114,13 @@ fn fault(package: &str, dependency: &Dependency) -> Option<String> {
     };
     forbidden.then(|| {
         let features = dependency.features.join(", ");
-        format!(
-            "{package} must not depend on {} [{features}]",
-            dependency.name
-        )
+        format!("{package} must not depend on {} [{features}]", dependency.name)
     })
 }
 
 fn may_depend(package: &str, on: &str) -> bool {
     if PROGRAMS.iter().any(|prefix| package.starts_with(prefix)) {
-        return on.starts_with(EXAMPLES)
-            || ["stead", "stead-testing", "stead-client"].contains(&on);
+        return on.starts_with(EXAMPLES) || ["stead", "stead-testing", "stead-client"].contains(&on);
     }
     match EDGES.iter().find(|(name, _)| *name == package) {
         Some((_, allowed)) => allowed.contains(&on),
@@ -155,20 +141,12 @@ mod tests {
     use super::*;
 
     fn ours(name: &str, features: &[&str]) -> Dependency {
-        Dependency {
-            path: Some("crates".into()),
-            ..foreign(name, features)
-        }
+        Dependency { path: Some("crates".into()), ..foreign(name, features) }
     }
 
     fn foreign(name: &str, features: &[&str]) -> Dependency {
         let features = features.iter().map(|&feature| feature.to_owned()).collect();
-        Dependency {
-            name: name.to_owned(),
-            kind: None,
-            path: None,
-            features,
-        }
+        Dependency { name: name.to_owned(), kind: None, path: None, features }
     }
 
     #[test]

@@ -28,14 +28,10 @@ fn locked_packages() -> Result<Vec<String>> {
     let stead = root().join("crates").join("stead");
     fs::create_dir_all(folder.join("src"))?;
     fs::write(folder.join("src").join("main.rs"), "fn main() {}\n")?;
-    fs::write(
-        folder.join("Cargo.toml"),
-        manifest(&stead.display().to_string()),
-    )?;
+    fs::write(folder.join("Cargo.toml"), manifest(&stead.display().to_string()))?;
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
     // Everything is known after a build of the workspace; where it was not built, the registry must be asked.
-    cargo(&folder, &["update", "--workspace", "--offline"])
-        .or_else(|_| cargo(&folder, &["update", "--workspace"]))?;
+    cargo(&folder, &["update", "--workspace", "--offline"]).or_else(|_| cargo(&folder, &["update", "--workspace"]))?;
     Ok(names(&fs::read_to_string(folder.join("Cargo.lock"))?))
 }
 
@@ -48,9 +44,7 @@ fn manifest(stead: &str) -> String {
 
 fn names(lock: &str) -> Vec<String> {
     let lines = lock.lines().filter_map(|line| line.strip_prefix("name = "));
-    lines
-        .map(|name| name.trim_matches('"').to_owned())
-        .collect()
+    lines.map(|name| name.trim_matches('"').to_owned()).collect()
 }
 
 #[cfg(test)]

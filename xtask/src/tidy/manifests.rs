@@ -13,11 +13,7 @@ pub(super) fn check() -> Result<()> {
     for package in packages()? {
         let text = fs::read_to_string(&package.manifest_path)?;
         let path = relative(&package.manifest_path);
-        found.extend(
-            faults(&package, &text)
-                .into_iter()
-                .map(|fault| format!("{path}: {fault}")),
-        );
+        found.extend(faults(&package, &text).into_iter().map(|fault| format!("{path}: {fault}")));
     }
     none(found)
 }
@@ -31,22 +27,10 @@ fn faults(package: &Package, manifest: &str) -> Vec<&'static str> {
     let lints = common_lints(manifest) || own_lints;
     [
         (!lints, "needs `[lints] workspace = true`"),
-        (
-            package.edition != "2024",
-            "needs `edition.workspace = true`",
-        ),
-        (
-            package.license.as_deref() != Some("MIT OR Apache-2.0"),
-            "needs `license.workspace = true`",
-        ),
-        (
-            published && package.description.is_none(),
-            "is published: needs a description",
-        ),
-        (
-            published && internal,
-            "is of no use to others: needs `publish = false`",
-        ),
+        (package.edition != "2024", "needs `edition.workspace = true`"),
+        (package.license.as_deref() != Some("MIT OR Apache-2.0"), "needs `license.workspace = true`"),
+        (published && package.description.is_none(), "is published: needs a description"),
+        (published && internal, "is of no use to others: needs `publish = false`"),
     ]
     .into_iter()
     .filter_map(|(broken, fault)| broken.then_some(fault))
@@ -54,9 +38,7 @@ fn faults(package: &Package, manifest: &str) -> Vec<&'static str> {
 }
 
 fn common_lints(manifest: &str) -> bool {
-    manifest
-        .split_once("[lints]")
-        .is_some_and(|(_, rest)| rest.trim_start().starts_with("workspace = true"))
+    manifest.split_once("[lints]").is_some_and(|(_, rest)| rest.trim_start().starts_with("workspace = true"))
 }
 
 #[cfg(test)]
@@ -78,20 +60,10 @@ mod tests {
     #[test]
     fn a_manifest_that_differs_is_a_fault() {
         assert_eq!(faults(&package(), "[lints]\nworkspace = true\n"), [""; 0]);
-        assert_eq!(
-            faults(&package(), "[package]\n"),
-            ["needs `[lints] workspace = true`"]
-        );
-        let old = Package {
-            edition: "2021".to_owned(),
-            license: None,
-            ..package()
-        };
+        assert_eq!(faults(&package(), "[package]\n"), ["needs `[lints] workspace = true`"]);
+        let old = Package { edition: "2021".to_owned(), license: None, ..package() };
         assert_eq!(faults(&old, "[lints]\nworkspace = true\n").len(), 2);
-        let bench = Package {
-            name: "stead-bench".to_owned(),
-            ..package()
-        };
+        let bench = Package { name: "stead-bench".to_owned(), ..package() };
         assert_eq!(faults(&bench, "[lints]\nworkspace = true\n").len(), 1);
     }
 }

@@ -39,9 +39,7 @@ fn tests(text: &str) -> Vec<String> {
         if is_test_attribute(line) {
             is_test = true;
         } else if is_test && let Some((_, rest)) = line.split_once("fn ") {
-            let end = rest
-                .find(|c: char| !c.is_alphanumeric() && c != '_')
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             names.push(rest[..end].to_owned());
             is_test = false;
         }
@@ -80,21 +78,12 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn parse(line: &'a str) -> Option<Self> {
-        let cells: Vec<_> = line
-            .strip_prefix('|')?
-            .strip_suffix('|')?
-            .split('|')
-            .map(str::trim)
-            .collect();
+        let cells: Vec<_> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
         let [id, _, state, shown_by] = cells.as_slice() else {
             return None;
         };
         let is_row = *id != "row" && !id.starts_with('-');
-        is_row.then_some(Self {
-            id: id.trim_matches('`'),
-            state,
-            shown_by,
-        })
+        is_row.then_some(Self { id: id.trim_matches('`'), state, shown_by })
     }
 
     fn fault(&self, tests: &BTreeSet<String>) -> Option<String> {
@@ -104,9 +93,7 @@ impl<'a> Row<'a> {
             ("not in Rust", _) => None,
             ("done", "") => Some("needs the name of a test".to_owned()),
             ("done", shown_by) => {
-                let mut names = shown_by
-                    .split(',')
-                    .map(|name| name.trim().trim_matches('`'));
+                let mut names = shown_by.split(',').map(|name| name.trim().trim_matches('`'));
                 let unknown = names.find(|name| !tests.contains(*name) && !is_file(name))?;
                 Some(format!("no test and no file is named `{unknown}`"))
             }
@@ -146,10 +133,7 @@ mod tests {
         let done = "| A-1 | x | done | timers_sleep |\n| A-2 | y | done | |";
         assert_eq!(
             faults_of(done),
-            [
-                "A-1: no test and no file is named `timers_sleep`",
-                "A-2: needs the name of a test"
-            ]
+            ["A-1: no test and no file is named `timers_sleep`", "A-2: needs the name of a test"]
         );
         let odd = "| A-1 | x | maybe | |\n| A-2 | y | not in Rust | |";
         assert_eq!(faults_of(odd).len(), 2);

@@ -12,13 +12,7 @@ use crate::root;
 const UNFINISHED: [&str; 2] = ["todo!(", "unimplemented!("];
 
 /// In the crates whose time and randomness are arguments: reading a clock, starting or stopping a thread.
-const IMPURE: [&str; 5] = [
-    "SystemTime::now(",
-    "Instant::now(",
-    "thread::spawn(",
-    "thread::sleep(",
-    "thread::Builder",
-];
+const IMPURE: [&str; 5] = ["SystemTime::now(", "Instant::now(", "thread::spawn(", "thread::sleep(", "thread::Builder"];
 const PURE_CRATES: [&str; 4] = ["core", "activation", "workflow", "data"];
 
 /// Fails on unfinished code, and on clocks and threads in the pure crates.
@@ -46,23 +40,12 @@ fn is_code_of_a_crate(path: &Path) -> bool {
 
 /// Comments may name what they like, and so may the tests at the bottom of a file.
 fn faults(path: &Path, text: &str, needles: &[&str]) -> Vec<String> {
-    let code = text
-        .split("#[cfg(test)]\nmod tests {")
-        .next()
-        .unwrap_or_default();
-    let lines = code
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim_start().starts_with("//"));
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
     lines
         .filter_map(|(number, line)| {
             let needle = needles.iter().find(|needle| line.contains(**needle))?;
-            Some(format!(
-                "{}:{}: `{}`",
-                relative(path),
-                number + 1,
-                needle.trim_end_matches('(')
-            ))
+            Some(format!("{}:{}: `{}`", relative(path), number + 1, needle.trim_end_matches('(')))
         })
         .collect()
 }
@@ -74,9 +57,6 @@ mod tests {
     #[test]
     fn faults_are_found_in_code_only() {
         let text = "// Instant::now() is banned\nfn a() { Instant::now(); }\n#[cfg(test)]\nmod tests { fn b() { Instant::now(); } }";
-        assert_eq!(
-            faults(Path::new("a.rs"), text, &IMPURE),
-            ["a.rs:2: `Instant::now`"]
-        );
+        assert_eq!(faults(Path::new("a.rs"), text, &IMPURE), ["a.rs:2: `Instant::now`"]);
     }
 }

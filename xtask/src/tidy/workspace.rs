@@ -54,16 +54,9 @@ pub(super) fn packages() -> Result<Vec<Package>> {
 /// What cargo prints, run in `folder`.
 pub(super) fn cargo(folder: &Path, arguments: &[&str]) -> Result<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(arguments)
-        .current_dir(folder)
-        .output()?;
+    let output = Command::new(cargo).args(arguments).current_dir(folder).output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "`cargo {}` failed: {errors}",
-        arguments.join(" ")
-    );
+    ensure!(output.status.success(), "`cargo {}` failed: {errors}", arguments.join(" "));
     Ok(String::from_utf8(output.stdout)?)
 }
 
@@ -76,10 +69,7 @@ pub(super) fn rust_files(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
             let entry = entry?;
             let path = entry.path();
             if entry.file_type()?.is_dir() {
-                if !matches!(
-                    entry.file_name().to_str(),
-                    Some("target" | "peers" | "generated")
-                ) {
+                if !matches!(entry.file_name().to_str(), Some("target" | "peers" | "generated")) {
                     folders.push(path);
                 }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -94,8 +84,5 @@ pub(super) fn rust_files(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
 
 /// `path` as a reader of the repository writes it.
 pub(super) fn relative(path: &Path) -> String {
-    path.strip_prefix(root())
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }

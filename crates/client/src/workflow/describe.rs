@@ -143,11 +143,9 @@ impl WorkflowDescription {
     async fn new(converter: DataConverter, raw: DescribeWorkflowExecutionResponse) -> Result<Self, CodecError> {
         let info = raw.workflow_execution_info.clone().unwrap_or_default();
         let memo = info.memo.clone().unwrap_or_default().fields;
-        let memo = payloads::decode_map(&converter, memo).await?;
-        let mut user_metadata = raw.execution_config.as_ref().and_then(user_metadata).unwrap_or_default();
-        for payload in [&mut user_metadata.summary, &mut user_metadata.details] {
-            *payload = payloads::decode(&converter, payload.take().into_iter().collect()).await?.pop();
-        }
+        let memo = payloads::decode(&converter, memo).await?;
+        let user_metadata = raw.execution_config.as_ref().and_then(user_metadata).unwrap_or_default();
+        let user_metadata = payloads::decode(&converter, user_metadata).await?;
         Ok(Self { raw, info, user_metadata, memo, converter })
     }
 

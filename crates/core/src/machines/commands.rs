@@ -193,7 +193,7 @@ impl Machines {
         response: UpdateResponse,
         at: Option<CallSite>,
     ) -> Result<(), UnknownReference> {
-        let found = self.updates.iter().find(|(_, update)| update.instance_id() == instance_id);
+        let found = self.updates.iter().find(|(_, update)| update.is_named(instance_id));
         let index = found.map(|(index, _)| index).ok_or(UnknownReference)?;
         let update = self.updates.get_mut(index).ok_or(UnknownReference)?;
         match update.respond(response) {

@@ -1,14 +1,15 @@
 //! Commands and the events that record them: the first of the one belongs to the first of the other.
 
-use stead_proto::history::v1::HistoryEvent;
 use stead_proto::history::v1::history_event::Attributes;
+use stead_proto::history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent};
 
-use super::Machines;
+use super::activity::Activity;
 use super::apply::After;
 use super::events::step_at;
 use super::pending::{PendingCommand, What};
+use super::{Index, Machines, Table};
 use crate::fault::{Fault, Problem};
-use crate::flags::Flag;
+use crate::flags::{Flag, Flags};
 use crate::history::event;
 use crate::patch::{Patch, records_patches};
 use crate::time::duration;
@@ -32,8 +33,9 @@ impl Machines {
     }
 
     fn record_command(&mut self, command: &PendingCommand, event: &HistoryEvent) -> Result<(), Fault> {
-        let different = || self.mismatch(MismatchKind::Different, event, Some(command));
-        let Some(attributes) = &event.attributes else { return Err(different()) };
+        let Some(attributes) = &event.attributes else {
+            return Err(self.mismatch(MismatchKind::Different, event, Some(command)));
+        };
         let (id, jobs) = (event.event_id, &mut self.jobs);
         let outcome = match (&command.what, attributes) {
             (What::StartTimer { index, .. }, Attributes::TimerStartedEventAttributes(_)) => {
@@ -46,12 +48,7 @@ impl Machines {
                 step_at(&mut self.timers, jobs, *index, |timer, _| timer.cancelled())
             }
             (What::ScheduleActivity(index), Attributes::ActivityTaskScheduledEventAttributes(scheduled))
-                if !self.flags.is_recorded(Flag::IdAndTypeChecks)
-                    || self.activities.get(*index).is_some_and(|activity| {
-                        let recorded_type = scheduled.activity_type.as_ref().map_or("", |kind| &kind.name);
-                        activity.has_id(self.activities.seq(*index), &scheduled.activity_id)
-                            && *activity.activity_type == *recorded_type
-                    }) =>
+                if is_same_activity(&self.activities, *index, scheduled, self.flags) =>
             {
                 self.activities.record(*index, id);
                 step_at(&mut self.activities, jobs, *index, |activity, _| activity.scheduled(id))
@@ -62,10 +59,7 @@ impl Machines {
                 step_at(&mut self.activities, jobs, *index, |activity, _| activity.cancel_requested())
             }
             (What::AcceptUpdate(index), Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted))
-                if self
-                    .updates
-                    .get(*index)
-                    .is_some_and(|update| update.instance_id() == accepted.protocol_instance_id) =>
+                if self.updates.get(*index).is_some_and(|update| update.is_named(&accepted.protocol_instance_id)) =>
             {
                 self.updates.record(*index, id);
                 step_at(&mut self.updates, jobs, *index, |update, _| update.accepted())
@@ -160,6 +154,21 @@ impl Machines {
             }
         }
     }
+}
+
+/// Whether the activity of a command is the one that an event records, as far as its history was recorded with that
+/// being checked.
+fn is_same_activity(
+    activities: &Table<Activity>,
+    index: Index,
+    recorded: &ActivityTaskScheduledEventAttributes,
+    flags: Flags,
+) -> bool {
+    let recorded_type = recorded.activity_type.as_ref().map_or("", |kind| &kind.name);
+    let is_same = |activity: &Activity| {
+        activity.has_id(activities.seq(index), &recorded.activity_id) && *activity.activity_type == *recorded_type
+    };
+    !flags.is_recorded(Flag::IdAndTypeChecks) || activities.get(index).is_some_and(is_same)
 }
 
 /// Whether this version has a machine for what the event records.

@@ -79,9 +79,9 @@ impl Update {
         (Self { message_id, instance_id, sequencing_id, meta, state }, job)
     }
 
-    /// Names the update in commands and events.
-    pub(super) fn instance_id(&self) -> &str {
-        &self.instance_id
+    /// Whether commands and events that name this instance mean this update.
+    pub(super) fn is_named(&self, instance_id: &str) -> bool {
+        self.instance_id == instance_id
     }
 
     /// The id that the caller gave it.

@@ -3,9 +3,8 @@
 use stead_proto::history::v1 as proto;
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
-use super::queries::failed_reply;
 use super::task::{Queries, Ticket};
-use super::{Eviction, EvictionReason, Output, Reason, Reported, Run, State, Task};
+use super::{Eviction, EvictionReason, Output, Run, Task};
 use crate::fault::{Fault, Problem};
 use crate::history::History;
 
@@ -16,7 +15,6 @@ impl Run {
         self.identify(&mut task);
         match self.accept(task, history) {
             (task, Err(fault)) => self.fail(task.ticket, fault.into()),
-            (task, Ok(())) if self.is_expired(&task) => self.decline_query(task.ticket),
             (task, Ok(())) => self.work(Box::new(task)),
         }
     }
@@ -92,18 +90,5 @@ impl Run {
         };
         let started_event_id = task.started_event_id;
         (Task { ticket, started_event_id, previous_started_event_id, history, queries }, accepted)
-    }
-
-    /// Whether a query is about a state that the run has left.
-    fn is_expired(&self, task: &Task) -> bool {
-        task.ticket.is_only_query
-            && task.started_event_id == 0
-            && task.previous_started_event_id < self.machines.progress().last_started
-    }
-
-    fn decline_query(&mut self, ticket: Ticket) {
-        let reason = Reason::from(Fault::task(Problem::Task("the query has expired")));
-        let reply = failed_reply(ticket.token, &reason);
-        self.respond(Output::AnswerQuery(Box::new(reply)), State::Completing(Reported::Query));
     }
 }

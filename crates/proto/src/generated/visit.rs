@@ -32,6 +32,12 @@ visit! {
     struct crate::common::v1::Payloads { payloads }
     struct crate::failure::v1::ApplicationFailureInfo { details }
     struct crate::failure::v1::CanceledFailureInfo { details }
+    enum crate::failure::v1::failure::FailureInfo {
+        ApplicationFailureInfo
+        TimeoutFailureInfo
+        CanceledFailureInfo
+        ResetWorkflowFailureInfo
+    }
     struct crate::failure::v1::ResetWorkflowFailureInfo { last_heartbeat_details }
     struct crate::failure::v1::TimeoutFailureInfo { last_heartbeat_details }
     struct crate::history::v1::ActivityTaskCanceledEventAttributes { details }

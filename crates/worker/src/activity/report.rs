@@ -2,13 +2,14 @@
 
 use stead_activity::Info;
 use stead_client::{CallOptions, RpcError};
-use stead_data::{CodecError, Failure, FailureCategory, FailureKind, Payload};
+use stead_data::{Failure, FailureCategory, FailureKind, Payload};
 use stead_proto::common::v1::Payloads;
 use stead_proto::workflowservice::v1::{
     RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
 };
 
 use super::outcome::Outcome;
+use crate::codec;
 use crate::shared::Shared;
 
 /// Reports. If that fails for good the server's own timeout ends the attempt.
@@ -41,7 +42,7 @@ pub(super) async fn report(shared: &Shared, info: &Info, outcome: Outcome) {
 async fn completed(shared: &Shared, info: &Info, result: Payload) -> Result<(), RpcError> {
     let payloads = match shared.codec.encode(vec![result]).await {
         Ok(payloads) => payloads,
-        Err(error) => return failed(shared, info, codec_failure(&error), None).await,
+        Err(error) => return failed(shared, info, codec::failure(&error), None).await,
     };
     let request = RespondActivityTaskCompletedRequest {
         task_token: info.task_token.clone(),
@@ -85,7 +86,7 @@ async fn failed(
 async fn cancelled(shared: &Shared, info: &Info, details: Vec<Payload>) -> Result<(), RpcError> {
     let payloads = match shared.codec.encode(details).await {
         Ok(payloads) => payloads,
-        Err(error) => return failed(shared, info, codec_failure(&error), None).await,
+        Err(error) => return failed(shared, info, codec::failure(&error), None).await,
     };
     let request = RespondActivityTaskCanceledRequest {
         task_token: info.task_token.clone(),
@@ -95,10 +96,6 @@ async fn cancelled(shared: &Shared, info: &Info, details: Vec<Payload>) -> Resul
         ..Default::default()
     };
     shared.service.respond_activity_task_canceled(request, CallOptions::new()).await.map(drop)
-}
-
-fn codec_failure(error: &CodecError) -> Failure {
-    Failure::application(error.to_string()).type_name("PayloadCodecError")
 }
 
 /// A failure that its author calls benign is no news.

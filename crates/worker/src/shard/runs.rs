@@ -121,7 +121,8 @@ impl Shard {
         let keeps_idle_runs = self.runs.capacity() > 0;
         let Some(entry) = self.runs.get_mut(&run_id) else { return };
         if entry.driver.run().is_idle() {
-            entry.permits.clear();
+            // Without keeping the room for them: most runs in memory are idle.
+            entry.permits = Vec::new();
             if !keeps_idle_runs {
                 drop(self.forget(&run_id));
                 return;

@@ -1,6 +1,7 @@
 //! A worker against a server in the test: what it asks, what it answers, and how it ends.
 
 mod activities;
+mod codec;
 mod lifecycle;
 mod server;
 mod workflow_tasks;

@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use stead_data::{DataConverter, Failure};
+use stead_proto::command::v1::Command;
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::common::v1::{WorkflowExecution, WorkflowType};
 use stead_proto::history::v1::History;
 use stead_proto::workflowservice::v1::{
     GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse, PollWorkflowTaskQueueResponse,
-    RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest,
+    RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse,
+    RespondWorkflowTaskFailedRequest,
 };
 use stead_worker::{Worker, WorkerBuilder};
 
+use crate::activities;
 use crate::server::Server;
-use crate::workflows::{Events, Hello, Nap};
+use crate::workflows::{Events, Hello, Nap, Pair};
 
 const COMPLETED: &str = "RespondWorkflowTaskCompleted";
 const FAILED: &str = "RespondWorkflowTaskFailed";
@@ -32,7 +35,7 @@ fn task(run_id: &str, workflow_type: &str, history: History) -> PollWorkflowTask
     }
 }
 
-fn hello(run_id: &str, input: &str) -> PollWorkflowTaskQueueResponse {
+pub(crate) fn hello(run_id: &str, input: &str) -> PollWorkflowTaskQueueResponse {
     task(run_id, "Hello", Events::started("Hello", &input).history())
 }
 
@@ -194,6 +197,39 @@ async fn a_panic_in_one_run_fails_its_task_and_leaves_the_others_alone() {
         assert_eq!(server.count("GetWorkflowExecutionHistory"), 0, "the other run is still in memory");
     })
     .await;
+}
+
+#[tokio::test]
+async fn activities_are_asked_for_eagerly_as_far_as_there_are_slots_and_run_like_polled_ones() {
+    let server = Server::default();
+    let eager = RespondWorkflowTaskCompletedResponse {
+        activity_tasks: vec![activities::task("echo", [1])],
+        ..Default::default()
+    };
+    let options = |builder: WorkerBuilder| {
+        let echo =
+            activities::asynchronous("echo", |input| Box::pin(async move { input.encode(&input.decode::<u32>(1)?) }));
+        builder.workflow::<Pair>().activities(echo).max_concurrent_activities(3).activity_pollers(2)
+    };
+    with_worker(&server, options, async {
+        // Two slots wait with the two polls for activities, so one is left.
+        server.polled(7).await;
+        server.answers(COMPLETED, eager);
+        server.workflow_task(task("r", "Pair", Events::started("Pair", &()).history()));
+        let asked: Vec<_> = completed(&server).await.commands.iter().filter_map(asks_for_eager).collect();
+        assert_eq!(asked, [true, false]);
+        let report: RespondActivityTaskCompletedRequest = server.call("RespondActivityTaskCompleted").await;
+        assert_eq!(report.task_token.as_ref(), b"token");
+        assert_eq!(server.count("PollActivityTaskQueue"), 2);
+    })
+    .await;
+}
+
+fn asks_for_eager(command: &Command) -> Option<bool> {
+    match command.attributes.as_ref()? {
+        Attributes::ScheduleActivityTaskCommandAttributes(activity) => Some(activity.request_eager_execution),
+        _ => None,
+    }
 }
 
 #[tokio::test]

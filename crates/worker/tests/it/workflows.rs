@@ -75,6 +75,31 @@ impl Workflow for Nap {
     }
 }
 
+/// Starts two activities at once.
+pub(crate) struct Pair;
+
+impl Workflow for Pair {
+    const NAME: &'static str = "Pair";
+    const ARITY: usize = 0;
+    type Input = ();
+    type Output = u32;
+    const HANDLERS: &'static [Handler<Self>] = &[];
+
+    fn init(_input: &()) -> Self {
+        Self
+    }
+
+    fn run(self: Rc<Self>, _input: ()) -> LocalBoxFuture<'static, stead_workflow::Result<u32>> {
+        Box::pin(async move {
+            let echo = |number: u32| {
+                stead_workflow::activity_named::<u32>("echo", number).start_to_close(stead_data::secs(30)).start()
+            };
+            let (one, two) = (echo(1), echo(2));
+            Ok(one.await? + two.await?)
+        })
+    }
+}
+
 /// A history, event by event.
 #[derive(Default)]
 pub(crate) struct Events(Vec<HistoryEvent>);

@@ -1,6 +1,6 @@
 //! A start on the wire: with a signal or without.
 
-use stead_data::{Payload, time::duration_to_proto};
+use stead_data::time::duration_to_proto;
 use stead_proto::{
     common::v1::{Memo, SearchAttributes, WorkflowType},
     enums::v1::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
@@ -83,7 +83,7 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         workflow_id_conflict_policy: id_conflict_policy.map(WorkflowIdConflictPolicy::from).unwrap_or_default().into(),
         retry_policy: retry_policy.map(|policy| policy.into_proto()),
         cron_schedule,
-        memo: (!memo.is_empty()).then_some(Memo { fields: payloads::encode_map(converter, memo).await? }),
+        memo: (!memo.is_empty()).then_some(Memo { fields: payloads::encode(converter, memo).await? }),
         search_attributes: (!search_attributes.is_empty())
             .then(|| SearchAttributes { indexed_fields: search_attributes.into_payloads() }),
         header: payloads::header(headers),
@@ -100,15 +100,10 @@ async fn user_metadata(
     summary: Option<String>,
     details: Option<String>,
 ) -> Result<Option<UserMetadata>, StartError> {
-    let summary = text(client, summary).await?;
-    let details = text(client, details).await?;
-    Ok((summary.is_some() || details.is_some()).then_some(UserMetadata { summary, details }))
-}
-
-async fn text(client: &Client, text: Option<String>) -> Result<Option<Payload>, StartError> {
     let converter = client.data_converter();
-    let payload = text.map(|text| converter.to_payload(&text)).transpose()?;
-    Ok(payloads::encode(converter, payload.into_iter().collect()).await?.pop())
+    let text = |text: Option<String>| text.map(|text| converter.to_payload(&text)).transpose();
+    let metadata = UserMetadata { summary: text(summary)?, details: text(details)? };
+    Ok(Some(payloads::encode(converter, metadata).await?).filter(|metadata| *metadata != UserMetadata::default()))
 }
 
 async fn start(
