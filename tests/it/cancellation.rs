@@ -137,7 +137,7 @@ impl Abandons {
 
 async fn abandon(cached: usize) {
     let env = Env::new().await;
-    let left = Left { abandoned: Arc::default() };
+    let left = Left { abandoned: Arc::new(Semaphore::new(0)) };
     let abandoned = Arc::clone(&left.abandoned);
     let worker =
         env.worker().workflow::<Abandons>().activities(left).activities(Cleaner).max_cached_workflows(cached).build().unwrap();

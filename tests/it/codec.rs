@@ -93,7 +93,8 @@ impl Diary {
             }
             _ => {
                 self.keep().await?;
-                workflow::continue_as_new(Self::run, (hush::NEXT, pages - 1)).memo("mood", hush::NEXT_MEMO).exit()
+                let next = (hush::NEXT.to_owned(), pages - 1);
+                workflow::continue_as_new(Self::run, next).memo("mood", hush::NEXT_MEMO).exit()
             }
         }
     }
@@ -136,8 +137,8 @@ impl Diary {
 async fn keep_a_diary(env: &Env, max_cached_workflows: usize) -> String {
     let worker = env.worker().workflow::<Diary>().activities(Scribe).max_cached_workflows(max_cached_workflows);
     let known = worker.build().unwrap().run_while(async {
-        let start = |argument, pages, name| {
-            let start = env.client.start_workflow(Diary::run, (argument, pages)).id(env.id(name));
+        let start = |argument: &str, pages, name| {
+            let start = env.client.start_workflow(Diary::run, (argument.to_owned(), pages)).id(env.id(name));
             start.task_queue(&env.task_queue).memo("mood", hush::MEMO).static_summary(hush::SUMMARY)
         };
         let diary = start(hush::ARGUMENT, 2, "diary").await.unwrap();

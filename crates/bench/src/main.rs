@@ -10,7 +10,7 @@ use stead::data::history::History;
 use stead::prelude::*;
 use stead::testing::Replayer;
 
-use measure::{Arguments, Meter, Mode};
+use measure::{Arguments, Laps, Meter, Mode};
 use workflows::{Acts, Echo, Idle};
 
 #[tokio::main]
@@ -85,12 +85,14 @@ impl Bench {
     async fn replay(&self) -> stead::Result<()> {
         let history = self.record().await?;
         let events = history.0.events.len();
-        let histories = vec![history; self.arguments.count];
-        let meter = Meter::start();
-        for history in histories {
+        let mut laps = Laps::default();
+        for _ in 0..self.arguments.count {
+            let history = history.clone();
+            let meter = Meter::start();
             Replayer::new().workflow::<Acts>().replay(history)?;
+            laps.add(&meter);
         }
-        meter.report_replay(&self.arguments, events);
+        laps.report_replay(&self.arguments, events);
         Ok(())
     }
 

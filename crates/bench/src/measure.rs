@@ -72,7 +72,8 @@ pub struct Meter {
 
 impl Meter {
     pub fn start() -> Self {
-        Self { started: Instant::now(), cpu: ProcessTime::now(), memory: resident_kilobytes() }
+        let memory = resident_kilobytes();
+        Self { started: Instant::now(), cpu: ProcessTime::now(), memory }
     }
 
     pub fn report_acts(&self, arguments: &Arguments) {
@@ -99,19 +100,34 @@ impl Meter {
         );
     }
 
+    fn seconds(&self) -> (f64, f64) {
+        (self.started.elapsed().as_secs_f64(), self.cpu.elapsed().as_secs_f64())
+    }
+}
+
+/// The sum of what was measured piece by piece: what happens between the pieces does not count.
+#[derive(Default)]
+pub struct Laps {
+    time: f64,
+    cpu: f64,
+}
+
+impl Laps {
+    pub fn add(&mut self, lap: &Meter) {
+        let (time, cpu) = lap.seconds();
+        self.time += time;
+        self.cpu += cpu;
+    }
+
     pub fn report_replay(&self, arguments: &Arguments, events: usize) {
         let Arguments { count: n, activities: k, .. } = arguments;
-        let (time, cpu) = self.seconds();
+        let Self { time, cpu } = self;
         let total = (events * n) as f64;
         println!(
             "replay k={k} events={events} n={n}: {time:.3}s = {:.0} events/s; cpu {cpu:.2}s = {:.2} us/event",
             total / time,
             cpu * 1e6 / total
         );
-    }
-
-    fn seconds(&self) -> (f64, f64) {
-        (self.started.elapsed().as_secs_f64(), self.cpu.elapsed().as_secs_f64())
     }
 }
 

@@ -109,7 +109,7 @@ fn refused(error: &RpcError, run_id: &str, what: &str) -> CompletionOutcome {
 /// Fails a workflow task.
 pub(crate) async fn failed(shared: &Arc<Shared>, task: FailedTask, run_id: &str) -> CompletionOutcome {
     let cause = task.cause.as_str_name();
-    tracing::warn!(target: "stead::worker", run_id, cause, failure = task.failure.message, "workflow task failed");
+    tracing::debug!(target: "stead::worker", run_id, cause, "workflow task failed");
     match fail(shared, task.task_token, task.cause, task.failure).await {
         Ok(()) => CompletionOutcome::accepted(),
         Err(error) => refused(&error, run_id, "failed workflow task"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stead_core::cache::RunCache;
-use stead_core::{CompletionOutcome, Eviction, EvictionReason, Instant, RunOptions};
+use stead_core::{CompletionOutcome, Eviction, EvictionReason, Instant, Run, RunOptions};
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 use tokio::runtime::Handle;
 
@@ -136,8 +136,10 @@ impl Shard {
 
     /// Drops a run, and begins it anew if tasks for it have arrived in the meantime.
     fn evict(&mut self, run_id: String, eviction: Eviction) {
-        let Eviction { reason, message, next_tasks, .. } = eviction;
-        tracing::debug!(target: "stead::worker", run_id, %reason, detail = message, "run evicted");
+        if let Some(entry) = self.runs.get_mut(&run_id) {
+            log_eviction(entry.driver.run(), &eviction);
+        }
+        let Eviction { next_tasks, .. } = eviction;
         let mut permits = self.forget(&run_id).into_iter();
         for task in next_tasks {
             let incoming = Incoming::Task(Box::new(task));
@@ -163,6 +165,20 @@ impl Shard {
             self.timeouts.remove(&run_id);
             self.handle(Event { run_id, incoming: Incoming::Timeout, permit: None });
         }
+    }
+}
+
+/// What a user has to mend is a warning, on every attempt: the server is told of the first one only.
+fn log_eviction(run: &Run, eviction: &Eviction) {
+    let (workflow_type, workflow_id, run_id) = (run.workflow_type(), run.workflow_id(), run.run_id());
+    let Eviction { reason, message, .. } = eviction;
+    match reason {
+        EvictionReason::Nondeterminism | EvictionReason::GuestFailed | EvictionReason::BadHistory => tracing::warn!(
+            target: "stead::worker",
+            workflow_type, workflow_id, run_id, %reason,
+            "workflow task failed, the server will try it again: {message}"
+        ),
+        _ => tracing::debug!(target: "stead::worker", run_id, %reason, detail = message, "run evicted"),
     }
 }
 

@@ -14,7 +14,7 @@ use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::task::LocalSet;
 use url::Url;
 
-use measure::{Arguments, Meter, Mode};
+use measure::{Arguments, Laps, Meter, Mode};
 use workflows::{Acts, Echo, Idle};
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -102,13 +102,15 @@ impl Bench {
     async fn replay(&self) -> Result<()> {
         let history = self.record().await?;
         let events = history.events.len();
-        let histories = vec![history; self.arguments.count];
-        let meter = Meter::start();
-        for history in histories {
+        let mut laps = Laps::default();
+        for _ in 0..self.arguments.count {
+            let history = history.clone();
+            let meter = Meter::start();
             let options = WorkflowReplayerOptions::new().register_workflow::<Acts>()?.build();
             WorkflowReplayer::new(options)?.replay_workflow(history.into()).await?;
+            laps.add(&meter);
         }
-        meter.report_replay(&self.arguments, events);
+        laps.report_replay(&self.arguments, events);
         Ok(())
     }
 
