@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use stead::data::FailureKind;
 use stead::prelude::*;
 use stead::testing::Replayer;
-use stead_tests::Env;
+use stead_tests::{Env, until_history_has};
 
 #[derive(Clone, Default)]
 struct Clerk {
@@ -189,4 +190,265 @@ async fn an_unregistered_activity_fails_with_the_ones_there_are() {
     assert!(said.contains("NotFoundError"), "{said}");
     assert!(said.contains("`nobody`") || said.contains("nobody"), "{said}");
     assert!(said.contains("weigh"), "{said}");
+}
+
+#[derive(Clone)]
+struct Site {
+    name: &'static str,
+    attempts: Arc<AtomicU32>,
+}
+
+impl Site {
+    fn new(name: &'static str) -> Self {
+        Self { name, attempts: Arc::default() }
+    }
+}
+
+#[activities]
+impl Site {
+    #[activity]
+    async fn place(&self) -> activity::Result<String> {
+        Ok(self.name.to_owned())
+    }
+
+    /// Fails in the middle of the heartbeat throttle's interval, and tells how far the attempt before came.
+    #[activity]
+    async fn digs(&self) -> activity::Result<Option<u32>> {
+        if activity::info().attempt > 1 {
+            return activity::heartbeat_details();
+        }
+        for depth in 1..=3_u32 {
+            activity::heartbeat(&depth);
+        }
+        Err("hit a pipe".into())
+    }
+
+    #[activity]
+    async fn hangs(&self) -> activity::Result<()> {
+        activity::heartbeat(&"alive");
+        std::future::pending().await
+    }
+
+    #[activity(errors(Hazard))]
+    async fn works(&self, hazard: String) -> activity::Result<()> {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        match hazard.as_str() {
+            "flood" => Err(Hazard::Flood.into()),
+            "rain" if activity::info().attempt == 1 => Err(Hazard::Rain.into()),
+            "rain" => Ok(()),
+            _ => Err(std::io::Error::other(hazard).into()),
+        }
+    }
+
+    #[activity]
+    async fn tells(&self) -> activity::Result<Vec<String>> {
+        let info = activity::info();
+        let workflow = info.workflow.as_ref().expect("a workflow scheduled it");
+        Ok(vec![
+            info.activity_type.clone(),
+            info.activity_id.clone(),
+            info.namespace.clone(),
+            info.task_queue.clone(),
+            workflow.workflow_id.clone(),
+            workflow.workflow_type.clone(),
+            format!("{:?} {:?} {:?}", info.start_to_close_timeout, info.heartbeat_timeout, info.schedule_to_close_timeout),
+            format!("{}", info.attempt == 1 && !info.is_local && !info.task_token.is_empty()),
+            format!("{}", info.scheduled_time.is_some() && info.started_time >= info.current_attempt_scheduled_time),
+            format!("{:?}", info.retry_policy.as_ref().map(|policy| policy.maximum_attempts)),
+        ])
+    }
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Serialize, Deserialize, IntoFailure)]
+enum Hazard {
+    #[error("the pit is flooded")]
+    Flood,
+    #[error("it rains")]
+    #[failure(next_retry_delay = "1ms")]
+    Rain,
+}
+
+#[derive(Default)]
+struct Digs;
+
+#[workflow]
+impl Digs {
+    #[run]
+    async fn run(&self) -> workflow::Result<(Option<u32>, Vec<String>)> {
+        let fast = RetryPolicy::default().initial_interval(millis(1));
+        let dug = workflow::activity(Site::digs, ()).start_to_close(secs(5)).heartbeat(secs(5)).retry(fast).await?;
+        let told = workflow::activity(Site::tells, ())
+            .start_to_close(secs(5))
+            .schedule_to_close(secs(9))
+            .id("teller")
+            .retry(RetryPolicy::default().max_attempts(3))
+            .await?;
+        Ok((dug, told))
+    }
+}
+
+#[tokio::test]
+async fn an_activity_knows_itself_and_how_far_the_attempt_before_it_came() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Digs>().activities(Site::new("here")).build().unwrap();
+    let id = env.id("digs");
+    let (dug, told) = worker
+        .run_while(async { env.client.execute_workflow(Digs::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap() })
+        .await
+        .unwrap();
+    assert_eq!(dug, Some(3), "what the throttle held back goes out with the failure");
+    let expected = [
+        "tells",
+        "teller",
+        "default",
+        &env.task_queue,
+        &id,
+        "Digs",
+        "Some(5s) None Some(9s)",
+        "true",
+        "true",
+        "Some(3)",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[derive(Default)]
+struct Hangs;
+
+#[workflow]
+impl Hangs {
+    #[run]
+    async fn run(&self) -> workflow::Result<Vec<String>> {
+        let once = RetryPolicy::default().max_attempts(1);
+        let (silent, slow) = workflow::join!(
+            workflow::activity(Site::hangs, ())
+                .start_to_close(secs(30))
+                .heartbeat(millis(500))
+                .retry(once.clone()),
+            workflow::activity(Site::hangs, ()).start_to_close(millis(500)).retry(once.clone()),
+        );
+        let nowhere = workflow::activity(Site::hangs, ()).schedule_to_start(millis(100)).schedule_to_close(secs(9));
+        let unserved = nowhere.task_queue("nobody-polls-this").retry(once).await;
+        let mut kinds = Vec::new();
+        for error in [silent.unwrap_err(), slow.unwrap_err(), unserved.unwrap_err()] {
+            assert!(error.is_timeout());
+            let cause = error.failure().cause.as_ref().expect("a timeout below the activity's failure");
+            if let FailureKind::Timeout { kind, last_heartbeat_details, .. } = &cause.kind {
+                kinds.push(format!("{kind:?} {}", last_heartbeat_details.len()));
+            }
+        }
+        Ok(kinds)
+    }
+}
+
+#[tokio::test]
+async fn each_timeout_of_an_activity_is_told_by_its_kind() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Hangs>().activities(Site::new("here")).build().unwrap();
+    let id = env.id("hangs");
+    worker
+        .run_while(async {
+            let workflow = env.client.start_workflow(Hangs::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+            let kinds = workflow.result().await.unwrap();
+            assert_eq!(kinds, ["Heartbeat 1", "StartToClose 1", "ScheduleToStart 0"]);
+            env.replays(Replayer::new().workflow::<Hangs>(), &workflow, "activity-timeouts").await;
+        })
+        .await
+        .unwrap();
+}
+
+#[derive(Default)]
+struct Works;
+
+#[workflow]
+impl Works {
+    #[run]
+    async fn run(&self, hazard: String) -> workflow::Result<bool> {
+        let patient = RetryPolicy::default().initial_interval(mins(5)).non_retryable(["Flood", "Error"]);
+        let done = workflow::activity(Site::works, hazard).start_to_close(secs(5)).retry(patient).await;
+        Ok(done.is_ok())
+    }
+}
+
+#[tokio::test]
+async fn failures_decide_with_the_policy_whether_and_when_they_are_retried() {
+    let env = Env::new().await;
+    let site = Site::new("here");
+    let worker = env.worker().workflow::<Works>().activities(site.clone()).build().unwrap();
+    let id = env.id("works");
+    worker
+        .run_while(async {
+            for (hazard, done, attempts) in [("flood", false, 1), ("rain", true, 2), ("fire", false, 1)] {
+                site.attempts.store(0, Ordering::SeqCst);
+                let start = env.client.execute_workflow(Works::run, hazard).id(format!("{id}-{hazard}"));
+                assert_eq!(start.task_queue(&env.task_queue).await.unwrap(), done, "{hazard}");
+                assert_eq!(site.attempts.load(Ordering::SeqCst), attempts, "{hazard}");
+            }
+        })
+        .await
+        .unwrap();
+}
+
+#[derive(Default)]
+struct Visits;
+
+#[workflow]
+impl Visits {
+    #[run]
+    async fn run(&self, times: u32, eager: bool) -> workflow::Result<Vec<String>> {
+        let mut places = Vec::new();
+        for _ in 0..times {
+            let call = workflow::activity(Site::place, ()).start_to_close(secs(5));
+            places.push(if eager { call.await? } else { call.disable_eager().await? });
+        }
+        Ok(places)
+    }
+}
+
+#[tokio::test]
+async fn eager_activities_run_where_their_workflow_does() {
+    let env = Env::new().await;
+    let here = env.worker().workflow::<Visits>().activities(Site::new("here")).build().unwrap();
+    let there = env.worker().activities(Site::new("there")).build().unwrap();
+    let id = env.id("visits");
+    let visit = async |times: u32, eager: bool| {
+        let start = env.client.start_workflow(Visits::run, (times, eager)).id(format!("{id}-{eager}"));
+        let workflow = start.task_queue(&env.task_queue).await.unwrap();
+        let places = workflow.result().await.unwrap();
+        env.replays(Replayer::new().workflow::<Visits>(), &workflow, &format!("eager-{eager}")).await;
+        places
+    };
+    let both = here.run_while(there.run_while(async {
+        assert_eq!(visit(20, true).await, ["here"; 20]);
+        let places = visit(20, false).await;
+        assert!(places.contains(&"there".to_owned()), "{places:?}");
+    }));
+    both.await.unwrap().unwrap();
+}
+
+#[derive(Default)]
+struct Misreads;
+
+#[workflow]
+impl Misreads {
+    #[run]
+    async fn run(&self) -> workflow::Result<u32> {
+        Ok(workflow::activity_named::<u32>("place", ()).start_to_close(secs(5)).await?)
+    }
+}
+
+#[tokio::test]
+async fn a_result_of_another_type_fails_the_task_and_says_why() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Misreads>().activities(Site::new("here")).build().unwrap();
+    let id = env.id("misreads");
+    worker
+        .run_while(async {
+            let workflow = env.client.start_workflow(Misreads::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+            let json = until_history_has(&workflow, "WORKFLOW_TASK_FAILED").await.to_json().unwrap();
+            assert!(json.contains("u32"), "{json}");
+            workflow.terminate().await.unwrap();
+        })
+        .await
+        .unwrap();
 }

@@ -1,9 +1,9 @@
 //! The client on its own: starting, describing, and the errors a user meets first.
 
-use stead::client::{Client, StartError};
-use stead::data::WorkflowIdConflictPolicy;
+use stead::client::{Client, StartError, WorkflowStatus};
+use stead::data::{Keyword, SearchAttribute, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use stead::prelude::*;
-use stead_tests::{Env, server};
+use stead_tests::{Env, event_types, server};
 
 #[tokio::test]
 async fn a_second_start_under_a_running_id_says_so() {
@@ -75,4 +75,45 @@ async fn options_of_a_start_reach_the_server() {
     let json = workflow.history().await.unwrap().to_json().unwrap();
     assert!(json.contains("\"3600s\""), "{json}");
     workflow.terminate().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_policies_decide_what_a_used_id_means() {
+    let env = Env::new().await;
+    let id = env.id("reused");
+    let start = || env.client.start_workflow_named("Nobody", ()).id(&id).task_queue(&env.task_queue);
+    let first = start().await.unwrap();
+    let second = start().on_conflict(WorkflowIdConflictPolicy::TerminateExisting).await.unwrap();
+    assert_ne!(first.run_id(), second.run_id());
+    let replaced = env.client.workflow_named(&id).with_run_id(first.run_id().unwrap());
+    assert_eq!(replaced.describe().await.unwrap().status(), WorkflowStatus::Terminated);
+
+    second.terminate().await.unwrap();
+    let refused = start().id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate).await.unwrap_err();
+    assert!(matches!(refused, StartError::AlreadyStarted { .. }), "{refused}");
+    let third = start().id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly).await.unwrap();
+    assert_ne!(third.run_id(), second.run_id());
+    third.terminate().await.unwrap();
+    start().await.unwrap().terminate().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_may_signal_wait_and_carry_search_attributes() {
+    const KEYWORD: SearchAttribute<Keyword> = SearchAttribute::new("StdKeyword");
+    let env = Env::new().await;
+    let start = env.client.start_workflow_named("Nobody", ()).id(env.id("signalled")).task_queue(&env.task_queue);
+    let workflow = start
+        .with_signal_named("wake", ("up", 1))
+        .start_delay(hours(1))
+        .search_attributes([KEYWORD.set("early")])
+        .await
+        .unwrap();
+    let history = workflow.history().await.unwrap();
+    assert_eq!(event_types(&history)[..2], ["WORKFLOW_EXECUTION_STARTED", "WORKFLOW_EXECUTION_SIGNALED"]);
+    assert!(!event_types(&history).contains(&"WORKFLOW_TASK_SCHEDULED"), "its first task waits an hour");
+    let description = workflow.describe().await.unwrap();
+    assert_eq!(description.search_attributes().get(KEYWORD).unwrap().as_deref(), Some("early"));
+    workflow.terminate().reason("seen").details(("so", "be it")).await.unwrap();
+    let error = workflow.result_as::<()>().await.unwrap_err();
+    assert!(format!("{:?}", stead::Error::from(error)).contains("seen"));
 }

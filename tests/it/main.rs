@@ -9,6 +9,7 @@ mod contracts;
 mod data;
 mod determinism;
 mod failures;
+mod interceptors;
 mod killed_worker;
 mod messages;
 mod patches;

@@ -40,11 +40,12 @@ impl Env {
         format!("{name}-{}", uuid::Uuid::new_v4())
     }
 
-    /// Replays what the server recorded of `workflow`. With `STEAD_RECORD` set, keeps it as `histories/<name>.json`.
+    /// Replays what the server recorded of `workflow`. With `STEAD_RECORD` set, keeps it as
+    /// `histories/<name>.json`, unless there is one: what was recorded once must replay for ever.
     pub async fn replays<W: WorkflowType>(&self, replayer: Replayer, workflow: &WorkflowHandle<W>, name: &str) -> History {
         let history = workflow.history().await.expect("fetch the history");
-        if std::env::var_os("STEAD_RECORD").is_some() {
-            let path = histories().join(format!("{name}.json"));
+        let path = histories().join(format!("{name}.json"));
+        if std::env::var_os("STEAD_RECORD").is_some() && !path.exists() {
             std::fs::write(path, history.to_json().expect("a history is JSON")).expect("write the history");
         }
         replayer.replay(history.clone()).unwrap_or_else(|error| panic!("{name} does not replay: {error}"));

@@ -164,11 +164,7 @@ impl VisitPayloads for MarkerRecordedEventAttributes {
 
 /// Of the markers of Temporal's SDKs only what the user's code was given or returned is the user's; all SDKs read the rest
 /// as it is. Markers of anybody else are the user's as a whole.
-fn visit_marker_details(
-    marker: &str,
-    details: &mut BTreeMap<String, Payloads>,
-    visit: &mut dyn FnMut(&mut Payload),
-) {
+fn visit_marker_details(marker: &str, details: &mut BTreeMap<String, Payloads>, visit: &mut dyn FnMut(&mut Payload)) {
     let is_sdks = marker.starts_with("core_");
     details
         .iter_mut()

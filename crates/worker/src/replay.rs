@@ -25,7 +25,7 @@ use stead_client::WorkflowHandle;
 use stead_core::{RunOptions, replay_task};
 use stead_data::DataConverter;
 use stead_data::history::History;
-use stead_workflow::{Definition, GuestOptions, Workflow};
+use stead_workflow::{Definition, GuestOptions, Workflow, WorkflowInterceptor};
 
 use crate::codec::Codec;
 use crate::driver::{Driver, Incoming};
@@ -44,6 +44,7 @@ pub struct Replayer {
     workflows: Vec<Definition>,
     guests: Guests,
     converter: DataConverter,
+    interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
     options: Arc<RunOptions>,
 }
 
@@ -65,6 +66,12 @@ impl Replayer {
         self.register_all()
     }
 
+    /// Shows an interceptor what goes into workflow code, as the worker does that is replayed.
+    pub fn workflow_interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
+        self.interceptors.push(Arc::new(interceptor));
+        self.register_all()
+    }
+
     /// Sets the namespace that the workflows see.
     pub fn namespace(mut self, namespace: impl AsRef<str>) -> Self {
         Arc::make_mut(&mut self.options).namespace = namespace.as_ref().into();
@@ -74,6 +81,7 @@ impl Replayer {
     fn register_all(mut self) -> Self {
         let mut options = GuestOptions::default();
         options.converter = self.converter.clone();
+        options.interceptors = self.interceptors.as_slice().into();
         self.guests = Guests::new(options);
         for definition in self.workflows.iter().rev() {
             self.guests.register(*definition);

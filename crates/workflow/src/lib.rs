@@ -49,6 +49,12 @@ pub use info::{
     now, replay,
 };
 pub use interceptor::WorkflowInterceptor;
+/// What interceptors see.
+pub mod intercepted {
+    pub use stead_activation::{
+        ContinueAsNew, Initialize, Query, ScheduleActivity, SignalReceived, UpdateRequested,
+    };
+}
 pub use join::{JoinAll, join_all};
 pub use ops::activity::{
     ActivityCall, ActivityHandle, Bounded, RunActivity, Unbounded, activity, activity_named,

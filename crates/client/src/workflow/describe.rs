@@ -3,7 +3,9 @@
 use std::{fmt, future::IntoFuture, time::SystemTime};
 
 use serde::de::DeserializeOwned;
-use stead_data::{BoxFuture, CodecError, ConversionError, DataConverter, PayloadMap, time::time_from_proto};
+use stead_data::{
+    BoxFuture, CodecError, ConversionError, DataConverter, PayloadMap, SearchAttributes, time::time_from_proto,
+};
 use stead_proto::{
     common::v1::WorkflowExecution,
     enums::v1::WorkflowExecutionStatus as WireStatus,
@@ -221,6 +223,12 @@ impl WorkflowDescription {
     /// The keys of the memo.
     pub fn memo_keys(&self) -> impl Iterator<Item = &str> {
         self.memo.keys().map(String::as_str)
+    }
+
+    /// What the server finds the workflow by.
+    pub fn search_attributes(&self) -> SearchAttributes {
+        let attributes = self.info.search_attributes.clone().unwrap_or_default();
+        SearchAttributes::from_payloads(attributes.indexed_fields)
     }
 
     /// The one-line summary that was given when the workflow was started.

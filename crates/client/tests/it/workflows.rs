@@ -11,12 +11,12 @@ use stead_client::{
     StartWorkflowCall, StartWorkflowOutput, UpdateError, WorkflowHandle, WorkflowStatus,
 };
 use stead_data::{
-    BoxFuture, CodecError, DataConverter, FailureKind, Keyword, Payload, PayloadCodec, Priority, Query, RetryPolicy,
-    SearchAttribute, Signal, Update, WorkflowFn, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowType, mins,
-    secs,
+    Bool, BoxFuture, CodecError, DataConverter, FailureKind, Keyword, Payload, PayloadCodec, Priority, Query,
+    RetryPolicy, SearchAttribute, Signal, Update, WorkflowFn, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    WorkflowType, mins, secs,
 };
 use stead_proto::{
-    common::v1::{Memo, Payloads, WorkflowExecution},
+    common::v1::{Memo, Payloads, SearchAttributes, WorkflowExecution},
     enums::v1::{
         HistoryEventFilterType, UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowExecutionStatus,
         WorkflowIdConflictPolicy as WireConflict, WorkflowIdReusePolicy as WireReuse,
@@ -601,6 +601,7 @@ async fn a_description_is_typed() {
         history_length: 11,
         task_queue: "orders".into(),
         memo: Some(Memo { fields: [("count".to_owned(), json("0"))].into() }),
+        search_attributes: Some(SearchAttributes { indexed_fields: [("Open".to_owned(), json("true"))].into() }),
         ..Default::default()
     };
     let fake = Fake::new();
@@ -612,6 +613,7 @@ async fn a_description_is_typed() {
     assert_eq!((description.close_time(), description.history_length()), (None, 11));
     assert_eq!(description.memo::<u8>("count").unwrap(), Some(0));
     assert_eq!(description.memo::<u8>("other").unwrap(), None);
+    assert_eq!(description.search_attributes().get(SearchAttribute::<Bool>::new("Open")).unwrap(), Some(true));
 }
 
 /// Reverses the bytes of every payload.

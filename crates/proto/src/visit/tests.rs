@@ -92,11 +92,9 @@ fn payloads_within_oneofs_and_maps_and_lists_are_found() {
 #[test]
 fn failures_are_visited_along_their_causes_however_many_there_are() {
     let timeout = TimeoutFailureInfo { last_heartbeat_details: payloads(&["heartbeat"]), ..Default::default() };
-    let innermost = Failure {
-        failure_info: Some(FailureInfo::TimeoutFailureInfo(timeout)),
-        ..Default::default()
-    };
-    let mut failure = (0..LONG).fold(innermost, |cause, _| Failure { cause: Some(Box::new(cause)), ..Default::default() });
+    let innermost = Failure { failure_info: Some(FailureInfo::TimeoutFailureInfo(timeout)), ..Default::default() };
+    let mut failure =
+        (0..LONG).fold(innermost, |cause, _| Failure { cause: Some(Box::new(cause)), ..Default::default() });
     failure.encoded_attributes = Some(payload("attributes"));
     let application = ApplicationFailureInfo { details: payloads(&["details"]), ..Default::default() };
     failure.failure_info = Some(FailureInfo::ApplicationFailureInfo(application));
@@ -141,7 +139,12 @@ fn of_the_markers_of_sdks_only_results_are_the_users() {
         let details = [("data", "lookup"), ("result", "returned")];
         let details = details.map(|(key, text)| (key.to_owned(), payloads(&[text]).unwrap_or_default()));
         let failure = Some(Failure { encoded_attributes: Some(payload("failure")), ..Default::default() });
-        RecordMarkerCommandAttributes { marker_name: name.to_owned(), details: details.into(), failure, ..Default::default() }
+        RecordMarkerCommandAttributes {
+            marker_name: name.to_owned(),
+            details: details.into(),
+            failure,
+            ..Default::default()
+        }
     };
     assert_eq!(visited(&mut marker("core_local_activity")), ["returned", "failure"]);
     assert_eq!(visited(&mut marker("mine")), ["lookup", "returned", "failure"]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stead_activity::{Activities, Extensions, Interceptor};
 use stead_client::Client;
-use stead_workflow::{Definition, GuestOptions, Workflow};
+use stead_workflow::{Definition, GuestOptions, Workflow, WorkflowInterceptor};
 
 use super::Worker;
 use crate::activity::Registry;
@@ -26,6 +26,7 @@ pub struct WorkerBuilder {
     identity: Option<String>,
     workflows: Vec<Definition>,
     activities: Vec<stead_activity::Definition>,
+    workflow_interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
     activity_interceptors: Vec<Arc<dyn Interceptor>>,
     options: Options,
 }
@@ -38,6 +39,7 @@ impl WorkerBuilder {
             identity: None,
             workflows: Vec::new(),
             activities: Vec::new(),
+            workflow_interceptors: Vec::new(),
             activity_interceptors: Vec::new(),
             options: Options::default(),
         }
@@ -57,6 +59,13 @@ impl WorkerBuilder {
     /// Registers the activities of an instance that others hold too.
     pub fn activities_shared(mut self, instance: Arc<impl Activities>) -> Self {
         self.activities.extend(instance.definitions());
+        self
+    }
+
+    /// Shows an interceptor what goes into workflow code and what it asks for. They are called in the order in which
+    /// they are added.
+    pub fn workflow_interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
+        self.workflow_interceptors.push(Arc::new(interceptor));
         self
     }
 
@@ -186,7 +195,10 @@ impl WorkerBuilder {
             return Err(BuildError::NoTaskQueue);
         }
         let converter = self.client.data_converter().clone();
-        let guests = guests(self.workflows, converter.clone())?;
+        let mut guest_options = GuestOptions::default();
+        guest_options.converter = converter.clone();
+        guest_options.interceptors = self.workflow_interceptors.into();
+        let guests = guests(self.workflows, guest_options)?;
         let activities = registry(self.activities)?;
         if guests.is_empty() && activities.is_empty() {
             return Err(BuildError::NothingRegistered);
@@ -220,9 +232,7 @@ impl WorkerBuilder {
     }
 }
 
-fn guests(definitions: Vec<Definition>, converter: stead_data::DataConverter) -> Result<Guests, BuildError> {
-    let mut options = GuestOptions::default();
-    options.converter = converter;
+fn guests(definitions: Vec<Definition>, options: GuestOptions) -> Result<Guests, BuildError> {
     let mut guests = Guests::new(options);
     for definition in definitions {
         let name = definition.name();

@@ -10,9 +10,9 @@ use stead_proto::failure::v1::Failure as ProtoFailure;
 use stead_proto::query::v1::WorkflowQuery;
 use stead_proto::visit::VisitPayloads;
 use stead_proto::workflowservice::v1::{
-    GetWorkflowExecutionHistoryResponse, PollWorkflowTaskQueueResponse, RespondActivityTaskCompletedRequest,
-    RespondActivityTaskFailedRequest, RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
-    RespondWorkflowTaskFailedRequest,
+    GetWorkflowExecutionHistoryResponse, PollWorkflowTaskQueueResponse, RecordActivityTaskHeartbeatRequest,
+    RecordActivityTaskHeartbeatResponse, RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
+    RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
 };
 use stead_worker::Worker;
 
@@ -73,11 +73,18 @@ async fn with_worker(server: &Server, check: impl Future<Output = ()>) {
             match input.decode::<u32>(1)? {
                 0 => input.encode(&"secret"),
                 1 => input.encode(&"horror"),
+                2 => {
+                    stead_activity::heartbeat("half of it");
+                    stead_activity::cancelled().await;
+                    stead_activity::heartbeat("most of it");
+                    Err("interrupted".into())
+                }
                 number => input.encode(&number),
             }
         })
     });
-    let worker = Worker::builder(&client, "orders").workflow::<Hello>().activities(echo).build().expect("valid options");
+    let worker =
+        Worker::builder(&client, "orders").workflow::<Hello>().activities(echo).build().expect("valid options");
     let check = async { tokio::time::timeout(Duration::from_secs(30), check).await.expect("the worker answers") };
     worker.run_until(check).await.expect("the worker was told to stop");
 }
@@ -203,6 +210,20 @@ async fn activities_are_decoded_and_encoded_and_fail_where_that_fails() {
         assert_eq!(activity_failed(&server).await, "payload codec failed: the key is lost");
         server.activity_task(sealed(task("echo", [1])));
         assert_eq!(activity_failed(&server).await, "payload codec failed: it panicked");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn heartbeats_are_encoded_however_they_travel() {
+    let server = Server::default();
+    let cancel = RecordActivityTaskHeartbeatResponse { cancel_requested: true, ..Default::default() };
+    server.answers("RecordActivityTaskHeartbeat", cancel).activity_task(sealed(task("echo", [2])));
+    with_worker(&server, async {
+        let heartbeat: RecordActivityTaskHeartbeatRequest = server.call("RecordActivityTaskHeartbeat").await;
+        assert_eq!(first(heartbeat.details).data, r#"sealed:"half of it""#);
+        let failed: RespondActivityTaskFailedRequest = server.call("RespondActivityTaskFailed").await;
+        assert_eq!(first(failed.last_heartbeat_details).data, r#"sealed:"most of it""#);
     })
     .await;
 }
