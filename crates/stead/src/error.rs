@@ -39,10 +39,16 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            write!(f, "\n  caused by: {error}")?;
+            let text = error.to_string();
+            // Wrappers that add nothing repeat what they wrap.
+            if text != said {
+                write!(f, "\n  caused by: {text}")?;
+                said = text;
+            }
             cause = error.source();
         }
         Ok(())
