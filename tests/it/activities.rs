@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use stead::data::FailureKind;
 use stead::prelude::*;
 use stead::testing::Replayer;
+use stead::worker::WorkerBuilder;
 use stead_tests::{Env, until_history_has};
 
 #[derive(Clone, Default)]
@@ -106,7 +107,8 @@ async fn activities_take_arguments_retry_and_resume() {
     let id = env.id("uses-clerk");
     worker
         .run_while(async {
-            let workflow = env.client.start_workflow(UsesClerk::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+            let workflow =
+                env.client.start_workflow(UsesClerk::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
             let result = workflow.result().await.unwrap();
             assert_eq!(result, (6, "[air mail]".to_owned(), 3, 7, "by another name".to_owned()));
             env.replays(Replayer::new().workflow::<UsesClerk>(), &workflow, "activities").await;
@@ -171,7 +173,8 @@ impl CallsUnknownActivity {
     #[run]
     async fn run(&self) -> workflow::Result<String> {
         let once = RetryPolicy::default().max_attempts(1);
-        let error = workflow::activity_named::<String>("nobody", ()).start_to_close(secs(5)).retry(once).await.unwrap_err();
+        let error =
+            workflow::activity_named::<String>("nobody", ()).start_to_close(secs(5)).retry(once).await.unwrap_err();
         Ok(error.to_string() + "; " + &std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default())
     }
 }
@@ -183,7 +186,12 @@ async fn an_unregistered_activity_fails_with_the_ones_there_are() {
     let id = env.id("unknown-activity");
     let said = worker
         .run_while(async {
-            env.client.execute_workflow(CallsUnknownActivity::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap()
+            env.client
+                .execute_workflow(CallsUnknownActivity::run, ())
+                .id(&id)
+                .task_queue(&env.task_queue)
+                .await
+                .unwrap()
         })
         .await
         .unwrap();
@@ -226,7 +234,8 @@ impl Site {
     #[activity]
     async fn hangs(&self) -> activity::Result<()> {
         activity::heartbeat(&"alive");
-        std::future::pending().await
+        activity::cancelled().await;
+        Err(activity::Error::cancelled())
     }
 
     #[activity(errors(Hazard))]
@@ -251,7 +260,10 @@ impl Site {
             info.task_queue.clone(),
             workflow.workflow_id.clone(),
             workflow.workflow_type.clone(),
-            format!("{:?} {:?} {:?}", info.start_to_close_timeout, info.heartbeat_timeout, info.schedule_to_close_timeout),
+            format!(
+                "{:?} {:?} {:?}",
+                info.start_to_close_timeout, info.heartbeat_timeout, info.schedule_to_close_timeout
+            ),
             format!("{}", info.attempt == 1 && !info.is_local && !info.task_token.is_empty()),
             format!("{}", info.scheduled_time.is_some() && info.started_time >= info.current_attempt_scheduled_time),
             format!("{:?}", info.retry_policy.as_ref().map(|policy| policy.maximum_attempts)),
@@ -293,7 +305,9 @@ async fn an_activity_knows_itself_and_how_far_the_attempt_before_it_came() {
     let worker = env.worker().workflow::<Digs>().activities(Site::new("here")).build().unwrap();
     let id = env.id("digs");
     let (dug, told) = worker
-        .run_while(async { env.client.execute_workflow(Digs::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap() })
+        .run_while(async {
+            env.client.execute_workflow(Digs::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap()
+        })
         .await
         .unwrap();
     assert_eq!(dug, Some(3), "what the throttle held back goes out with the failure");
@@ -321,10 +335,7 @@ impl Hangs {
     async fn run(&self) -> workflow::Result<Vec<String>> {
         let once = RetryPolicy::default().max_attempts(1);
         let (silent, slow) = workflow::join!(
-            workflow::activity(Site::hangs, ())
-                .start_to_close(secs(30))
-                .heartbeat(millis(500))
-                .retry(once.clone()),
+            workflow::activity(Site::hangs, ()).start_to_close(secs(30)).heartbeat(millis(500)).retry(once.clone()),
             workflow::activity(Site::hangs, ()).start_to_close(millis(500)).retry(once.clone()),
         );
         let nowhere = workflow::activity(Site::hangs, ()).schedule_to_start(millis(100)).schedule_to_close(secs(9));
@@ -405,25 +416,33 @@ impl Visits {
     }
 }
 
+/// Where twenty activities in a row ran, with `here` beside a worker that has no workflows.
+async fn places(env: &Env, here: WorkerBuilder, eager: bool) -> Vec<String> {
+    let here = here.workflow::<Visits>().activities(Site::new("here")).build().unwrap();
+    let there = env.worker().activities(Site::new("there")).build().unwrap();
+    let visits = async {
+        let start = env.client.start_workflow(Visits::run, (20, eager)).id(env.id("visits"));
+        let workflow = start.task_queue(&env.task_queue).await.unwrap();
+        let places = workflow.result().await.unwrap();
+        env.replays(Replayer::new().workflow::<Visits>(), &workflow, "visits").await;
+        places
+    };
+    here.run_while(there.run_while(visits)).await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn eager_activities_run_where_their_workflow_does() {
     let env = Env::new().await;
-    let here = env.worker().workflow::<Visits>().activities(Site::new("here")).build().unwrap();
-    let there = env.worker().activities(Site::new("there")).build().unwrap();
-    let id = env.id("visits");
-    let visit = async |times: u32, eager: bool| {
-        let start = env.client.start_workflow(Visits::run, (times, eager)).id(format!("{id}-{eager}"));
-        let workflow = start.task_queue(&env.task_queue).await.unwrap();
-        let places = workflow.result().await.unwrap();
-        env.replays(Replayer::new().workflow::<Visits>(), &workflow, &format!("eager-{eager}")).await;
-        places
-    };
-    let both = here.run_while(there.run_while(async {
-        assert_eq!(visit(20, true).await, ["here"; 20]);
-        let places = visit(20, false).await;
-        assert!(places.contains(&"there".to_owned()), "{places:?}");
-    }));
-    both.await.unwrap().unwrap();
+    assert_eq!(places(&env, env.worker(), true).await, ["here"; 20]);
+}
+
+#[tokio::test]
+async fn eager_activities_are_turned_off_by_call_or_by_worker() {
+    let env = Env::new().await;
+    let by_call = places(&env, env.worker(), false).await;
+    assert!(by_call.contains(&"there".to_owned()), "{by_call:?}");
+    let by_worker = places(&env, env.worker().disable_eager_activities(), true).await;
+    assert!(by_worker.contains(&"there".to_owned()), "{by_worker:?}");
 }
 
 #[derive(Default)]
@@ -444,7 +463,8 @@ async fn a_result_of_another_type_fails_the_task_and_says_why() {
     let id = env.id("misreads");
     worker
         .run_while(async {
-            let workflow = env.client.start_workflow(Misreads::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+            let workflow =
+                env.client.start_workflow(Misreads::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
             let json = until_history_has(&workflow, "WORKFLOW_TASK_FAILED").await.to_json().unwrap();
             assert!(json.contains("u32"), "{json}");
             workflow.terminate().await.unwrap();

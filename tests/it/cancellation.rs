@@ -95,14 +95,19 @@ impl Left {
         match end {
             End::Completes => Ok(()),
             End::Fails => Err("nobody waits for this".into()),
-            End::TimesOut => std::future::pending().await,
+            // Its worker ends it at the latest, when it shuts down.
+            End::TimesOut => {
+                activity::cancelled().await;
+                Ok(())
+            }
         }
     }
 }
 
 #[derive(Default)]
 struct Abandons {
-    abandoned: Cell<bool>,
+    leaves: Cell<bool>,
+    left: Cell<bool>,
     ended: Cell<bool>,
 }
 
@@ -111,22 +116,23 @@ impl Abandons {
     #[run]
     async fn run(&self, end: End) -> workflow::Result<bool> {
         let activity = workflow::activity(Left::ends, end)
-            .start_to_close(secs(if end == End::TimesOut { 1 } else { 30 }))
+            .start_to_close(secs(if end == End::TimesOut { 2 } else { 30 }))
             .retry(RetryPolicy::default().max_attempts(1))
             .cancellation(workflow::ActivityCancellation::Abandon)
             .start();
-        workflow::sleep(millis(5)).await?;
+        workflow::wait_until(|| self.leaves.get()).await?;
         activity.cancel();
         let cancelled = activity.await.unwrap_err().is_cancelled();
-        self.abandoned.set(true);
+        self.left.set(true);
         workflow::wait_until(|| self.ended.get()).await?;
         workflow::activity(Cleaner::clean, ()).start_to_close(secs(5)).await?;
         Ok(cancelled)
     }
 
     #[update]
-    async fn abandoned(&self) -> Result<(), workflow::Cancelled> {
-        workflow::wait_until(|| self.abandoned.get()).await
+    async fn leave(&self) -> Result<(), workflow::Cancelled> {
+        self.leaves.set(true);
+        workflow::wait_until(|| self.left.get()).await
     }
 
     #[signal]
@@ -139,13 +145,20 @@ async fn abandon(cached: usize) {
     let env = Env::new().await;
     let left = Left { abandoned: Arc::new(Semaphore::new(0)) };
     let abandoned = Arc::clone(&left.abandoned);
-    let worker =
-        env.worker().workflow::<Abandons>().activities(left).activities(Cleaner).max_cached_workflows(cached).build().unwrap();
+    let worker = env
+        .worker()
+        .workflow::<Abandons>()
+        .activities(left)
+        .activities(Cleaner)
+        .max_cached_workflows(cached)
+        .build()
+        .unwrap();
     let id = env.id("abandons");
     let run = async |end: End, event: &str| {
         let start = env.client.start_workflow(Abandons::run, end).id(format!("{id}-{end:?}"));
         let workflow = start.task_queue(&env.task_queue).await.unwrap();
-        workflow.update(Abandons::abandoned, ()).await.unwrap();
+        until_history_has(&workflow, "ACTIVITY_TASK_SCHEDULED").await;
+        workflow.update(Abandons::leave, ()).await.unwrap();
         abandoned.add_permits(1);
         until_history_has(&workflow, event).await;
         workflow.signal(Abandons::ended, ()).await.unwrap();
@@ -187,7 +200,7 @@ impl StopsClock {
     async fn run(&self) -> workflow::Result<String> {
         let outcome = workflow::select! {
             stopped = workflow::wait_until(|| self.stop.get()) => { stopped?; "stopped" }
-            rang = workflow::sleep(millis(250)) => { rang?; "rang" }
+            rang = workflow::sleep(millis(500)) => { rang?; "rang" }
         };
         workflow::sleep(millis(5)).await?;
         Ok(outcome.to_owned())
@@ -196,7 +209,7 @@ impl StopsClock {
     /// Takes so long that the timer fires before the server hears that it is cancelled.
     #[signal]
     fn stop(&self) {
-        workflow::nondeterministic!(std::thread::sleep(millis(500)));
+        workflow::nondeterministic!(std::thread::sleep(millis(700)));
         self.stop.set(true);
     }
 }
@@ -208,10 +221,13 @@ async fn a_timer_may_fire_while_it_is_cancelled() {
     let id = env.id("stops-clock");
     worker
         .run_while(async {
-            let clock = env.client.start_workflow(StopsClock::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+            let clock =
+                env.client.start_workflow(StopsClock::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+            until_history_has(&clock, "TIMER_STARTED").await;
             clock.signal(StopsClock::stop, ()).await.unwrap();
             assert_eq!(clock.result().await.unwrap(), "stopped");
-            let history = env.replays(Replayer::new().workflow::<StopsClock>(), &clock, "timer-fired-while-cancelled").await;
+            let history =
+                env.replays(Replayer::new().workflow::<StopsClock>(), &clock, "timer-fired-while-cancelled").await;
             assert!(!event_types(&history).contains(&"WORKFLOW_TASK_FAILED"), "{:?}", event_types(&history));
         })
         .await
@@ -235,7 +251,8 @@ impl CancelsUnsent {
 async fn what_is_cancelled_before_it_is_sent_leaves_no_trace() {
     let env = Env::new().await;
     let worker = env.worker().workflow::<CancelsUnsent>().workflow::<Tidy>().activities(Cleaner).build().unwrap();
-    let never = env.client.start_workflow(Tidy::run, true).id(env.id("never")).task_queue(&env.task_queue).await.unwrap();
+    let never =
+        env.client.start_workflow(Tidy::run, true).id(env.id("never")).task_queue(&env.task_queue).await.unwrap();
     never.cancel().await.unwrap();
     let id = env.id("cancels-unsent");
     worker

@@ -72,6 +72,7 @@ async fn options_of_a_start_reach_the_server() {
         .unwrap();
     let description = workflow.describe().await.unwrap();
     assert_eq!(description.memo::<String>("note").unwrap().as_deref(), Some("keep me"));
+    assert_eq!(description.static_summary().unwrap().as_deref(), Some("a workflow for a test"));
     let json = workflow.history().await.unwrap().to_json().unwrap();
     assert!(json.contains("\"3600s\""), "{json}");
     workflow.terminate().await.unwrap();

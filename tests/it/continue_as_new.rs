@@ -54,7 +54,10 @@ impl Relay {
 
     #[signal]
     fn pass(&self, to: String) -> workflow::Result<()> {
-        workflow::continue_as_new(Self::run, vec!["first".to_owned(), to]).memo("note", "handed over").run_timeout(mins(5)).exit()
+        workflow::continue_as_new(Self::run, vec!["first".to_owned(), to])
+            .memo("note", "handed over")
+            .run_timeout(mins(5))
+            .exit()
     }
 }
 
@@ -65,7 +68,8 @@ async fn a_signal_handler_may_continue_as_new_with_options_of_its_own() {
     let id = env.id("relay");
     worker
         .run_while(async {
-            let start = env.client.start_workflow(Relay::run, vec!["first".to_owned()]).id(&id).task_queue(&env.task_queue);
+            let start =
+                env.client.start_workflow(Relay::run, vec!["first".to_owned()]).id(&id).task_queue(&env.task_queue);
             let relay = start.memo("note", "fresh").await.unwrap();
             relay.signal(Relay::pass, "second").await.unwrap();
             let (legs, note) = relay.result().await.unwrap();

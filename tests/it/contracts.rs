@@ -43,7 +43,8 @@ async fn a_caller_that_knows_the_contract_talks_to_the_worker_that_serves_it() {
     let id = env.id("shipping");
     worker
         .run_while(async {
-            let parcel = env.client.start_workflow(Shipping::run, "o-1").id(&id).task_queue(&env.task_queue).await.unwrap();
+            let parcel =
+                env.client.start_workflow(Shipping::run, "o-1").id(&id).task_queue(&env.task_queue).await.unwrap();
             parcel.signal(Shipping::hold, "rain").await.unwrap();
             assert!(parcel.query(Shipping::held, ()).await.unwrap());
             parcel.signal(Shipping::release, ()).await.unwrap();

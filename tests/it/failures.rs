@@ -100,7 +100,8 @@ async fn a_panic_fails_the_task_and_the_workflow_goes_on_once_it_is_fixed() {
     let id = env.id("panics-once");
     worker
         .run_while(async {
-            let workflow = env.client.start_workflow(PanicsOnce::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+            let workflow =
+                env.client.start_workflow(PanicsOnce::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
             assert_eq!(workflow.result().await.unwrap(), 1);
             let history = env.replays(Replayer::new().workflow::<PanicsOnce>(), &workflow, "task-failed").await;
             let json = history.to_json().unwrap();
@@ -128,9 +129,10 @@ async fn unknown_types_and_unreadable_input_fail_the_task_and_say_why() {
     let (unreadable, unknown) = (env.id("unreadable"), env.id("unknown"));
     worker
         .run_while(async {
-            for (workflow_type, id, expected) in
-                [("WantsNumber", &unreadable, "Failed decoding arguments"), ("Nobody", &unknown, "is not registered on this worker")]
-            {
+            for (workflow_type, id, expected) in [
+                ("WantsNumber", &unreadable, "Failed decoding arguments"),
+                ("Nobody", &unknown, "is not registered on this worker"),
+            ] {
                 let workflow = env
                     .client
                     .start_workflow_named(workflow_type, "three")
@@ -142,7 +144,8 @@ async fn unknown_types_and_unreadable_input_fail_the_task_and_say_why() {
                 assert!(said.contains(expected), "{said}");
                 workflow.terminate().await.unwrap();
             }
-            let fine = env.client.execute_workflow(WantsNumber::run, 3).id(env.id("fine")).task_queue(&env.task_queue).await;
+            let fine =
+                env.client.execute_workflow(WantsNumber::run, 3).id(env.id("fine")).task_queue(&env.task_queue).await;
             assert_eq!(fine.unwrap(), 3, "other workflows are served as before");
         })
         .await

@@ -42,11 +42,7 @@ impl WorkflowInterceptor for PassOn {
 struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl activity::Interceptor for Seen {
-    fn execute<'a>(
-        &'a self,
-        input: activity::Input,
-        next: activity::Next,
-    ) -> BoxFuture<'a, activity::Result<Payload>> {
+    fn execute<'a>(&'a self, input: activity::Input, next: activity::Next) -> BoxFuture<'a, activity::Result<Payload>> {
         Box::pin(async move {
             let tenant = input.converter.from_payload(&input.headers["tenant"])?;
             self.0.lock().unwrap().push(tenant);
@@ -94,7 +90,8 @@ async fn a_header_goes_from_the_client_through_the_workflow_to_the_activity() {
         .run_while(async {
             let workflow = env.client.start_workflow(Asks::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
             assert_eq!(workflow.result().await.unwrap(), 42);
-            env.replays(Replayer::new().workflow::<Asks>().workflow_interceptor(PassOn), &workflow, "interceptors").await;
+            env.replays(Replayer::new().workflow::<Asks>().workflow_interceptor(PassOn), &workflow, "interceptors")
+                .await;
         })
         .await
         .unwrap();

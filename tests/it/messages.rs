@@ -23,8 +23,8 @@ struct Cart {
 #[workflow]
 impl Cart {
     #[init]
-    fn new(first: &String) -> Self {
-        Self { items: State::new(vec![first.clone()]), closed: Cell::new(false) }
+    fn new(first: &str) -> Self {
+        Self { items: State::new(vec![first.to_owned()]), closed: Cell::new(false) }
     }
 
     #[run]
@@ -163,8 +163,8 @@ struct Postbox {
 #[workflow]
 impl Postbox {
     #[init]
-    fn new(owner: &String) -> Self {
-        Self { owner: owner.clone(), log: State::default(), open: Cell::new(true) }
+    fn new(owner: &str) -> Self {
+        Self { owner: owner.to_owned(), log: State::default(), open: Cell::new(true) }
     }
 
     #[run]
@@ -191,7 +191,7 @@ impl Postbox {
         Ok(format!("{}: {question}", self.owner))
     }
 
-    fn is_polite(&self, question: &String) -> Result<(), CartError> {
+    fn is_polite(&self, question: &str) -> Result<(), CartError> {
         if question.contains("please") { Ok(()) } else { Err(CartError::TooMany) }
     }
 
@@ -231,7 +231,8 @@ async fn updates_that_are_rejected_leave_nothing_in_the_history() {
     let id = env.id("postbox");
     worker
         .run_while(async {
-            let postbox = env.client.start_workflow(Postbox::run, "Ada").id(&id).task_queue(&env.task_queue).await.unwrap();
+            let postbox =
+                env.client.start_workflow(Postbox::run, "Ada").id(&id).task_queue(&env.task_queue).await.unwrap();
             postbox.update(Postbox::ask, "first, please").await.unwrap();
             let before = event_types(&postbox.history().await.unwrap());
             for _ in 0..3 {

@@ -68,8 +68,13 @@ macro_rules! record {
         let id = env.id("changing");
         worker
             .run_while(async {
-                let workflow =
-                    env.client.start_workflow($version::Changing::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+                let workflow = env
+                    .client
+                    .start_workflow($version::Changing::run, ())
+                    .id(&id)
+                    .task_queue(&env.task_queue)
+                    .await
+                    .unwrap();
                 assert_eq!(workflow.result().await.unwrap(), $expected);
                 let replayer = Replayer::new().workflow::<$version::Changing>();
                 env.replays(replayer, &workflow, concat!("patch-", stringify!($version))).await
@@ -82,7 +87,8 @@ macro_rules! record {
 #[tokio::test]
 async fn each_generation_of_code_replays_the_histories_it_must() {
     let env = Env::new().await;
-    let (old, marked, deprecated) = (record!(&env, before, [1]), record!(&env, patched, [2]), record!(&env, deprecated, [2]));
+    let (old, marked, deprecated) =
+        (record!(&env, before, [1]), record!(&env, patched, [2]), record!(&env, deprecated, [2]));
 
     let patched = Replayer::new().workflow::<patched::Changing>();
     patched.replay(old.clone()).expect("patched code takes the old path of an old history");

@@ -66,14 +66,8 @@ impl Naps {
 #[tokio::test]
 async fn many_workflows_finish_on_a_small_cache_while_others_panic() {
     let env = Env::new().await;
-    let worker = env
-        .worker()
-        .workflow::<Adds>()
-        .workflow::<Panics>()
-        .activities(Slow)
-        .max_cached_workflows(4)
-        .build()
-        .unwrap();
+    let worker =
+        env.worker().workflow::<Adds>().workflow::<Panics>().activities(Slow).max_cached_workflows(4).build().unwrap();
     let id = env.id("many");
     worker
         .run_while(async {
@@ -84,7 +78,9 @@ async fn many_workflows_finish_on_a_small_cache_while_others_panic() {
             let mut running = tokio::task::JoinSet::new();
             for i in 0..25 {
                 let (client, queue, id) = (env.client.clone(), env.task_queue.clone(), format!("{id}-{i}"));
-                running.spawn(async move { client.execute_workflow(Adds::run, 6).id(id).task_queue(queue).await.unwrap() });
+                running.spawn(
+                    async move { client.execute_workflow(Adds::run, 6).id(id).task_queue(queue).await.unwrap() },
+                );
             }
             assert_eq!(running.join_all().await, [15; 25]);
             for i in 0..4 {
@@ -98,14 +94,10 @@ async fn many_workflows_finish_on_a_small_cache_while_others_panic() {
 #[tokio::test]
 async fn shutdown_drains_and_tells_activities_after_the_grace_period() {
     let env = Env::new().await;
-    let worker = env
-        .worker()
-        .workflow::<Naps>()
-        .activities(Slow)
-        .graceful_shutdown_timeout(millis(100))
-        .build()
-        .unwrap();
-    let workflow = env.client.start_workflow(Naps::run, ()).id(env.id("naps")).task_queue(&env.task_queue).await.unwrap();
+    let worker =
+        env.worker().workflow::<Naps>().activities(Slow).graceful_shutdown_timeout(millis(100)).build().unwrap();
+    let workflow =
+        env.client.start_workflow(Naps::run, ()).id(env.id("naps")).task_queue(&env.task_queue).await.unwrap();
     worker
         .run_while(async {
             while NAPPING.load(Ordering::SeqCst) == 0 {

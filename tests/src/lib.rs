@@ -40,12 +40,20 @@ impl Env {
         format!("{name}-{}", uuid::Uuid::new_v4())
     }
 
-    /// Replays what the server recorded of `workflow`. With `STEAD_RECORD` set, keeps it as
-    /// `histories/<name>.json`, unless there is one: what was recorded once must replay for ever.
-    pub async fn replays<W: WorkflowType>(&self, replayer: Replayer, workflow: &WorkflowHandle<W>, name: &str) -> History {
+    /// Replays what the server recorded of `workflow`, and `histories/<name>.json`, because what was recorded once must
+    /// replay for ever. With `STEAD_RECORD` set and no such file, makes it.
+    pub async fn replays<W: WorkflowType>(
+        &self,
+        replayer: Replayer,
+        workflow: &WorkflowHandle<W>,
+        name: &str,
+    ) -> History {
         let history = workflow.history().await.expect("fetch the history");
         let path = histories().join(format!("{name}.json"));
-        if std::env::var_os("STEAD_RECORD").is_some() && !path.exists() {
+        if let Ok(recorded) = std::fs::read_to_string(&path) {
+            let recorded = History::from_json(&recorded).expect("a recorded history");
+            replayer.replay(recorded).unwrap_or_else(|error| panic!("{} does not replay: {error}", path.display()));
+        } else if std::env::var_os("STEAD_RECORD").is_some() {
             std::fs::write(path, history.to_json().expect("a history is JSON")).expect("write the history");
         }
         replayer.replay(history.clone()).unwrap_or_else(|error| panic!("{name} does not replay: {error}"));

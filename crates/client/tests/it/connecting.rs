@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stead_client::{Client, Code, ConnectError};
+use stead_client::{Client, Code, ConnectError, Metadata};
 use stead_proto::workflowservice::v1::DescribeWorkflowExecutionResponse;
 
 use crate::fake::Fake;
@@ -79,6 +79,24 @@ async fn the_api_key_is_sent_and_can_be_replaced() {
     let keys: Vec<_> = fake.calls().iter().map(|call| call.header("authorization").unwrap().to_owned()).collect();
     assert_eq!(keys, ["Bearer first", "Bearer second"]);
     assert!(fake.calls()[0].headers["authorization"].is_sensitive());
+}
+
+#[tokio::test]
+async fn the_headers_of_a_client_can_be_replaced() {
+    let fake = Fake::new();
+    fake.answers(DescribeWorkflowExecutionResponse::default()).answers(DescribeWorkflowExecutionResponse::default());
+    let client = fake.connect().metadata("x-tenant", "blue").metadata("x-trace-bin", [0, 255]).await.unwrap();
+    client.workflow_named("w").describe().await.unwrap();
+    let mut headers = Metadata::new();
+    headers.insert("x-region", "eu").unwrap();
+    client.connection().set_metadata(headers).unwrap();
+    client.workflow_named("w").describe().await.unwrap();
+
+    let calls = fake.calls();
+    assert_eq!((calls[0].header("x-tenant"), calls[0].header("x-region")), (Some("blue"), None));
+    assert_eq!(calls[0].header("x-trace-bin").map(|text| text.trim_end_matches('=')), Some("AP8"));
+    assert_eq!((calls[1].header("x-tenant"), calls[1].header("x-region")), (None, Some("eu")));
+    assert_eq!((calls[1].header("x-trace-bin"), calls[1].header("client-name")), (None, Some("stead")));
 }
 
 #[tokio::test]

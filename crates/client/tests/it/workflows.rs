@@ -571,6 +571,19 @@ mod results {
     }
 
     #[tokio::test]
+    async fn a_history_is_asked_for_with_its_options() {
+        let fake = Fake::new();
+        fake.answers(history(completed("1", "")));
+        let history =
+            order(&fake).await.history().close_event_only().wait_for_new_events().skip_archival().page_size(5);
+        assert_eq!(history.await.unwrap().0.events.len(), 1);
+        let request: api::GetWorkflowExecutionHistoryRequest = fake.call().request();
+        assert_eq!(request.history_event_filter_type(), HistoryEventFilterType::CloseEvent);
+        assert!(request.wait_new_event && request.skip_archival);
+        assert_eq!(request.maximum_page_size, 5);
+    }
+
+    #[tokio::test]
     async fn a_history_is_read_page_by_page() {
         let two = |token: &'static str| api::GetWorkflowExecutionHistoryResponse {
             history: Some(History { events: vec![HistoryEvent::default(); 2] }),
