@@ -17,7 +17,7 @@ mod search_attributes;
 pub mod time;
 
 pub use codec::{BoxFuture, CodecError, PayloadCodec};
-pub use convert::{Binary, ConversionError, DataConverter, PayloadConverter, Proto, Raw};
+pub use convert::{Binary, ConversionError, DataConverter, PayloadConverter, Proto, ProtoJson, Raw};
 pub use failure::{
     ActivityFailure, ApplicationFailure, ChildWorkflowFailure, Failure, FailureCategory, FailureKind, FromFailure,
     IntoFailure, NexusHandlerFailure, NexusOperationFailure, NexusRetryBehavior, RetryState, TimeoutKind,

@@ -5,6 +5,7 @@
 //! | `()`, `None`, anything that serializes as `null` | `binary/null` |
 //! | [`Binary`] | `binary/plain` |
 //! | [`Proto`] | `binary/protobuf` |
+//! | [`ProtoJson`] | `json/protobuf` |
 //! | [`Raw`] | the payload as it is |
 //! | everything else | `json/plain`, compact; maps with sorted keys at any depth, structs in declared order |
 //!
@@ -39,7 +40,7 @@ use self::ser::Written;
 
 pub use self::custom::PayloadConverter;
 pub use self::error::{Cause, ConversionError};
-pub use self::wrappers::{Binary, Proto, Raw};
+pub use self::wrappers::{Binary, Proto, ProtoJson, Raw};
 
 /// The key under which a payload says how it is encoded.
 const ENCODING: &str = "encoding";

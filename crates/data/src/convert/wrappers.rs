@@ -13,6 +13,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use stead_proto::common::v1::Payload;
 
+use super::ser::Written;
 use super::{BINARY, ENCODING, JSON_PROTOBUF, PROTOBUF, encoding_of, payload};
 
 /// The newtype name that stands for "the payload in the slot is the whole value".
@@ -40,9 +41,17 @@ pub struct Binary(pub Bytes);
 
 /// A protobuf message, as `binary/protobuf`. It may stand where [`Raw`] may.
 ///
-/// The JSON form (`json/protobuf`) of a message reads into any type with serde's `Deserialize`.
+/// Messages that also have a JSON form by serde may be [`ProtoJson`], which reads and writes what other SDKs prefer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Proto<M>(pub M);
+
+/// A protobuf message with a JSON form, as `json/protobuf`, which is what other SDKs send by default. It may stand where
+/// [`Raw`] may, and reads `binary/protobuf` too.
+///
+/// The JSON form is the one of the message's `Serialize` and `Deserialize`: a generator such as `pbjson` writes them as
+/// the protobuf standard has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProtoJson<M>(pub M);
 
 impl Serialize for Raw {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -86,10 +95,32 @@ impl<'de, M: prost::Message + prost::Name + Default> Deserialize<'de> for Proto<
         match payload.metadata.get(ENCODING).map(Bytes::as_ref) {
             Some(PROTOBUF) => M::decode(payload.data).map(Self).map_err(de::Error::custom),
             Some(JSON_PROTOBUF) => Err(de::Error::custom(format_args!(
-                "`{}` came in its JSON form: read it as a type with serde's `Deserialize`, or send `binary/protobuf`",
+                "`{}` came in its JSON form: read it as `ProtoJson`, or send `binary/protobuf`",
                 M::full_name()
             ))),
             _ => Err(unexpected(&payload, "binary/protobuf")),
+        }
+    }
+}
+
+impl<M: prost::Message + prost::Name + Serialize> Serialize for ProtoJson<M> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Written::Text(json) = super::ser::write(&self.0).map_err(ser::Error::custom)? else {
+            return Err(ser::Error::custom("the JSON form of a message cannot be a wrapper"));
+        };
+        let mut payload = payload(JSON_PROTOBUF, json);
+        payload.metadata.insert(MESSAGE_TYPE.to_owned(), M::full_name().into());
+        hand_to(serializer, payload)
+    }
+}
+
+impl<'de, M: prost::Message + Default + de::DeserializeOwned> Deserialize<'de> for ProtoJson<M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let payload = take_from(deserializer)?;
+        match payload.metadata.get(ENCODING).map(Bytes::as_ref) {
+            Some(JSON_PROTOBUF) => serde_json::from_slice(&payload.data).map(Self).map_err(de::Error::custom),
+            Some(PROTOBUF) => M::decode(payload.data).map(Self).map_err(de::Error::custom),
+            _ => Err(unexpected(&payload, "json/protobuf")),
         }
     }
 }

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
-use stead_data::{Binary, DataConverter, Payload, Proto, Raw};
+use stead_data::{Binary, DataConverter, Payload, Proto, ProtoJson, Raw};
 
 use crate::{json, payload};
 
@@ -33,6 +33,34 @@ fn proto_is_a_message_with_its_type() {
     assert_eq!(encoded.metadata["encoding"], "binary/protobuf");
     assert_eq!(encoded.metadata["messageType"], "google.protobuf.Timestamp");
     assert_eq!(converter.from_payload::<Proto<Timestamp>>(&encoded).unwrap().0, NOON);
+}
+
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+struct Charge {
+    #[prost(string, tag = "1")]
+    account: String,
+    #[prost(uint32, tag = "2")]
+    amount: u32,
+}
+
+impl prost::Name for Charge {
+    const PACKAGE: &'static str = "bank.v1";
+    const NAME: &'static str = "Charge";
+}
+
+#[test]
+fn a_message_with_a_json_form_is_written_in_it_and_read_from_either() {
+    let converter = DataConverter::new();
+    let charge = Charge { account: "Ada".into(), amount: 3 };
+    let encoded = converter.to_payload(&ProtoJson(charge.clone())).unwrap();
+    assert_eq!(encoded.metadata["encoding"], "json/protobuf");
+    assert_eq!(encoded.metadata["messageType"], "bank.v1.Charge");
+    assert_eq!(encoded.data, r#"{"account":"Ada","amount":3}"#);
+    assert_eq!(converter.from_payload::<ProtoJson<Charge>>(&encoded).unwrap().0, charge);
+    assert_eq!(converter.from_payload::<Charge>(&encoded).unwrap(), charge, "as plain serde too");
+    let binary = converter.to_payload(&Proto(charge.clone())).unwrap();
+    assert_eq!(converter.from_payload::<ProtoJson<Charge>>(&binary).unwrap().0, charge);
+    assert!(converter.from_payload::<ProtoJson<Charge>>(&json("{}")).is_err());
 }
 
 #[test]
