@@ -21,14 +21,14 @@ pub use command::{
     ActivityCancellation, CallSite, Command, ContinueAsNew, Issued, QueryAnswer, ScheduleActivity, TaskFailure,
     TaskFailureCause, UpdateResponse,
 };
-/// A failure as it travels on the wire.
-pub use stead_proto::failure::v1::Failure;
 /// A serialized value with its metadata, as it travels on the wire.
 pub use stead_proto::common::v1::Payload;
 /// Priority of an activity or a workflow, as it travels on the wire.
 pub use stead_proto::common::v1::Priority;
 /// Retry policy, as it travels on the wire.
 pub use stead_proto::common::v1::RetryPolicy;
+/// A failure as it travels on the wire.
+pub use stead_proto::failure::v1::Failure;
 
 /// Named payloads (headers, memo, search attributes) in a stable order.
 pub type PayloadMap = std::collections::BTreeMap<String, Payload>;

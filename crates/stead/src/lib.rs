@@ -32,17 +32,17 @@ pub mod prelude {
     pub use std::cell::{Cell, RefCell};
     pub use std::rc::Rc;
 
-    #[cfg(feature = "worker")]
-    pub use crate::workflow::State;
-    #[cfg(feature = "client")]
-    pub use crate::{Client, WorkflowHandle};
-    #[cfg(feature = "worker")]
-    pub use crate::{Worker, activity, workflow};
-    pub use crate::{IntoFailure, RetryPolicy, days, hours, millis, mins, secs};
     #[cfg(all(feature = "macros", feature = "worker"))]
     pub use crate::activities;
     #[cfg(feature = "macros")]
     pub use crate::contract;
+    #[cfg(feature = "worker")]
+    pub use crate::workflow::State;
+    #[cfg(feature = "client")]
+    pub use crate::{Client, WorkflowHandle};
+    pub use crate::{IntoFailure, RetryPolicy, days, hours, millis, mins, secs};
+    #[cfg(feature = "worker")]
+    pub use crate::{Worker, activity, workflow};
 }
 
 /// Paths that the macros write. Not a public interface.

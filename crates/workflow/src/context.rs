@@ -27,10 +27,7 @@ pub(crate) fn current() -> Rc<Runtime> {
 
 /// The current run; `None` outside of workflow code and while the thread ends.
 pub(crate) fn try_current() -> Option<Rc<Runtime>> {
-    CURRENT
-        .try_with(|current| current.borrow().clone())
-        .ok()
-        .flatten()
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
 /// Calls `f` with the current run, if there is one.
@@ -41,27 +38,18 @@ pub(crate) fn try_with<R>(f: impl FnOnce(&Runtime) -> R) -> Option<R> {
 /// Whether the code on the stack belongs to the run with this identity (see [`Runtime::identity`]).
 pub(crate) fn is_inside(identity: usize) -> bool {
     CURRENT
-        .try_with(|current| {
-            current
-                .borrow()
-                .as_ref()
-                .is_some_and(|runtime| Runtime::identity(runtime) == identity)
-        })
+        .try_with(|current| current.borrow().as_ref().is_some_and(|runtime| Runtime::identity(runtime) == identity))
         .unwrap_or(false)
 }
 
 /// Makes `runtime` the current run until the guard is dropped.
 pub(crate) fn enter(runtime: &Rc<Runtime>) -> Entered {
-    Entered {
-        outer: CURRENT.replace(Some(Rc::clone(runtime))),
-    }
+    Entered { outer: CURRENT.replace(Some(Rc::clone(runtime))) }
 }
 
 /// Makes no run the current one until the guard is dropped.
 pub(crate) fn leave() -> Entered {
-    Entered {
-        outer: CURRENT.take(),
-    }
+    Entered { outer: CURRENT.take() }
 }
 
 pub(crate) struct Entered {

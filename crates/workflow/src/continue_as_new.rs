@@ -18,22 +18,10 @@ use crate::error::{self, Error, Result};
 ///
 /// Outside of workflow code.
 #[track_caller]
-pub fn continue_as_new<W: ?Sized, I, O>(
-    workflow: WorkflowFn<W, I, O>,
-    args: impl Arg<I>,
-) -> NextRun {
+pub fn continue_as_new<W: ?Sized, I, O>(workflow: WorkflowFn<W, I, O>, args: impl Arg<I>) -> NextRun {
     let arguments = args.encode(context::current().converter(), workflow.arity());
-    let command = ContinueAsNew {
-        workflow_type: workflow.name().to_owned(),
-        ..ContinueAsNew::default()
-    };
-    NextRun {
-        command,
-        problem: None,
-    }
-    .encoded(arguments, |command, arguments| {
-        command.arguments = arguments
-    })
+    let command = ContinueAsNew { workflow_type: workflow.name().to_owned(), ..ContinueAsNew::default() };
+    NextRun { command, problem: None }.encoded(arguments, |command, arguments| command.arguments = arguments)
 }
 
 /// How the next run starts; made by [`continue_as_new`].
@@ -84,10 +72,7 @@ impl NextRun {
     pub fn memo<T: Serialize + ?Sized>(self, key: impl Into<String>, value: &T) -> Self {
         let payload = context::current().converter().to_payload(value);
         self.encoded(payload, |command, payload| {
-            command
-                .memo
-                .get_or_insert_default()
-                .insert(key.into(), payload);
+            command.memo.get_or_insert_default().insert(key.into(), payload);
         })
     }
 

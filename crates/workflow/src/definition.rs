@@ -71,22 +71,14 @@ pub enum Handler<W> {
 
 /// Calls a signal handler.
 pub type SignalCall<W> =
-    fn(
-        Rc<W>,
-        &Arguments<'_>,
-    ) -> std::result::Result<LocalBoxFuture<'static, Result<()>>, ConversionError>;
+    fn(Rc<W>, &Arguments<'_>) -> std::result::Result<LocalBoxFuture<'static, Result<()>>, ConversionError>;
 /// Calls a query handler.
-pub type QueryCall<W> =
-    fn(&W, &Arguments<'_>) -> std::result::Result<Result<Payload>, ConversionError>;
+pub type QueryCall<W> = fn(&W, &Arguments<'_>) -> std::result::Result<Result<Payload>, ConversionError>;
 /// Calls an update's validator.
-pub type ValidateCall<W> =
-    fn(&W, &Arguments<'_>) -> std::result::Result<Result<()>, ConversionError>;
+pub type ValidateCall<W> = fn(&W, &Arguments<'_>) -> std::result::Result<Result<()>, ConversionError>;
 /// Calls an update handler.
 pub type UpdateCall<W> =
-    fn(
-        Rc<W>,
-        &Arguments<'_>,
-    ) -> std::result::Result<LocalBoxFuture<'static, Result<Payload>>, ConversionError>;
+    fn(Rc<W>, &Arguments<'_>) -> std::result::Result<LocalBoxFuture<'static, Result<Payload>>, ConversionError>;
 
 /// The encoded arguments of a call, and the converter that reads them.
 #[derive(Clone, Copy)]
@@ -97,10 +89,7 @@ pub struct Arguments<'a> {
 
 impl<'a> Arguments<'a> {
     pub(crate) fn new(payloads: &'a [Payload], converter: &'a DataConverter) -> Self {
-        Self {
-            payloads,
-            converter,
-        }
+        Self { payloads, converter }
     }
 
     /// Decodes `arity` arguments: `()` for none, a value for one, a tuple for several.
@@ -108,10 +97,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     ///
     /// A [`ConversionError`] that names the argument and the type that was wanted.
-    pub fn decode<T: DeserializeOwned>(
-        &self,
-        arity: usize,
-    ) -> std::result::Result<T, ConversionError> {
+    pub fn decode<T: DeserializeOwned>(&self, arity: usize) -> std::result::Result<T, ConversionError> {
         self.converter.from_payloads(self.payloads, arity)
     }
 

@@ -96,11 +96,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Reason::Failure(failure) => failure.fmt(f),
-            Reason::ContinueAsNew(next) => write!(
-                f,
-                "the run continues as a new run of {}",
-                next.workflow_type
-            ),
+            Reason::ContinueAsNew(next) => write!(f, "the run continues as a new run of {}", next.workflow_type),
         }
     }
 }
@@ -187,17 +183,11 @@ pub(crate) fn conversion(message: &str, error: &ConversionError) -> Failure {
 
 /// A failure of the workflow task that is a bug in the code, or input that it cannot read.
 pub(crate) fn unhandled(failure: Failure) -> TaskFailure {
-    TaskFailure {
-        cause: TaskFailureCause::WorkflowWorkerUnhandledFailure,
-        failure: Box::new(failure.into_proto()),
-    }
+    TaskFailure { cause: TaskFailureCause::WorkflowWorkerUnhandledFailure, failure: Box::new(failure.into_proto()) }
 }
 
 /// A failure of the workflow task because a replay would not repeat what the code did.
 pub(crate) fn nondeterminism(message: impl Into<String>) -> TaskFailure {
     let failure = Failure::application(message).type_name("NonDeterminismError");
-    TaskFailure {
-        cause: TaskFailureCause::NonDeterminism,
-        failure: Box::new(failure.into_proto()),
-    }
+    TaskFailure { cause: TaskFailureCause::NonDeterminism, failure: Box::new(failure.into_proto()) }
 }

@@ -35,15 +35,8 @@ struct Task {
 /// What a task does, and who wants its result.
 pub(crate) enum Work {
     Run(PayloadFuture),
-    Signal {
-        name: &'static str,
-        future: LocalBoxFuture<'static, Result<()>>,
-    },
-    Update {
-        name: &'static str,
-        protocol_instance_id: Box<str>,
-        future: PayloadFuture,
-    },
+    Signal { name: &'static str, future: LocalBoxFuture<'static, Result<()>> },
+    Update { name: &'static str, protocol_instance_id: Box<str>, future: PayloadFuture },
     Spawned(LocalBoxFuture<'static, ()>),
 }
 
@@ -65,8 +58,7 @@ impl Executor {
     /// Adds `run`, which goes before everything else.
     pub(crate) fn add_run(&mut self, runtime: &Rc<Runtime>, future: PayloadFuture) {
         self.tasks.reserve_exact(1);
-        self.tasks
-            .insert(0, Task::new(runtime, Scope::Workflow, Work::Run(future)));
+        self.tasks.insert(0, Task::new(runtime, Scope::Workflow, Work::Run(future)));
     }
 
     /// Adds a handler that is to run.
@@ -89,11 +81,7 @@ impl Executor {
 
     /// Drops what is left once the run has ended, and returns the names of handlers that were still running.
     pub(crate) fn stop(&mut self) -> Vec<&'static str> {
-        let unfinished = self
-            .tasks
-            .iter()
-            .filter_map(|task| task.work.handler())
-            .collect();
+        let unfinished = self.tasks.iter().filter_map(|task| task.work.handler()).collect();
         self.tasks = Vec::new();
         unfinished
     }
@@ -128,8 +116,7 @@ impl Executor {
 
     fn adopt_spawned(&mut self, runtime: &Rc<Runtime>) {
         for (scope, future) in runtime.take_spawned() {
-            self.tasks
-                .push(Task::new(runtime, scope, Work::Spawned(future)));
+            self.tasks.push(Task::new(runtime, scope, Work::Spawned(future)));
         }
     }
 
@@ -158,12 +145,7 @@ impl Executor {
 impl Task {
     fn new(runtime: &Rc<Runtime>, scope: Scope, work: Work) -> Self {
         let woken = TaskWaker::new(Runtime::identity(runtime));
-        Self {
-            work,
-            scope,
-            waker: Waker::from(Arc::clone(&woken)),
-            woken,
-        }
+        Self { work, scope, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
     fn poll(&mut self, runtime: &Rc<Runtime>) -> Poll<Finished> {
@@ -173,13 +155,10 @@ impl Task {
             Work::Run(future) => future.as_mut().poll(cx).map(Finished::Run),
             Work::Signal { future, .. } => future.as_mut().poll(cx).map(Finished::Signal),
             Work::Spawned(future) => future.as_mut().poll(cx).map(|()| Finished::Spawned),
-            Work::Update {
-                future,
-                protocol_instance_id,
-                ..
-            } => future.as_mut().poll(cx).map(|result| {
-                Finished::Update(std::mem::take(protocol_instance_id).into_string(), result)
-            }),
+            Work::Update { future, protocol_instance_id, .. } => future
+                .as_mut()
+                .poll(cx)
+                .map(|result| Finished::Update(std::mem::take(protocol_instance_id).into_string(), result)),
         }
     }
 }
@@ -199,22 +178,14 @@ fn settle(runtime: &Runtime, finished: Finished, issued_before: usize) -> Outcom
     match finished {
         Finished::Spawned | Finished::Signal(Ok(())) => {}
         Finished::Run(Ok(result)) => {
-            runtime.finish(
-                Command::CompleteWorkflow {
-                    result: Some(result),
-                },
-                issued_before,
-            );
+            runtime.finish(Command::CompleteWorkflow { result: Some(result) }, issued_before);
         }
         Finished::Run(Err(error)) | Finished::Signal(Err(error)) => {
             runtime.finish(last_command(runtime, error), issued_before);
         }
         Finished::Update(protocol_instance_id, result) => {
             let response = update_response(result)?;
-            runtime.answer(Command::RespondUpdate {
-                protocol_instance_id,
-                response,
-            });
+            runtime.answer(Command::RespondUpdate { protocol_instance_id, response });
         }
     }
     Ok(())
@@ -229,24 +200,18 @@ fn last_command(runtime: &Runtime, error: Error) -> Command {
             }
             Command::ContinueAsNew(next)
         }
-        Reason::Failure(failure) if failure.is_cancelled() && runtime.is_cancelled() => {
-            Command::CancelWorkflow
-        }
-        Reason::Failure(failure) => Command::FailWorkflow {
-            failure: Box::new(failure.into_proto()),
-        },
+        Reason::Failure(failure) if failure.is_cancelled() && runtime.is_cancelled() => Command::CancelWorkflow,
+        Reason::Failure(failure) => Command::FailWorkflow { failure: Box::new(failure.into_proto()) },
     }
 }
 
 fn update_response(result: Result<Payload>) -> Outcome<UpdateResponse> {
     match result.map_err(Error::into_reason) {
         Ok(payload) => Ok(UpdateResponse::Completed(Some(payload))),
-        Err(Reason::Failure(failure)) => {
-            Ok(UpdateResponse::Rejected(Box::new(failure.into_proto())))
+        Err(Reason::Failure(failure)) => Ok(UpdateResponse::Rejected(Box::new(failure.into_proto()))),
+        Err(Reason::ContinueAsNew(_)) => {
+            Err(error::unhandled(Failure::application("Cannot continue as new from an update handler")))
         }
-        Err(Reason::ContinueAsNew(_)) => Err(error::unhandled(Failure::application(
-            "Cannot continue as new from an update handler",
-        ))),
     }
 }
 

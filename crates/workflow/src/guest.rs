@@ -12,8 +12,7 @@ use crate::instance::Instance;
 use crate::interceptor::WorkflowInterceptor;
 use crate::program::{self, PayloadFuture, Program};
 
-pub(crate) type StartFn =
-    fn(&Arguments<'_>) -> Result<(Rc<dyn Program>, PayloadFuture), ConversionError>;
+pub(crate) type StartFn = fn(&Arguments<'_>) -> Result<(Rc<dyn Program>, PayloadFuture), ConversionError>;
 
 /// A workflow type that can be run: what a worker registers.
 #[derive(Clone, Copy)]
@@ -25,10 +24,7 @@ pub struct Definition {
 impl Definition {
     /// The definition of `W`.
     pub fn of<W: Workflow>() -> Self {
-        Self {
-            name: W::NAME,
-            start: program::start::<W>,
-        }
+        Self { name: W::NAME, start: program::start::<W> }
     }
 
     /// Name of the workflow type.

@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use stead_activation::{
-    Command, Payload, Query, QueryAnswer, SignalReceived, TaskFailure, UpdateRequested,
-    UpdateResponse,
+    Command, Payload, Query, QueryAnswer, SignalReceived, TaskFailure, UpdateRequested, UpdateResponse,
 };
 use stead_data::{ConversionError, Failure};
 
@@ -27,20 +26,13 @@ impl Handlers {
     }
 
     /// Starts a signal's handler. A signal that cannot be read is dropped: nobody could ever read it.
-    pub(crate) fn signal(
-        &self,
-        runtime: &Rc<Runtime>,
-        executor: &mut Executor,
-        mut signal: SignalReceived,
-    ) {
+    pub(crate) fn signal(&self, runtime: &Rc<Runtime>, executor: &mut Executor, mut signal: SignalReceived) {
         for interceptor in runtime.interceptors() {
             interceptor.signal(&mut signal);
         }
         let arguments = Arguments::new(&signal.input, runtime.converter());
         match Rc::clone(&self.program).signal(&signal.name, &arguments) {
-            Some(Ok((name, future))) => {
-                executor.add_handler(runtime, Work::Signal { name, future })
-            }
+            Some(Ok((name, future))) => executor.add_handler(runtime, Work::Signal { name, future }),
             Some(Err(problem)) => log_undecodable(runtime, &signal.name, &problem),
             None => signals::receive(runtime, signal),
         }
@@ -82,13 +74,7 @@ impl Handlers {
         for interceptor in runtime.interceptors() {
             interceptor.update(&mut update);
         }
-        let UpdateRequested {
-            protocol_instance_id,
-            name,
-            input,
-            run_validator,
-            ..
-        } = update;
+        let UpdateRequested { protocol_instance_id, name, input, run_validator, .. } = update;
         let arguments = Arguments::new(&input, runtime.converter());
         let admitted = self.admit(runtime, &name, &arguments, run_validator);
         if let Some(failure) = runtime.take_task_failure() {
@@ -97,24 +83,11 @@ impl Handlers {
         let (response, work) = match admitted {
             Ok((name, future)) => {
                 let protocol_instance_id = protocol_instance_id.clone().into_boxed_str();
-                (
-                    UpdateResponse::Accepted,
-                    Some(Work::Update {
-                        name,
-                        protocol_instance_id,
-                        future,
-                    }),
-                )
+                (UpdateResponse::Accepted, Some(Work::Update { name, protocol_instance_id, future }))
             }
-            Err(failure) => (
-                UpdateResponse::Rejected(Box::new(failure.into_proto())),
-                None,
-            ),
+            Err(failure) => (UpdateResponse::Rejected(Box::new(failure.into_proto())), None),
         };
-        runtime.answer(Command::RespondUpdate {
-            protocol_instance_id,
-            response,
-        });
+        runtime.answer(Command::RespondUpdate { protocol_instance_id, response });
         if let Some(work) = work {
             executor.add_handler(runtime, work);
         }
@@ -141,17 +114,13 @@ impl Handlers {
 
 /// What a handler that was looked up gave.
 fn known<T>(called: Called<T>, unknown: impl FnOnce() -> Failure) -> Result<T, Failure> {
-    called
-        .ok_or_else(unknown)?
-        .map_err(|problem| undecodable(&problem))
+    called.ok_or_else(unknown)?.map_err(|problem| undecodable(&problem))
 }
 
 fn into_failure(error: error::Error) -> Failure {
     match error.into_reason() {
         error::Reason::Failure(failure) => failure,
-        error::Reason::ContinueAsNew(_) => {
-            Failure::application("Cannot continue as new from a query or a validator")
-        }
+        error::Reason::ContinueAsNew(_) => Failure::application("Cannot continue as new from a query or a validator"),
     }
 }
 
@@ -166,9 +135,7 @@ pub(crate) fn undecodable(problem: &ConversionError) -> Failure {
 
 fn unknown_query(name: &str, known: &[&str]) -> Failure {
     let known = known.join(" ");
-    Failure::application(format!(
-        "Query handler for '{name}' expected but not found, known queries: [{known}]"
-    ))
+    Failure::application(format!("Query handler for '{name}' expected but not found, known queries: [{known}]"))
 }
 
 fn unknown_update(name: &str, known: &[&str]) -> Failure {

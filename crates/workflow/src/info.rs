@@ -4,9 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
-use stead_activation::{
-    DeploymentVersion, ExecutionRef, Initialize, ParentExecution, Payload, PayloadMap,
-};
+use stead_activation::{DeploymentVersion, ExecutionRef, Initialize, ParentExecution, Payload, PayloadMap};
 use stead_data::{Failure, Priority, RetryPolicy};
 
 use crate::context;
@@ -47,16 +45,11 @@ pub fn memo<T: DeserializeOwned>(key: &str) -> Result<Option<T>> {
     let Some(payload) = runtime.info().memo().get(key) else {
         return Ok(None);
     };
-    runtime
-        .converter()
-        .from_payload(payload)
-        .map(Some)
-        .map_err(|error| {
-            let failure =
-                error::conversion(&format!("Failed decoding the memo's value `{key}`"), &error);
-            runtime.fail_task(failure.clone());
-            failure.into()
-        })
+    runtime.converter().from_payload(payload).map(Some).map_err(|error| {
+        let failure = error::conversion(&format!("Failed decoding the memo's value `{key}`"), &error);
+        runtime.fail_task(failure.clone());
+        failure.into()
+    })
 }
 
 /// Number of events in the history that the code has seen.
@@ -185,8 +178,7 @@ impl Info {
             last_failure,
             priority,
         } = initialize;
-        let other_than_run_id =
-            |id: String| (!id.is_empty() && id != run_id).then(|| id.into_boxed_str());
+        let other_than_run_id = |id: String| (!id.is_empty() && id != run_id).then(|| id.into_boxed_str());
         let rest = Rest {
             first_execution_run_id: other_than_run_id(first_execution_run_id),
             original_execution_run_id: other_than_run_id(original_execution_run_id),
@@ -202,9 +194,7 @@ impl Info {
             search_attributes,
             last_completion_result: last_completion_result.into_iter().next(),
             last_failure: last_failure.map(|failure| Box::new(Failure::from_proto(*failure))),
-            priority: priority
-                .map(Priority::from_proto)
-                .filter(|priority| *priority != Priority::default()),
+            priority: priority.map(Priority::from_proto).filter(|priority| *priority != Priority::default()),
         };
         Self {
             workflow_id: workflow_id.into_boxed_str(),
@@ -231,18 +221,12 @@ impl Info {
 
     /// Id of the first run of the chain that continue-as-new, retries and cron make.
     pub fn first_execution_run_id(&self) -> &str {
-        self.rest
-            .as_ref()
-            .and_then(|rest| rest.first_execution_run_id.as_deref())
-            .unwrap_or(&self.run_id)
+        self.rest.as_ref().and_then(|rest| rest.first_execution_run_id.as_deref()).unwrap_or(&self.run_id)
     }
 
     /// Id of the run that this one is a reset of; its own id otherwise.
     pub fn original_execution_run_id(&self) -> &str {
-        self.rest
-            .as_ref()
-            .and_then(|rest| rest.original_execution_run_id.as_deref())
-            .unwrap_or(&self.run_id)
+        self.rest.as_ref().and_then(|rest| rest.original_execution_run_id.as_deref()).unwrap_or(&self.run_id)
     }
 
     /// Id of the run that continued as this one.
@@ -297,10 +281,7 @@ impl Info {
 
     /// The cron schedule.
     pub fn cron_schedule(&self) -> Option<&str> {
-        self.rest
-            .as_ref()
-            .map(|rest| &*rest.cron_schedule)
-            .filter(|schedule| !schedule.is_empty())
+        self.rest.as_ref().map(|rest| &*rest.cron_schedule).filter(|schedule| !schedule.is_empty())
     }
 
     /// The workflow that started this one as its child.
@@ -325,9 +306,7 @@ impl Info {
 
     /// The search attributes as they were when the run started, encoded.
     pub fn search_attributes(&self) -> &PayloadMap {
-        self.rest
-            .as_ref()
-            .map_or(&NOTHING, |rest| &rest.search_attributes)
+        self.rest.as_ref().map_or(&NOTHING, |rest| &rest.search_attributes)
     }
 
     /// Result of the run before this one, under a cron schedule, encoded.

@@ -40,29 +40,21 @@ struct Run {
 impl Instance {
     pub(crate) fn new(start: StartFn, options: GuestOptions) -> Self {
         panic::watch();
-        Self {
-            state: State::New { start, options },
-        }
+        Self { state: State::New { start, options } }
     }
 
     fn apply(&mut self, activation: Activation) -> Result<Vec<Issued>, TaskFailure> {
         let moment = Moment::from(&activation);
         let mut jobs = activation.jobs.into_iter().peekable();
         if let State::New { start, options } = &self.state {
-            let Some(Job::Initialize(initialize)) =
-                jobs.next_if(|job| matches!(job, Job::Initialize(_)))
-            else {
-                return Err(error::nondeterminism(
-                    "the first job of a run did not initialize it",
-                ));
+            let Some(Job::Initialize(initialize)) = jobs.next_if(|job| matches!(job, Job::Initialize(_))) else {
+                return Err(error::nondeterminism("the first job of a run did not initialize it"));
             };
             let run = Run::start(*start, options.clone(), moment, *initialize)?;
             self.state = State::Running(run);
         }
         let State::Running(run) = &mut self.state else {
-            return Err(error::nondeterminism(
-                "a run was activated after its workflow task had failed",
-            ));
+            return Err(error::nondeterminism("a run was activated after its workflow task had failed"));
         };
         run.runtime.begin(moment, activation.deployment_version);
         let _inside = context::enter(&run.runtime);
@@ -82,8 +74,8 @@ impl Instance {
 impl Guest for Instance {
     fn activate(&mut self, activation: Activation) -> Result<Vec<Issued>, TaskFailure> {
         // One net around everything: whatever panics in here fails this task and nothing else.
-        let outcome = panic::catch(|| self.apply(activation))
-            .unwrap_or_else(|panic| Err(error::unhandled(panic.into_failure())));
+        let outcome =
+            panic::catch(|| self.apply(activation)).unwrap_or_else(|panic| Err(error::unhandled(panic.into_failure())));
         if outcome.is_err() {
             self.evict();
         }
@@ -122,10 +114,7 @@ impl Run {
 
     /// Signals and updates go first and as far as they can, so that what they change is seen by the code that the other
     /// jobs wake.
-    fn apply(
-        &mut self,
-        mut jobs: std::iter::Peekable<std::vec::IntoIter<Job>>,
-    ) -> Result<(), TaskFailure> {
+    fn apply(&mut self, mut jobs: std::iter::Peekable<std::vec::IntoIter<Job>>) -> Result<(), TaskFailure> {
         while let Some(job) = jobs.next_if(|job| !is_resolution(job)) {
             self.apply_early(job)?;
         }
@@ -135,9 +124,7 @@ impl Run {
         for job in jobs {
             match job {
                 Job::FireTimer { seq } => self.runtime.fire_timer(seq)?,
-                Job::ResolveActivity { seq, resolution } => {
-                    self.runtime.resolve_activity(seq, resolution)?
-                }
+                Job::ResolveActivity { seq, resolution } => self.runtime.resolve_activity(seq, resolution)?,
                 Job::CancelWorkflow { reason } => cancellation = Some(reason),
                 Job::Query(query) => queries.push(query),
                 job => return Err(out_of_order(&job)),
@@ -162,13 +149,8 @@ impl Run {
         match job {
             Job::NotifyHasPatch { id } => self.runtime.patches().borrow_mut().recorded(id),
             Job::UpdateRandomSeed(seed) => self.runtime.random().borrow_mut().reseed(seed),
-            Job::Signal(signal) => self
-                .handlers
-                .signal(&self.runtime, &mut self.executor, *signal),
-            Job::Update(update) => {
-                self.handlers
-                    .update(&self.runtime, &mut self.executor, *update)?
-            }
+            Job::Signal(signal) => self.handlers.signal(&self.runtime, &mut self.executor, *signal),
+            Job::Update(update) => self.handlers.update(&self.runtime, &mut self.executor, *update)?,
             job => return Err(out_of_order(&job)),
         }
         Ok(())
@@ -202,10 +184,7 @@ fn is_resolution(job: &Job) -> bool {
         | Job::UpdateRandomSeed(_)
         | Job::Signal(_)
         | Job::Update(_) => false,
-        Job::CancelWorkflow { .. }
-        | Job::FireTimer { .. }
-        | Job::ResolveActivity { .. }
-        | Job::Query(_) => true,
+        Job::CancelWorkflow { .. } | Job::FireTimer { .. } | Job::ResolveActivity { .. } | Job::Query(_) => true,
     }
 }
 
@@ -233,10 +212,7 @@ mod tests {
     /// user's own future and state.
     #[test]
     fn an_idle_run_is_small() {
-        let fixed = size_of::<Instance>()
-            + size_of::<Runtime>()
-            + size_of::<Info>()
-            + Executor::SIZE_OF_TASK;
+        let fixed = size_of::<Instance>() + size_of::<Runtime>() + size_of::<Info>() + Executor::SIZE_OF_TASK;
         assert!(fixed <= 800, "{fixed} bytes");
     }
 }

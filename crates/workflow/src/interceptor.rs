@@ -1,8 +1,6 @@
 //! Seeing what goes into workflow code and what comes out of it.
 
-use stead_activation::{
-    ContinueAsNew, Initialize, Query, ScheduleActivity, SignalReceived, UpdateRequested,
-};
+use stead_activation::{ContinueAsNew, Initialize, Query, ScheduleActivity, SignalReceived, UpdateRequested};
 
 /// Sees, and may change, what goes into workflow code and what it asks for: to pass headers along, for example.
 ///

@@ -39,30 +39,21 @@ mod state;
 mod waker;
 
 pub use continue_as_new::{NextRun, continue_as_new};
-pub use definition::{
-    Arguments, Handler, LocalBoxFuture, QueryCall, SignalCall, UpdateCall, ValidateCall, Workflow,
-};
+pub use definition::{Arguments, Handler, LocalBoxFuture, QueryCall, SignalCall, UpdateCall, ValidateCall, Workflow};
 pub use error::{ActivityError, Cancelled, Error, Result};
 pub use guest::{Definition, GuestOptions, LastOperation};
 pub use info::{
-    Info, continue_as_new_suggested, deployment_version, history_length, history_size, info, memo,
-    now, replay,
+    Info, continue_as_new_suggested, deployment_version, history_length, history_size, info, memo, now, replay,
 };
 pub use interceptor::WorkflowInterceptor;
 /// What interceptors see.
 pub mod intercepted {
-    pub use stead_activation::{
-        ContinueAsNew, Initialize, Query, ScheduleActivity, SignalReceived, UpdateRequested,
-    };
+    pub use stead_activation::{ContinueAsNew, Initialize, Query, ScheduleActivity, SignalReceived, UpdateRequested};
 }
 pub use join::{JoinAll, join_all};
-pub use ops::activity::{
-    ActivityCall, ActivityHandle, Bounded, RunActivity, Unbounded, activity, activity_named,
-};
+pub use ops::activity::{ActivityCall, ActivityHandle, Bounded, RunActivity, Unbounded, activity, activity_named};
 pub use ops::timer::{Sleep, sleep};
-pub use ops::wait::{
-    AllHandlersFinished, WaitUntil, WaitUntilTimeout, all_handlers_finished, wait_until,
-};
+pub use ops::wait::{AllHandlersFinished, WaitUntil, WaitUntilTimeout, all_handlers_finished, wait_until};
 pub use patch::{deprecate_patch, patched};
 pub use random::{Draw, random, uuid};
 pub use scope::{WaitCancelled, cancellation_reason, cancelled, is_cancelled, shield};

@@ -38,18 +38,12 @@ impl Panic {
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
     panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         let seen = LAST.take();
-        Panic {
-            message: text(&*payload),
-            ..seen
-        }
+        Panic { message: text(&*payload), ..seen }
     })
 }
 
 fn text(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("(a value that is not text)").to_owned()
 }
 
@@ -75,11 +69,6 @@ pub(crate) fn watch() {
 fn remember(info: &PanicHookInfo<'_>) {
     // Empty unless the environment asks for backtraces, because to make one takes long.
     let backtrace = Backtrace::capture();
-    let backtrace =
-        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-    LAST.set(Panic {
-        message: String::new(),
-        location: info.location().map(ToString::to_string),
-        backtrace,
-    });
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    LAST.set(Panic { message: String::new(), location: info.location().map(ToString::to_string), backtrace });
 }

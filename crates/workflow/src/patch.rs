@@ -56,13 +56,7 @@ fn decide(runtime: &Runtime, id: &str, deprecated: bool, at: CallSite) -> bool {
     runtime.assert_writable("decide on a patch");
     patches.0.insert(id.into(), Patch::Decided(taken));
     if taken {
-        runtime.issue(
-            Command::SetPatch {
-                id: id.to_owned(),
-                deprecated,
-            },
-            at,
-        );
+        runtime.issue(Command::SetPatch { id: id.to_owned(), deprecated }, at);
     }
     taken
 }

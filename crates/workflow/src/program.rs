@@ -32,11 +32,7 @@ pub(crate) trait Program {
     fn validate(&self, name: &str, arguments: &Arguments<'_>) -> Called<Result<()>>;
 
     /// The future of an update's handler, and the handler's name as the code spells it.
-    fn update(
-        self: Rc<Self>,
-        name: &str,
-        arguments: &Arguments<'_>,
-    ) -> Called<(&'static str, PayloadFuture)>;
+    fn update(self: Rc<Self>, name: &str, arguments: &Arguments<'_>) -> Called<(&'static str, PayloadFuture)>;
 
     /// Names of the queries, sorted.
     fn queries(&self) -> Vec<&'static str>;
@@ -85,11 +81,7 @@ impl<W: Workflow> Program for W {
         })
     }
 
-    fn update(
-        self: Rc<Self>,
-        wanted: &str,
-        arguments: &Arguments<'_>,
-    ) -> Called<(&'static str, PayloadFuture)> {
+    fn update(self: Rc<Self>, wanted: &str, arguments: &Arguments<'_>) -> Called<(&'static str, PayloadFuture)> {
         W::HANDLERS.iter().find_map(|handler| match handler {
             Handler::Update { name, call, .. } if *name == wanted => {
                 Some(call(Rc::clone(&self), arguments).map(|future| (*name, future)))

@@ -121,14 +121,7 @@ mod tests {
     fn the_stream_of_a_seed_never_changes() {
         let mut random = Random::seeded(42);
         let drawn: [u64; 3] = std::array::from_fn(|_| random.next());
-        assert_eq!(
-            drawn,
-            [
-                15_021_278_609_987_233_951,
-                5_881_210_131_331_364_753,
-                18_149_643_915_985_481_100
-            ]
-        );
+        assert_eq!(drawn, [15_021_278_609_987_233_951, 5_881_210_131_331_364_753, 18_149_643_915_985_481_100]);
     }
 
     #[test]

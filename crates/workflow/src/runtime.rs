@@ -8,8 +8,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use stead_activation::{
-    Activation, ActivityResolution, CallSite, Command, DeploymentVersion, Initialize, Issued, Seq,
-    TaskFailure,
+    Activation, ActivityResolution, CallSite, Command, DeploymentVersion, Initialize, Issued, Seq, TaskFailure,
 };
 use stead_data::{DataConverter, Failure};
 
@@ -126,10 +125,7 @@ impl Runtime {
     }
 
     pub(crate) fn interceptors(&self) -> impl Iterator<Item = &dyn WorkflowInterceptor> {
-        self.options
-            .interceptors
-            .iter()
-            .map(|interceptor| &**interceptor)
+        self.options.interceptors.iter().map(|interceptor| &**interceptor)
     }
 
     pub(crate) fn random(&self) -> &RefCell<Random> {
@@ -189,9 +185,7 @@ impl Runtime {
 
     /// Answers an update or a query, which a run does even after its end.
     pub(crate) fn answer(&self, command: Command) {
-        self.commands
-            .borrow_mut()
-            .push(Issued { command, at: None });
+        self.commands.borrow_mut().push(Issued { command, at: None });
     }
 
     /// Ends the run with `command`, without the cancellations that follow from what the code dropped on its way out: they
@@ -228,20 +222,14 @@ impl Runtime {
 }
 
 fn is_cancellation(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::CancelTimer { .. } | Command::CancelActivity { .. }
-    )
+    matches!(command, Command::CancelTimer { .. } | Command::CancelActivity { .. })
 }
 
 /// Reading only.
 impl Runtime {
     /// Forbids commands until the guard is dropped.
     pub(crate) fn read_only(&self) -> ReadOnly<'_> {
-        ReadOnly {
-            flag: &self.read_only,
-            outer: self.read_only.replace(true),
-        }
+        ReadOnly { flag: &self.read_only, outer: self.read_only.replace(true) }
     }
 
     /// Stops code that must not have an effect.
@@ -251,10 +239,7 @@ impl Runtime {
     /// In queries, validators and conditions. The panic is caught where those are called.
     #[track_caller]
     pub(crate) fn assert_writable(&self, action: &str) {
-        assert!(
-            !self.read_only.get(),
-            "While in read-only function, action attempted: {action}"
-        );
+        assert!(!self.read_only.get(), "While in read-only function, action attempted: {action}");
     }
 }
 
@@ -283,10 +268,7 @@ impl Runtime {
             let _ = self.timers.borrow_mut().resolve(seq, Err(Cancelled));
             self.issue_unasked(Command::CancelTimer { seq });
         }
-        let activities = self
-            .activities
-            .borrow_mut()
-            .request_cancel_all(Scope::Workflow);
+        let activities = self.activities.borrow_mut().request_cancel_all(Scope::Workflow);
         for seq in activities {
             self.issue_unasked(Command::CancelActivity { seq });
         }
@@ -318,10 +300,7 @@ impl Runtime {
     }
 
     pub(crate) fn take_task_failure(&self) -> Option<TaskFailure> {
-        self.task_failure
-            .borrow_mut()
-            .take()
-            .map(|failure| *failure)
+        self.task_failure.borrow_mut().take().map(|failure| *failure)
     }
 
     pub(crate) fn spawn(&self, future: LocalBoxFuture<'static, ()>) {
@@ -350,29 +329,17 @@ impl Runtime {
     }
 
     pub(crate) fn handler_ended(&self) {
-        self.running_handlers
-            .set(self.running_handlers.get().saturating_sub(1));
+        self.running_handlers.set(self.running_handlers.get().saturating_sub(1));
     }
 
     pub(crate) fn fire_timer(&self, seq: Seq) -> Result<(), TaskFailure> {
         let fired = self.timers.borrow_mut().resolve(seq, Ok(()));
-        fired.map_err(|_| {
-            error::nondeterminism(format!(
-                "timer {seq} fired, but the workflow never started it"
-            ))
-        })
+        fired.map_err(|_| error::nondeterminism(format!("timer {seq} fired, but the workflow never started it")))
     }
 
-    pub(crate) fn resolve_activity(
-        &self,
-        seq: Seq,
-        resolution: ActivityResolution,
-    ) -> Result<(), TaskFailure> {
+    pub(crate) fn resolve_activity(&self, seq: Seq, resolution: ActivityResolution) -> Result<(), TaskFailure> {
         let resolved = self.activities.borrow_mut().resolve(seq, resolution);
-        resolved.map_err(|_| {
-            error::nondeterminism(format!(
-                "activity {seq} ended, but the workflow never scheduled it"
-            ))
-        })
+        resolved
+            .map_err(|_| error::nondeterminism(format!("activity {seq} ended, but the workflow never scheduled it")))
     }
 }

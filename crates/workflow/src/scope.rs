@@ -50,9 +50,7 @@ pub async fn shield<F: Future>(future: F) -> F::Output {
 /// Waits until cancellation of the workflow is requested. Inside of a [`shield`] too.
 #[must_use = "futures do nothing unless awaited"]
 pub fn cancelled() -> WaitCancelled {
-    WaitCancelled {
-        registration: Registration::default(),
-    }
+    WaitCancelled { registration: Registration::default() }
 }
 
 /// Whether cancellation of the workflow was requested.
@@ -98,10 +96,7 @@ impl Future for WaitCancelled {
 
 /// Makes `scope` the current one until the guard is dropped.
 pub(crate) fn enter(runtime: &Rc<Runtime>, scope: Scope) -> Entered {
-    Entered {
-        runtime: Rc::clone(runtime),
-        outer: runtime.scope().replace(scope),
-    }
+    Entered { runtime: Rc::clone(runtime), outer: runtime.scope().replace(scope) }
 }
 
 pub(crate) struct Entered {

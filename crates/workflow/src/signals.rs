@@ -52,10 +52,7 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) const fn new() -> Self {
-        Self {
-            handler: None,
-            waiting: Vec::new(),
-        }
+        Self { handler: None, waiting: Vec::new() }
     }
 }
 
@@ -69,10 +66,7 @@ pub(crate) fn receive(runtime: &Runtime, signal: SignalReceived) {
 }
 
 fn call(runtime: &Runtime, handler: &DynamicHandler, signal: &SignalReceived) {
-    handler(
-        &signal.name,
-        &Arguments::new(&signal.input, runtime.converter()),
-    );
+    handler(&signal.name, &Arguments::new(&signal.input, runtime.converter()));
     runtime.note_progress();
 }
 

@@ -125,9 +125,6 @@ mod tests {
     #[test]
     fn values_are_replaced_and_taken() {
         let state = State::from(1);
-        assert_eq!(
-            (state.replace(2), state.take(), state.into_inner()),
-            (1, 2, 0)
-        );
+        assert_eq!((state.replace(2), state.take(), state.into_inner()), (1, 2, 0));
     }
 }

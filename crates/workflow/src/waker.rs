@@ -31,18 +31,12 @@ pub(crate) enum Woken {
 impl TaskWaker {
     /// For a new task of the run with this identity: it has to be polled.
     pub(crate) fn new(run: usize) -> Arc<Self> {
-        Arc::new(Self {
-            run,
-            state: AtomicU8::new(WOKEN),
-        })
+        Arc::new(Self { run, state: AtomicU8::new(WOKEN) })
     }
 
     /// Whether the task was woken; it counts as idle afterwards, unless the wake came from outside, which stays.
     pub(crate) fn take(&self) -> Woken {
-        match self
-            .state
-            .compare_exchange(WOKEN, IDLE, Ordering::AcqRel, Ordering::Acquire)
-        {
+        match self.state.compare_exchange(WOKEN, IDLE, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Woken::Yes,
             Err(FOREIGN) => Woken::FromOutside,
             Err(_) => Woken::No,
@@ -56,11 +50,7 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let state = if context::is_inside(self.run) {
-            WOKEN
-        } else {
-            FOREIGN
-        };
+        let state = if context::is_inside(self.run) { WOKEN } else { FOREIGN };
         self.state.fetch_max(state, Ordering::AcqRel);
     }
 }

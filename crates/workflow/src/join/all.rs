@@ -28,14 +28,8 @@ pub fn join_all<I>(futures: I) -> JoinAll<<I::Item as IntoFuture>::IntoFuture>
 where
     I: IntoIterator<Item: IntoFuture>,
 {
-    let children = futures
-        .into_iter()
-        .map(|future| Child::Running(Box::pin(future.into_future())))
-        .collect();
-    JoinAll {
-        children,
-        wakers: Vec::new(),
-    }
+    let children = futures.into_iter().map(|future| Child::Running(Box::pin(future.into_future()))).collect();
+    JoinAll { children, wakers: Vec::new() }
 }
 
 /// The future of [`join_all`].
@@ -74,23 +68,14 @@ impl<F: Future> Unpin for JoinAll<F> {}
 
 impl<F: Future> JoinAll<F> {
     fn follow(&mut self, task: &Waker) {
-        if self
-            .wakers
-            .first()
-            .is_some_and(|(child, _)| child.task.will_wake(task))
-        {
+        if self.wakers.first().is_some_and(|(child, _)| child.task.will_wake(task)) {
             return;
         }
         let waker = || {
-            let child = Arc::new(ChildWaker {
-                is_woken: AtomicBool::new(true),
-                task: task.clone(),
-            });
+            let child = Arc::new(ChildWaker { is_woken: AtomicBool::new(true), task: task.clone() });
             (Arc::clone(&child), Waker::from(child))
         };
-        self.wakers = std::iter::repeat_with(waker)
-            .take(self.children.len())
-            .collect();
+        self.wakers = std::iter::repeat_with(waker).take(self.children.len()).collect();
     }
 }
 
@@ -111,11 +96,7 @@ impl<F: Future> Future for JoinAll<F> {
                 *child = Child::Done(value);
             }
         }
-        if this
-            .children
-            .iter()
-            .any(|child| matches!(child, Child::Running(_)))
-        {
+        if this.children.iter().any(|child| matches!(child, Child::Running(_))) {
             return Poll::Pending;
         }
         Poll::Ready(this.children.iter_mut().filter_map(Child::take).collect())

@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stead_activation::{
-    ActivityCancellation, ActivityResolution, CallSite, Command, Payload, ScheduleActivity, Seq,
-};
+use stead_activation::{ActivityCancellation, ActivityResolution, CallSite, Command, Payload, ScheduleActivity, Seq};
 use stead_data::{Activity, Arg, ConversionError, Failure, IntoFailure, Priority, RetryPolicy};
 
 use crate::context;
@@ -50,10 +48,7 @@ use crate::runtime::Runtime;
 ///
 /// Outside of workflow code.
 #[track_caller]
-pub fn activity<A: ?Sized, I, O>(
-    activity: Activity<A, I, O>,
-    args: impl Arg<I>,
-) -> ActivityCall<O> {
+pub fn activity<A: ?Sized, I, O>(activity: Activity<A, I, O>, args: impl Arg<I>) -> ActivityCall<O> {
     let arguments = args.encode(context::current().converter(), activity.arity());
     ActivityCall::new(activity.name().to_owned(), arguments, Location::caller())
 }
@@ -103,17 +98,8 @@ impl<O> ActivityCall<O> {
             Ok(arguments) => (arguments, None),
             Err(problem) => (Vec::new(), Some(Box::new(problem))),
         };
-        let request = ScheduleActivity {
-            activity_type: name,
-            arguments,
-            ..ScheduleActivity::default()
-        };
-        Self {
-            request: Box::new(request),
-            problem,
-            at,
-            types: PhantomData,
-        }
+        let request = ScheduleActivity { activity_type: name, arguments, ..ScheduleActivity::default() };
+        Self { request: Box::new(request), problem, at, types: PhantomData }
     }
 }
 
@@ -193,12 +179,7 @@ impl<O, T> ActivityCall<O, T> {
     }
 
     fn bounded(self) -> ActivityCall<O, Bounded> {
-        ActivityCall {
-            request: self.request,
-            problem: self.problem,
-            at: self.at,
-            types: PhantomData,
-        }
+        ActivityCall { request: self.request, problem: self.problem, at: self.at, types: PhantomData }
     }
 }
 
@@ -216,11 +197,7 @@ impl<O> ActivityCall<O, Bounded> {
     }
 
     fn into_operation(self) -> Operation<O> {
-        Operation {
-            state: State::Unscheduled(self.request, self.problem),
-            at: self.at,
-            result: PhantomData,
-        }
+        Operation { state: State::Unscheduled(self.request, self.problem), at: self.at, result: PhantomData }
     }
 }
 
@@ -235,11 +212,7 @@ impl<O: DeserializeOwned> IntoFuture for ActivityCall<O, Bounded> {
 
 impl<O, T> fmt::Debug for ActivityCall<O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "ActivityCall({} at {})",
-            self.request.activity_type, self.at
-        )
+        write!(f, "ActivityCall({} at {})", self.request.activity_type, self.at)
     }
 }
 
@@ -338,8 +311,7 @@ impl<O> Operation<O> {
             return;
         };
         runtime.assert_writable("schedule an activity");
-        let State::Unscheduled(request, problem) = std::mem::replace(&mut self.state, State::Done)
-        else {
+        let State::Unscheduled(request, problem) = std::mem::replace(&mut self.state, State::Done) else {
             return;
         };
         self.state = match problem {
@@ -383,18 +355,11 @@ impl<O: DeserializeOwned> Operation<O> {
 
     /// Decodes the result. One that is not an `O` is a bug that a `?` must not turn into the end of the workflow: the task
     /// fails, and this future never resolves.
-    fn decode(
-        &mut self,
-        runtime: &Runtime,
-        payload: Option<&Payload>,
-    ) -> Poll<Result<O, ActivityError>> {
+    fn decode(&mut self, runtime: &Runtime, payload: Option<&Payload>) -> Poll<Result<O, ActivityError>> {
         match runtime.converter().from_result(payload) {
             Ok(value) => Poll::Ready(Ok(value)),
             Err(error) => {
-                let message = format!(
-                    "Failed decoding the result of the activity called at {}",
-                    self.at
-                );
+                let message = format!("Failed decoding the result of the activity called at {}", self.at);
                 runtime.fail_task(error::conversion(&message, &error));
                 self.state = State::TaskFailed;
                 Poll::Pending
@@ -418,10 +383,7 @@ impl<O> fmt::Debug for Operation<O> {
 }
 
 fn schedule(runtime: &Runtime, mut request: Box<ScheduleActivity>, at: CallSite) -> Seq {
-    let seq = runtime
-        .activities()
-        .borrow_mut()
-        .open(runtime.scope().get());
+    let seq = runtime.activities().borrow_mut().open(runtime.scope().get());
     request.seq = seq;
     if request.activity_id.is_empty() {
         request.activity_id = seq.to_string();
@@ -434,11 +396,5 @@ fn schedule(runtime: &Runtime, mut request: Box<ScheduleActivity>, at: CallSite)
 }
 
 fn encoding_failure(request: &ScheduleActivity, problem: &ConversionError) -> Failure {
-    error::conversion(
-        &format!(
-            "Failed encoding a call of the activity {}",
-            request.activity_type
-        ),
-        problem,
-    )
+    error::conversion(&format!("Failed encoding a call of the activity {}", request.activity_type), problem)
 }

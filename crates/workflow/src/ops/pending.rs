@@ -42,10 +42,7 @@ pub(crate) struct NeverIssued;
 
 impl<T> Pending<T> {
     pub(crate) const fn new() -> Self {
-        Self {
-            issued: 0,
-            entries: VecDeque::new(),
-        }
+        Self { issued: 0, entries: VecDeque::new() }
     }
 
     /// Gives out the next number.
@@ -55,12 +52,7 @@ impl<T> Pending<T> {
             // Doubling from one, because most idle runs wait for a single operation and many of them are kept in memory.
             self.entries.reserve_exact(self.entries.len().max(1));
         }
-        self.entries.push_back(Entry {
-            seq: self.issued,
-            scope,
-            cancel_requested: false,
-            state: State::Waiting(None),
-        });
+        self.entries.push_back(Entry { seq: self.issued, scope, cancel_requested: false, state: State::Waiting(None) });
         self.issued
     }
 
@@ -71,19 +63,13 @@ impl<T> Pending<T> {
             return Poll::Pending;
         };
         if let State::Waiting(waker) = &mut self.entries[index].state {
-            if !waker
-                .as_ref()
-                .is_some_and(|waker| waker.will_wake(cx.waker()))
-            {
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 *waker = Some(cx.waker().clone());
             }
             return Poll::Pending;
         }
         match self.entries.remove(index) {
-            Some(Entry {
-                state: State::Resolved(result),
-                ..
-            }) => Poll::Ready(result),
+            Some(Entry { state: State::Resolved(result), .. }) => Poll::Ready(result),
             _ => Poll::Pending,
         }
     }
@@ -122,15 +108,12 @@ impl<T> Pending<T> {
     pub(crate) fn abandon(&mut self, seq: Seq) -> bool {
         self.index(seq)
             .and_then(|index| self.entries.remove(index))
-            .is_some_and(|entry| {
-                !entry.cancel_requested && matches!(entry.state, State::Waiting(_))
-            })
+            .is_some_and(|entry| !entry.cancel_requested && matches!(entry.state, State::Waiting(_)))
     }
 
     /// Notes that cancellation was asked for. Returns whether it is news to a pending operation.
     pub(crate) fn request_cancel(&mut self, seq: Seq) -> bool {
-        self.index(seq)
-            .is_some_and(|index| self.entries[index].request_cancel())
+        self.index(seq).is_some_and(|index| self.entries[index].request_cancel())
     }
 
     /// Notes that cancellation was asked for, for all that is pending in `scope`, and returns their numbers.
@@ -143,9 +126,7 @@ impl<T> Pending<T> {
     }
 
     fn index(&self, seq: Seq) -> Option<usize> {
-        self.entries
-            .binary_search_by_key(&seq, |entry| entry.seq)
-            .ok()
+        self.entries.binary_search_by_key(&seq, |entry| entry.seq).ok()
     }
 }
 
@@ -153,9 +134,7 @@ impl<T> Entry<T> {
     fn request_cancel(&mut self) -> bool {
         match self.state {
             State::Resolved(_) => false,
-            State::Waiting(_) | State::Forgotten => {
-                !std::mem::replace(&mut self.cancel_requested, true)
-            }
+            State::Waiting(_) | State::Forgotten => !std::mem::replace(&mut self.cancel_requested, true),
         }
     }
 }
@@ -171,10 +150,7 @@ mod tests {
     #[test]
     fn numbers_count_from_one_and_results_are_handed_out_once() {
         let mut table = Pending::new();
-        assert_eq!(
-            [table.open(Scope::Workflow), table.open(Scope::Workflow)],
-            [1, 2]
-        );
+        assert_eq!([table.open(Scope::Workflow), table.open(Scope::Workflow)], [1, 2]);
         assert_eq!(poll(&mut table, 2), Poll::Pending);
         assert_eq!(table.resolve(2, "two"), Ok(()));
         assert_eq!(poll(&mut table, 2), Poll::Ready("two"));

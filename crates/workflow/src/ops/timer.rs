@@ -54,12 +54,7 @@ enum State {
 
 impl Sleep {
     pub(crate) fn new(duration: Duration, at: CallSite) -> Self {
-        Self {
-            duration,
-            summary: None,
-            at,
-            state: State::Unstarted,
-        }
+        Self { duration, summary: None, at, state: State::Unstarted }
     }
 
     /// One line about the timer, for people who look at the workflow. Default: none.
@@ -89,14 +84,7 @@ impl Sleep {
         }
         let summary = self.encode_summary().ok_or(NotStarted::TaskFailed)?;
         let seq = runtime.timers().borrow_mut().open(runtime.scope().get());
-        runtime.issue(
-            Command::StartTimer {
-                seq,
-                duration: self.duration,
-                summary,
-            },
-            self.at,
-        );
+        runtime.issue(Command::StartTimer { seq, duration: self.duration, summary }, self.at);
         Ok(seq)
     }
 
@@ -109,12 +97,7 @@ impl Sleep {
             .converter()
             .to_payload(&*text)
             .map(Some)
-            .map_err(|error| {
-                runtime.fail_task(error::conversion(
-                    "Failed encoding a timer's summary",
-                    &error,
-                ))
-            })
+            .map_err(|error| runtime.fail_task(error::conversion("Failed encoding a timer's summary", &error)))
             .ok()
     }
 }

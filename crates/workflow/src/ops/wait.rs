@@ -28,11 +28,7 @@ use crate::runtime::Runtime;
 /// ```
 #[track_caller]
 pub fn wait_until<F: Fn() -> bool>(condition: F) -> WaitUntil<F> {
-    WaitUntil {
-        condition,
-        registration: Registration::default(),
-        at: Location::caller(),
-    }
+    WaitUntil { condition, registration: Registration::default(), at: Location::caller() }
 }
 
 /// The future of [`wait_until`].
@@ -117,9 +113,7 @@ impl<F: Fn() -> bool> Future for WaitUntilTimeout<F> {
 /// waits for itself.
 #[must_use = "futures do nothing unless awaited"]
 pub fn all_handlers_finished() -> AllHandlersFinished {
-    AllHandlersFinished {
-        registration: Registration::default(),
-    }
+    AllHandlersFinished { registration: Registration::default() }
 }
 
 /// The future of [`all_handlers_finished`].

@@ -6,26 +6,16 @@ use stead_workflow as workflow;
 
 use crate::support::*;
 
-workflow!(Charge, |board, card: String| -> u32 {
-    Ok(charge(&card).await?)
-});
+workflow!(Charge, |board, card: String| -> u32 { Ok(charge(&card).await?) });
 
 #[test]
 fn an_awaited_activity_is_scheduled_and_its_result_is_decoded() {
     let (mut run, commands) = Driver::start::<Charge>("visa");
-    let [Command::ScheduleActivity(request)] = &commands[..] else {
-        panic!("{commands:?}")
-    };
-    assert_eq!(
-        (request.seq, &*request.activity_id, &*request.activity_type),
-        (1, "1", "charge")
-    );
+    let [Command::ScheduleActivity(request)] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!((request.seq, &*request.activity_id, &*request.activity_type), (1, "1", "charge"));
     assert_eq!(value::<String>(&request.arguments[0]), "visa");
     assert_eq!(request.start_to_close_timeout, Some(SECOND));
-    assert_eq!(
-        outline(&run.activate(vec![completed(1, 7)])),
-        ["complete workflow: 7"]
-    );
+    assert_eq!(outline(&run.activate(vec![completed(1, 7)])), ["complete workflow: 7"]);
 }
 
 workflow!(Options, |board, input: ()| -> u32 {
@@ -48,54 +38,30 @@ workflow!(Options, |board, input: ()| -> u32 {
 #[test]
 fn every_option_of_an_activity_reaches_its_command() {
     let (_, commands) = Driver::start::<Options>(());
-    let [Command::ScheduleActivity(request)] = &commands[..] else {
-        panic!("{commands:?}")
-    };
-    assert_eq!(
-        (&*request.activity_id, &*request.task_queue),
-        ("mine", "elsewhere")
-    );
-    assert_eq!(
-        (
-            value::<String>(&request.arguments[0]),
-            value::<u64>(&request.arguments[1])
-        ),
-        ("a".into(), 5)
-    );
+    let [Command::ScheduleActivity(request)] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!((&*request.activity_id, &*request.task_queue), ("mine", "elsewhere"));
+    assert_eq!((value::<String>(&request.arguments[0]), value::<u64>(&request.arguments[1])), ("a".into(), 5));
     assert_eq!(request.schedule_to_close_timeout, Some(SECOND * 4));
     assert_eq!(request.schedule_to_start_timeout, Some(SECOND * 2));
     assert_eq!(request.start_to_close_timeout, Some(SECOND * 3));
     assert_eq!(request.heartbeat_timeout, Some(Duration::from_secs(1)));
     assert_eq!(request.retry_policy.as_ref().unwrap().maximum_attempts, 5);
     assert_eq!(request.cancellation, ActivityCancellation::Abandon);
-    assert_eq!(
-        value::<String>(request.summary.as_ref().unwrap()),
-        "two things"
-    );
+    assert_eq!(value::<String>(request.summary.as_ref().unwrap()), "two things");
     assert_eq!(request.priority.as_ref().unwrap().priority_key, 2);
     assert!(request.disable_eager_execution);
 }
 
 workflow!(Named, |board, input: ()| -> u32 {
-    Ok(workflow::activity_named("Charge", ("visa", 5))
-        .start_to_close(SECOND)
-        .await?)
+    Ok(workflow::activity_named("Charge", ("visa", 5)).start_to_close(SECOND).await?)
 });
 
 #[test]
 fn an_activity_can_be_called_by_name_with_a_tuple_of_arguments() {
     let (_, commands) = Driver::start::<Named>(());
-    let [Command::ScheduleActivity(request)] = &commands[..] else {
-        panic!("{commands:?}")
-    };
+    let [Command::ScheduleActivity(request)] = &commands[..] else { panic!("{commands:?}") };
     assert_eq!(request.activity_type, "Charge");
-    assert_eq!(
-        (
-            value::<String>(&request.arguments[0]),
-            value::<u64>(&request.arguments[1])
-        ),
-        ("visa".into(), 5)
-    );
+    assert_eq!((value::<String>(&request.arguments[0]), value::<u64>(&request.arguments[1])), ("visa".into(), 5));
 }
 
 workflow!(Detached, |board, input: ()| -> () {
@@ -107,10 +73,7 @@ workflow!(Detached, |board, input: ()| -> () {
 #[test]
 fn a_started_activity_is_scheduled_at_once_and_outlives_its_handle() {
     let (mut run, commands) = Driver::start::<Detached>(());
-    assert_eq!(
-        outline(&commands),
-        ["schedule charge 1", "start timer 1 1s"]
-    );
+    assert_eq!(outline(&commands), ["schedule charge 1", "start timer 1 1s"]);
     assert_eq!(outline(&run.activate(vec![completed(1, 7)])), [""; 0]);
 }
 
@@ -124,10 +87,7 @@ workflow!(Awaited, |board, input: ()| -> u32 {
 fn a_handle_gives_a_result_that_came_before_it_was_awaited() {
     let (mut run, _) = Driver::start::<Awaited>(());
     assert_eq!(outline(&run.activate(vec![completed(1, 7)])), [""; 0]);
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        ["complete workflow: 7"]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["complete workflow: 7"]);
 }
 
 workflow!(CancelledHandle, |board, input: ()| -> bool {
@@ -142,19 +102,13 @@ workflow!(CancelledHandle, |board, input: ()| -> bool {
 fn a_handle_cancels_once_and_resolves_as_the_kind_of_cancellation_says() {
     let (mut run, _) = Driver::start::<CancelledHandle>(());
     assert_eq!(outline(&run.activate(vec![fire(1)])), ["cancel activity 1"]);
-    assert_eq!(
-        outline(&run.activate(vec![activity_cancelled(1)])),
-        ["complete workflow: true"]
-    );
+    assert_eq!(outline(&run.activate(vec![activity_cancelled(1)])), ["complete workflow: true"]);
 }
 
 #[test]
 fn a_handle_of_an_ended_activity_cancels_nothing() {
     let (mut run, _) = Driver::start::<CancelledHandle>(());
-    assert_eq!(
-        outline(&run.activate(vec![completed(1, 7), fire(1)])),
-        ["complete workflow: false"]
-    );
+    assert_eq!(outline(&run.activate(vec![completed(1, 7), fire(1)])), ["complete workflow: false"]);
 }
 
 workflow!(Raced, |board, input: ()| -> u32 {
@@ -169,14 +123,8 @@ workflow!(Raced, |board, input: ()| -> u32 {
 #[test]
 fn dropping_a_pending_activity_cancels_it() {
     let (mut run, commands) = Driver::start::<Raced>(());
-    assert_eq!(
-        outline(&commands),
-        ["schedule charge 1", "start timer 1 1s"]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        ["cancel activity 1", "start timer 2 1s"]
-    );
+    assert_eq!(outline(&commands), ["schedule charge 1", "start timer 1 1s"]);
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["cancel activity 1", "start timer 2 1s"]);
     // What the cancelled activity still says is of no interest.
     assert_eq!(outline(&run.activate(vec![activity_cancelled(1)])), [""; 0]);
 }
@@ -184,10 +132,7 @@ fn dropping_a_pending_activity_cancels_it() {
 #[test]
 fn an_activity_failure_comes_out_as_the_workflow_s_failure() {
     let (mut run, _) = Driver::start::<Charge>("visa");
-    assert_eq!(
-        outline(&run.activate(vec![failed(1, Failure::application("no money"))])),
-        ["fail workflow: no money"]
-    );
+    assert_eq!(outline(&run.activate(vec![failed(1, Failure::application("no money"))])), ["fail workflow: no money"]);
 }
 
 #[test]
@@ -195,10 +140,7 @@ fn a_result_that_cannot_be_decoded_fails_the_task_and_not_the_workflow() {
     let (mut run, _) = Driver::start::<Charge>("visa");
     let (cause, message) = task_failure(run.try_activate(vec![completed(1, "not a number")]));
     assert_eq!(cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
-    assert!(
-        message.starts_with("Failed decoding the result of the activity called at "),
-        "{message}"
-    );
+    assert!(message.starts_with("Failed decoding the result of the activity called at "), "{message}");
 }
 
 workflow!(Unencodable, |board, input: ()| -> u32 {
@@ -209,9 +151,7 @@ workflow!(Unencodable, |board, input: ()| -> u32 {
         }
     }
     const ODD: Activity<Remote, Refuses, u32> = Activity::new("odd", 1);
-    Ok(workflow::activity(ODD, Refuses)
-        .start_to_close(SECOND)
-        .await?)
+    Ok(workflow::activity(ODD, Refuses).start_to_close(SECOND).await?)
 });
 
 #[test]
@@ -237,9 +177,6 @@ workflow!(NoResult, |board, input: ()| -> () {
 #[test]
 fn an_activity_without_a_result_gives_unit() {
     let (mut run, _) = Driver::start::<NoResult>(());
-    let job = Job::ResolveActivity {
-        seq: 1,
-        resolution: ActivityResolution::Completed(None),
-    };
+    let job = Job::ResolveActivity { seq: 1, resolution: ActivityResolution::Completed(None) };
     assert_eq!(outline(&run.activate(vec![job])), ["complete workflow: "]);
 }

@@ -11,10 +11,7 @@ workflow!(Nap, |board, input: ()| -> () {
 #[test]
 fn cancellation_resolves_a_timer_at_once_and_closes_the_workflow_as_cancelled() {
     let (mut run, _) = Driver::start::<Nap>(());
-    assert_eq!(
-        outline(&run.activate(vec![cancel()])),
-        ["cancel timer 1", "cancel workflow"]
-    );
+    assert_eq!(outline(&run.activate(vec![cancel()])), ["cancel timer 1", "cancel workflow"]);
 }
 
 #[test]
@@ -26,10 +23,7 @@ fn a_run_that_is_cancelled_before_it_starts_commands_nothing_else() {
 #[test]
 fn a_timer_that_fires_together_with_the_cancellation_has_fired() {
     let (mut run, _) = Driver::start::<Nap>(());
-    assert_eq!(
-        outline(&run.activate(vec![cancel(), fire(1)])),
-        ["complete workflow: "]
-    );
+    assert_eq!(outline(&run.activate(vec![cancel(), fire(1)])), ["complete workflow: "]);
 }
 
 workflow!(Waiting, |board, input: ()| -> () {
@@ -43,31 +37,20 @@ fn cancellation_resolves_a_condition() {
     assert_eq!(outline(&run.activate(vec![cancel()])), ["cancel workflow"]);
 }
 
-workflow!(Charging, |board, input: ()| -> u32 {
-    Ok(charge("a").await?)
-});
+workflow!(Charging, |board, input: ()| -> u32 { Ok(charge("a").await?) });
 
 #[test]
 fn cancellation_asks_an_activity_to_stop_and_waits_for_its_resolution() {
     let (mut run, _) = Driver::start::<Charging>(());
-    assert_eq!(
-        outline(&run.activate(vec![cancel()])),
-        ["cancel activity 1"]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![activity_cancelled(1)])),
-        ["cancel workflow"]
-    );
+    assert_eq!(outline(&run.activate(vec![cancel()])), ["cancel activity 1"]);
+    assert_eq!(outline(&run.activate(vec![activity_cancelled(1)])), ["cancel workflow"]);
 }
 
 #[test]
 fn an_activity_that_completes_in_spite_of_the_cancellation_has_completed() {
     let (mut run, _) = Driver::start::<Charging>(());
     run.activate(vec![cancel()]);
-    assert_eq!(
-        outline(&run.activate(vec![completed(1, 7)])),
-        ["complete workflow: 7"]
-    );
+    assert_eq!(outline(&run.activate(vec![completed(1, 7)])), ["complete workflow: 7"]);
 }
 
 workflow!(FailsFast, |board, input: ()| -> String {
@@ -77,20 +60,14 @@ workflow!(FailsFast, |board, input: ()| -> String {
     let started = charge("a").start().await.is_err();
     let condition = workflow::wait_until(|| false).await.is_err();
     let reason = workflow::cancellation_reason().unwrap();
-    Ok(format!(
-        "{timer} {activity} {started} {condition} {} {reason}",
-        workflow::is_cancelled()
-    ))
+    Ok(format!("{timer} {activity} {started} {condition} {} {reason}", workflow::is_cancelled()))
 });
 
 #[test]
 fn operations_that_start_after_the_cancellation_fail_at_once_and_command_nothing() {
     let (mut run, _) = Driver::start::<FailsFast>(());
     let commands = run.activate(vec![cancel()]);
-    assert_eq!(
-        outline(&commands),
-        [r#"complete workflow: "true true true true true enough""#]
-    );
+    assert_eq!(outline(&commands), [r#"complete workflow: "true true true true true enough""#]);
 }
 
 workflow!(Saga, |board, input: ()| -> () {
@@ -109,18 +86,9 @@ workflow!(Saga, |board, input: ()| -> () {
 #[test]
 fn a_shield_lets_cleanup_run_after_the_cancellation() {
     let (mut run, _) = Driver::start::<Saga>(());
-    assert_eq!(
-        outline(&run.activate(vec![cancel()])),
-        ["cancel activity 1"]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![activity_cancelled(1)])),
-        ["schedule charge 2"]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![completed(2, 1)])),
-        ["start timer 1 1s"]
-    );
+    assert_eq!(outline(&run.activate(vec![cancel()])), ["cancel activity 1"]);
+    assert_eq!(outline(&run.activate(vec![activity_cancelled(1)])), ["schedule charge 2"]);
+    assert_eq!(outline(&run.activate(vec![completed(2, 1)])), ["start timer 1 1s"]);
     assert_eq!(outline(&run.activate(vec![fire(1)])), ["cancel workflow"]);
 }
 
@@ -139,10 +107,7 @@ fn cancellation_passes_by_what_is_pending_in_a_shield_and_in_tasks_spawned_there
     assert_eq!(outline(&commands), ["start timer 1 9s", "start timer 2 2s"]);
     assert_eq!(outline(&run.activate(vec![cancel()])), ["cancel timer 1"]);
     assert_eq!(outline(&run.activate(vec![fire(2)])), ["start timer 3 1s"]);
-    assert_eq!(
-        outline(&run.activate(vec![fire(3)])),
-        ["complete workflow: true"]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(3)])), ["complete workflow: true"]);
 }
 
 workflow!(DroppedShield, |board, input: ()| -> () {
@@ -157,10 +122,7 @@ workflow!(DroppedShield, |board, input: ()| -> () {
 #[test]
 fn dropping_a_shield_cancels_what_is_pending_in_it() {
     let (mut run, _) = Driver::start::<DroppedShield>(());
-    assert_eq!(
-        outline(&run.activate(vec![fire(2)])),
-        ["cancel timer 1", "start timer 3 1s"]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(2)])), ["cancel timer 1", "start timer 3 1s"]);
 }
 
 workflow!(Swallows, |board, input: ()| -> () {
@@ -171,10 +133,7 @@ workflow!(Swallows, |board, input: ()| -> () {
 #[test]
 fn a_workflow_may_swallow_its_cancellation() {
     let (mut run, _) = Driver::start::<Swallows>(());
-    assert_eq!(
-        outline(&run.activate(vec![cancel()])),
-        ["cancel timer 1", "complete workflow: "]
-    );
+    assert_eq!(outline(&run.activate(vec![cancel()])), ["cancel timer 1", "complete workflow: "]);
 }
 
 workflow!(OtherError, |board, input: ()| -> () {
@@ -187,19 +146,13 @@ workflow!(OtherError, |board, input: ()| -> () {
 #[test]
 fn another_error_after_a_cancellation_fails_the_workflow() {
     let (mut run, _) = Driver::start::<OtherError>(());
-    assert_eq!(
-        outline(&run.activate(vec![cancel()])),
-        ["cancel timer 1", "fail workflow: other"]
-    );
+    assert_eq!(outline(&run.activate(vec![cancel()])), ["cancel timer 1", "fail workflow: other"]);
 }
 
 #[test]
 fn a_cancellation_that_nobody_asked_for_fails_the_workflow() {
     let (mut run, _) = Driver::start::<OtherError>(());
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        ["fail workflow: nobody asked"]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["fail workflow: nobody asked"]);
 }
 
 #[test]
@@ -227,8 +180,5 @@ workflow!(
 fn cancellation_reaches_handlers() {
     let (mut run, _) = Driver::start::<Handler>(());
     run.activate(vec![signal("nap", ())]);
-    assert_eq!(
-        outline(&run.activate(vec![cancel()])),
-        ["cancel timer 1", "complete workflow: "]
-    );
+    assert_eq!(outline(&run.activate(vec![cancel()])), ["cancel timer 1", "complete workflow: "]);
 }

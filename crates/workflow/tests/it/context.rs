@@ -21,11 +21,7 @@ fn draw(reseed: Option<u64>) -> String {
 #[test]
 fn random_numbers_follow_from_the_seed_of_the_run() {
     assert_eq!(draw(None), draw(None));
-    assert!(
-        draw(None).contains("15021278609987233951"),
-        "{}",
-        draw(None)
-    );
+    assert!(draw(None).contains("15021278609987233951"), "{}", draw(None));
 }
 
 #[test]
@@ -50,10 +46,7 @@ workflow!(Facts, |board, input: ()| -> String {
     workflow::sleep(SECOND).await?;
     assert_eq!(began, SystemTime::UNIX_EPOCH + SECOND);
     assert_eq!(workflow::now(), SystemTime::UNIX_EPOCH + SECOND * 2);
-    assert_eq!(
-        (workflow::history_length(), workflow::history_size()),
-        (3, 99)
-    );
+    assert_eq!((workflow::history_length(), workflow::history_size()), (3, 99));
     assert!(workflow::continue_as_new_suggested());
     assert!(!workflow::replay::is_replaying());
     assert_eq!(workflow::deployment_version(), None);
@@ -64,12 +57,7 @@ workflow!(Facts, |board, input: ()| -> String {
     assert_eq!(info.headers()["h"], payload(&1));
     assert_eq!(workflow::memo::<u32>("k")?, Some(5));
     assert_eq!(workflow::memo::<u32>("none")?, None);
-    Ok(format!(
-        "{} {} {}",
-        info.workflow_id(),
-        info.task_queue(),
-        info.namespace()
-    ))
+    Ok(format!("{} {} {}", info.workflow_id(), info.task_queue(), info.namespace()))
 });
 
 #[test]
@@ -80,15 +68,10 @@ fn a_run_knows_itself_and_its_time() {
     initialize.memo.insert("k".into(), payload(&5));
     initialize.headers.insert("h".into(), payload(&1));
     run.activate(vec![Job::Initialize(Box::new(initialize))]);
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        [r#"complete workflow: "order-1 orders default""#]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1)])), [r#"complete workflow: "order-1 orders default""#]);
 }
 
-workflow!(BadMemo, |board, input: ()| -> bool {
-    Ok(workflow::memo::<u32>("k").is_err())
-});
+workflow!(BadMemo, |board, input: ()| -> bool { Ok(workflow::memo::<u32>("k").is_err()) });
 
 #[test]
 fn a_memo_that_cannot_be_decoded_fails_the_task() {
@@ -105,9 +88,7 @@ fn the_functions_of_workflows_panic_elsewhere() {
     workflow::now();
 }
 
-workflow!(Nap, |board, input: ()| -> () {
-    Ok(workflow::sleep(SECOND).await?)
-});
+workflow!(Nap, |board, input: ()| -> () { Ok(workflow::sleep(SECOND).await?) });
 
 #[test]
 fn the_last_operation_is_known_to_whoever_shares_the_options() {
@@ -115,14 +96,7 @@ fn the_last_operation_is_known_to_whoever_shares_the_options() {
     let mut run = Driver::with_options::<Nap>(&options);
     assert_eq!(options.last_operation.get(), None);
     run.activate(vec![initialize(&())]);
-    assert!(
-        options
-            .last_operation
-            .get()
-            .unwrap()
-            .file()
-            .ends_with("context.rs")
-    );
+    assert!(options.last_operation.get().unwrap().file().ends_with("context.rs"));
     options.last_operation.clear();
     assert_eq!(options.last_operation.get(), None);
 }
@@ -133,8 +107,5 @@ fn options_can_cross_threads_and_definitions_too() {
     is_shared::<workflow::GuestOptions>();
     is_shared::<workflow::Definition>();
     let definition = workflow::Definition::of::<Nap>();
-    assert_eq!(
-        (definition.name(), &*format!("{definition:?}")),
-        ("Nap", r#"Definition("Nap")"#)
-    );
+    assert_eq!((definition.name(), &*format!("{definition:?}")), ("Nap", r#"Definition("Nap")"#));
 }

@@ -11,11 +11,7 @@ async fn leave_waker(at: &'static Mutex<Option<Waker>>) {
     let mut is_first = true;
     std::future::poll_fn(|cx| {
         *at.lock().unwrap() = Some(cx.waker().clone());
-        if std::mem::take(&mut is_first) {
-            std::task::Poll::Pending
-        } else {
-            std::task::Poll::Ready(())
-        }
+        if std::mem::take(&mut is_first) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
     })
     .await;
 }
@@ -34,10 +30,7 @@ fn a_wake_from_a_thread_fails_the_next_task_and_says_so() {
     std::thread::spawn(|| waker.wake()).join().unwrap();
     let (cause, message) = task_failure(run.try_activate(vec![fire(1)]));
     assert_eq!(cause, TaskFailureCause::NonDeterminism);
-    assert!(
-        message.contains("woken from outside of the workflow") && message.contains("order-1"),
-        "{message}"
-    );
+    assert!(message.contains("woken from outside of the workflow") && message.contains("order-1"), "{message}");
 }
 
 workflow!(Spawning, |board, input: ()| -> () {
@@ -45,11 +38,7 @@ workflow!(Spawning, |board, input: ()| -> () {
     std::future::poll_fn(|cx| {
         let waker = cx.waker().clone();
         std::thread::spawn(|| waker.wake()).join().unwrap();
-        if std::mem::take(&mut is_first) {
-            std::task::Poll::Pending
-        } else {
-            std::task::Poll::Ready(())
-        }
+        if std::mem::take(&mut is_first) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
     })
     .await;
     Ok(())
@@ -85,11 +74,7 @@ workflow!(Yielding, |board, rounds: u32| -> u32 {
         let mut is_first = true;
         std::future::poll_fn(|cx| {
             cx.waker().wake_by_ref();
-            if std::mem::take(&mut is_first) {
-                std::task::Poll::Pending
-            } else {
-                std::task::Poll::Ready(())
-            }
+            if std::mem::take(&mut is_first) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
         })
         .await;
     }
@@ -128,9 +113,7 @@ fn the_same_activations_give_the_same_commands() {
         let mut all = outline(&first);
         all.extend(outline(&run.activate(vec![fire(3), fire(1)])));
         all.extend(outline(&run.activate(vec![fire(2), completed(2, 7)])));
-        all.extend(outline(
-            &run.activate(vec![signal("set", ()), completed(1, 7)]),
-        ));
+        all.extend(outline(&run.activate(vec![signal("set", ()), completed(1, 7)])));
         all
     };
     let commands = run();

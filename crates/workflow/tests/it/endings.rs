@@ -17,15 +17,9 @@ workflow!(Panics, |board, input: ()| -> () {
 fn a_panic_fails_the_task_with_its_message_and_its_place() {
     let (mut run, _) = Driver::start::<Panics>(());
     let failure = run.try_activate(vec![completed(1, 7)]).unwrap_err();
-    assert_eq!(
-        failure.cause,
-        TaskFailureCause::WorkflowWorkerUnhandledFailure
-    );
+    assert_eq!(failure.cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
     let message = &failure.failure.message;
-    assert!(
-        message.contains("endings.rs:") && message.ends_with("a bug in here"),
-        "{message}"
-    );
+    assert!(message.contains("endings.rs:") && message.ends_with("a bug in here"), "{message}");
 }
 
 #[test]
@@ -36,24 +30,14 @@ fn a_run_whose_task_failed_refuses_further_activations() {
     assert_eq!(cause, TaskFailureCause::NonDeterminism);
 }
 
-workflow!(Fails, |board, input: String| -> () {
-    Err(Failure::application(input).type_name("Odd").into())
-});
+workflow!(Fails, |board, input: String| -> () { Err(Failure::application(input).type_name("Odd").into()) });
 
 #[test]
 fn an_error_of_run_fails_the_workflow() {
     let (_, commands) = Driver::start::<Fails>("odd");
-    let [Command::FailWorkflow { failure }] = &commands[..] else {
-        panic!("{commands:?}")
-    };
+    let [Command::FailWorkflow { failure }] = &commands[..] else { panic!("{commands:?}") };
     let failure = Failure::from_proto((**failure).clone());
-    assert_eq!(
-        (
-            &*failure.message,
-            &*failure.as_application().unwrap().type_name
-        ),
-        ("odd", "Odd")
-    );
+    assert_eq!((&*failure.message, &*failure.as_application().unwrap().type_name), ("odd", "Odd"));
 }
 
 #[test]
@@ -64,17 +48,11 @@ fn input_that_cannot_be_decoded_fails_the_task() {
     assert_eq!(message, "Failed decoding arguments");
 }
 
-workflow!(Unencodable, |board,
-                        input: ()|
- -> std::collections::BTreeMap<
-    (u8, u8),
-    u8,
-> { Ok([((1, 2), 3)].into()) });
+workflow!(Unencodable, |board, input: ()| -> std::collections::BTreeMap<(u8, u8), u8> { Ok([((1, 2), 3)].into()) });
 
 #[test]
 fn a_result_that_cannot_be_encoded_fails_the_task() {
-    let (cause, message) =
-        task_failure(Driver::new::<Unencodable>().try_activate(vec![initialize(&())]));
+    let (cause, message) = task_failure(Driver::new::<Unencodable>().try_activate(vec![initialize(&())]));
     assert_eq!(cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
     assert_eq!(message, "Failed encoding the result");
 }
@@ -96,21 +74,10 @@ workflow!(Again, |board, input: ()| -> u32 {
 #[test]
 fn continue_as_new_carries_its_arguments_and_options() {
     let (_, commands) = Driver::start::<Again>(());
-    let [Command::ScheduleActivity(_), Command::ContinueAsNew(next)] = &commands[..] else {
-        panic!("{commands:?}")
-    };
+    let [Command::ScheduleActivity(_), Command::ContinueAsNew(next)] = &commands[..] else { panic!("{commands:?}") };
     assert_eq!((&*next.workflow_type, &*next.task_queue), ("Next", "other"));
-    assert_eq!(
-        (
-            value::<String>(&next.arguments[0]),
-            value::<u32>(&next.arguments[1])
-        ),
-        ("b".into(), 2)
-    );
-    assert_eq!(
-        (next.run_timeout, next.task_timeout),
-        (Some(SECOND * 2), Some(SECOND))
-    );
+    assert_eq!((value::<String>(&next.arguments[0]), value::<u32>(&next.arguments[1])), ("b".into(), 2));
+    assert_eq!((next.run_timeout, next.task_timeout), (Some(SECOND * 2), Some(SECOND)));
     assert_eq!(next.backoff_start_interval, Some(SECOND * 3));
     assert_eq!(next.retry_policy.as_ref().unwrap().maximum_attempts, 2);
     assert_eq!(value::<u32>(&next.memo.as_ref().unwrap()["k"]), 1);
@@ -131,10 +98,7 @@ workflow!(LeavesThings, |board, input: ()| -> () {
 #[test]
 fn what_is_dropped_when_run_returns_commands_nothing() {
     let (mut run, _) = Driver::start::<LeavesThings>(());
-    assert_eq!(
-        outline(&run.activate(vec![fire(2)])),
-        ["complete workflow: "]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(2)])), ["complete workflow: "]);
 }
 
 workflow!(CancelsAndLeaves, |board, input: ()| -> () {
@@ -147,10 +111,7 @@ workflow!(CancelsAndLeaves, |board, input: ()| -> () {
 #[test]
 fn what_run_cancels_in_so_many_words_is_cancelled_even_when_it_returns_right_after() {
     let (mut run, _) = Driver::start::<CancelsAndLeaves>(());
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        ["cancel activity 1", "complete workflow: "]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["cancel activity 1", "complete workflow: "]);
 }
 
 workflow!(LeavesTasks, |board, input: ()| -> () {
@@ -162,19 +123,12 @@ workflow!(LeavesTasks, |board, input: ()| -> () {
 #[test]
 fn spawned_tasks_end_with_the_run_and_command_nothing() {
     let (mut run, _) = Driver::start::<LeavesTasks>(());
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        ["complete workflow: "]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["complete workflow: "]);
 }
 
 workflow!(Evicted, |board, input: ()| -> () {
     let _handle = charge("a").start();
-    let _ = workflow::join!(
-        workflow::sleep(SECOND),
-        charge("b"),
-        workflow::wait_until(|| board.flag.get())
-    );
+    let _ = workflow::join!(workflow::sleep(SECOND), charge("b"), workflow::wait_until(|| board.flag.get()));
     Ok(())
 });
 
@@ -192,28 +146,16 @@ workflow!(Evictor, |board, input: ()| -> () {
 #[test]
 fn eviction_commands_nothing_even_inside_of_another_run() {
     let (victim, commands) = Driver::start::<Evicted>(());
-    assert_eq!(
-        outline(&commands),
-        ["schedule charge 1", "start timer 1 1s", "schedule charge 2"]
-    );
+    assert_eq!(outline(&commands), ["schedule charge 1", "start timer 1 1s", "schedule charge 2"]);
     VICTIM.set(Some(victim));
     let (mut evictor, _) = Driver::start::<Evictor>(());
-    assert_eq!(
-        outline(&evictor.activate(vec![fire(1)])),
-        ["start timer 2 1s"]
-    );
+    assert_eq!(outline(&evictor.activate(vec![fire(1)])), ["start timer 2 1s"]);
 }
 
 #[test]
 fn a_run_must_be_initialized_first_and_once() {
     let mut run = Driver::new::<Fails>();
-    assert_eq!(
-        task_failure(run.try_activate(vec![fire(1)])).0,
-        TaskFailureCause::NonDeterminism
-    );
+    assert_eq!(task_failure(run.try_activate(vec![fire(1)])).0, TaskFailureCause::NonDeterminism);
     let (mut run, _) = Driver::start::<Evicted>(());
-    assert_eq!(
-        task_failure(run.try_activate(vec![initialize(&())])).0,
-        TaskFailureCause::NonDeterminism
-    );
+    assert_eq!(task_failure(run.try_activate(vec![initialize(&())])).0, TaskFailureCause::NonDeterminism);
 }

@@ -8,9 +8,7 @@ struct OutOfStock;
 
 impl IntoFailure for OutOfStock {
     fn into_failure(self) -> Failure {
-        Failure::application("out of stock")
-            .type_name("OutOfStock")
-            .non_retryable()
+        Failure::application("out of stock").type_name("OutOfStock").non_retryable()
     }
 }
 
@@ -49,8 +47,5 @@ fn a_workflow_gets_the_typed_error_of_its_activity_back() {
 fn a_timeout_of_an_activity_is_told_from_other_failures() {
     let (mut run, _) = Driver::start::<Recovers>(());
     let timeout = Failure::timeout("too late", stead_data::TimeoutKind::StartToClose);
-    assert_eq!(
-        outline(&run.activate(vec![failed(1, timeout)])),
-        [r#"complete workflow: "timed out: true""#]
-    );
+    assert_eq!(outline(&run.activate(vec![failed(1, timeout)])), [r#"complete workflow: "timed out: true""#]);
 }

@@ -1,8 +1,6 @@
 use std::sync::Arc;
 
-use stead_activation::{
-    Command, ContinueAsNew, Initialize, Query, ScheduleActivity, SignalReceived, UpdateRequested,
-};
+use stead_activation::{Command, ContinueAsNew, Initialize, Query, ScheduleActivity, SignalReceived, UpdateRequested};
 use stead_data::WorkflowFn;
 use stead_workflow::{self as workflow, GuestOptions, WorkflowInterceptor};
 
@@ -56,11 +54,7 @@ workflow!(
             board.count.set(n);
             Ok(())
         }),
-        query!("count", |board, plus: u32| format!(
-            "{} {:?}",
-            board.count.get() + plus,
-            board.log.get()
-        )),
+        query!("count", |board, plus: u32| format!("{} {:?}", board.count.get() + plus, board.log.get())),
     ]
 );
 
@@ -70,24 +64,14 @@ fn interceptors_see_and_change_what_goes_in_and_what_comes_out() {
     options.interceptors = [Arc::new(Meddler) as Arc<dyn WorkflowInterceptor>].into();
     let mut run = Driver::with_options::<Watched>(&options);
 
-    let commands = run.activate(vec![
-        initialize(&"plain"),
-        signal("other", "hello"),
-        update("u1", "add", 1),
-    ]);
-    let Some(Command::ScheduleActivity(request)) = commands.last() else {
-        panic!("{commands:?}")
-    };
+    let commands = run.activate(vec![initialize(&"plain"), signal("other", "hello"), update("u1", "add", 1)]);
+    let Some(Command::ScheduleActivity(request)) = commands.last() else { panic!("{commands:?}") };
     assert_eq!(request.headers["trace"], payload("t-1"));
 
-    let stead_activation::QueryAnswer::Succeeded(answer) = run.query("count", 0) else {
-        panic!("the query failed")
-    };
+    let stead_activation::QueryAnswer::Succeeded(answer) = run.query("count", 0) else { panic!("the query failed") };
     assert_eq!(value::<String>(&answer), r#"12 ["hello", "meddled"]"#);
 
     let commands = run.activate(vec![completed(1, 7)]);
-    let [Command::ContinueAsNew(next)] = &commands[..] else {
-        panic!("{commands:?}")
-    };
+    let [Command::ContinueAsNew(next)] = &commands[..] else { panic!("{commands:?}") };
     assert_eq!(next.headers["trace"], payload("t-1"));
 }

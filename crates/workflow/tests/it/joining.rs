@@ -12,15 +12,9 @@ workflow!(Both, |board, input: ()| -> (u32, u32) {
 #[test]
 fn join_polls_in_written_order_and_waits_for_all() {
     let (mut run, commands) = Driver::start::<Both>(());
-    assert_eq!(
-        outline(&commands),
-        ["schedule charge 1", "schedule charge 2"]
-    );
+    assert_eq!(outline(&commands), ["schedule charge 1", "schedule charge 2"]);
     assert_eq!(outline(&run.activate(vec![completed(2, 8)])), [""; 0]);
-    assert_eq!(
-        outline(&run.activate(vec![completed(1, 7)])),
-        ["complete workflow: [7,8]"]
-    );
+    assert_eq!(outline(&run.activate(vec![completed(1, 7)])), ["complete workflow: [7,8]"]);
 }
 
 workflow!(First, |board, input: ()| -> String {
@@ -38,24 +32,15 @@ workflow!(First, |board, input: ()| -> String {
 fn select_takes_the_first_that_is_ready_and_cancels_the_others() {
     let (mut run, _) = Driver::start::<First>(());
     assert_eq!(outline(&run.activate(vec![fire(1)])), ["cancel activity 1"]);
-    assert_eq!(
-        outline(&run.activate(vec![fire(2)])),
-        [r#"complete workflow: "slow""#]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(2)])), [r#"complete workflow: "slow""#]);
 }
 
 #[test]
 fn select_prefers_what_is_written_first_when_several_are_ready() {
     let (mut run, _) = Driver::start::<First>(());
     // The timer was dropped after it had fired, so there is nothing to cancel.
-    assert_eq!(
-        outline(&run.activate(vec![fire(1), completed(1, 7)])),
-        [""; 0]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![fire(2)])),
-        [r#"complete workflow: "receipt 7""#]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1), completed(1, 7)])), [""; 0]);
+    assert_eq!(outline(&run.activate(vec![fire(2)])), [r#"complete workflow: "receipt 7""#]);
 }
 
 workflow!(Bodies, |board, input: ()| -> u32 {
@@ -90,22 +75,9 @@ workflow!(Many, |board, count: u32| -> Vec<u32> {
 #[test]
 fn join_all_gives_results_in_the_order_of_its_futures() {
     let (mut run, commands) = Driver::start::<Many>(3);
-    assert_eq!(
-        outline(&commands),
-        [
-            "schedule charge 1",
-            "schedule charge 2",
-            "schedule charge 3"
-        ]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![completed(3, 30), completed(1, 10)])),
-        [""; 0]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![completed(2, 20)])),
-        ["complete workflow: [10,20,30]"]
-    );
+    assert_eq!(outline(&commands), ["schedule charge 1", "schedule charge 2", "schedule charge 3"]);
+    assert_eq!(outline(&run.activate(vec![completed(3, 30), completed(1, 10)])), [""; 0]);
+    assert_eq!(outline(&run.activate(vec![completed(2, 20)])), ["complete workflow: [10,20,30]"]);
 }
 
 #[test]
@@ -135,10 +107,7 @@ workflow!(
 fn join_all_polls_only_those_that_were_woken() {
     let (mut run, _) = Driver::start::<Counted>(());
     run.activate((1..=99).map(fire).collect());
-    assert_eq!(
-        outline(&run.activate(vec![fire(100)])),
-        ["complete workflow: 200"]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(100)])), ["complete workflow: 200"]);
 }
 
 workflow!(DroppedAll, |board, input: ()| -> () {
@@ -153,8 +122,5 @@ workflow!(DroppedAll, |board, input: ()| -> () {
 #[test]
 fn dropping_join_all_cancels_what_is_pending_in_it() {
     let (mut run, _) = Driver::start::<DroppedAll>(());
-    assert_eq!(
-        outline(&run.activate(vec![fire(1), fire(3)])),
-        ["cancel timer 2", "start timer 4 1s"]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1), fire(3)])), ["cancel timer 2", "start timer 4 1s"]);
 }

@@ -26,10 +26,7 @@ fn replayed(jobs: Vec<Job>) -> (Driver, Vec<String>) {
 fn a_new_run_takes_the_new_path_and_records_it_once() {
     let (mut run, commands) = Driver::start::<Patched>(());
     assert_eq!(outline(&commands), ["patch p false", "start timer 1 1s"]);
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        ["complete workflow: [true,true]"]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["complete workflow: [true,true]"]);
 }
 
 #[test]
@@ -43,10 +40,7 @@ fn a_replayed_run_without_the_marker_stays_on_the_old_path_for_good() {
     let (mut run, commands) = replayed(vec![marker("other")]);
     assert_eq!(commands, ["start timer 1 1s"]);
     run.is_replaying = false;
-    assert_eq!(
-        outline(&run.activate(vec![marker("p"), fire(1)])),
-        ["complete workflow: [false,false]"]
-    );
+    assert_eq!(outline(&run.activate(vec![marker("p"), fire(1)])), ["complete workflow: [false,false]"]);
 }
 
 workflow!(Deprecated, |board, input: ()| -> () {

@@ -23,11 +23,7 @@ workflow!(
         query!("spawn", |board, input: ()| {
             drop(workflow::spawn(async {}));
         }),
-        query!("boom", |board, input: ()| assert!(
-            board.count.get() == 0,
-            "boom {}",
-            board.count.get()
-        )),
+        query!("boom", |board, input: ()| assert!(board.count.get() == 0, "boom {}", board.count.get())),
         query!("fails", |board, input: ()| {
             if board.count.get() > 0 {
                 return Err(Failure::application("not now").into());
@@ -70,18 +66,11 @@ fn an_unknown_query_fails_with_the_names_that_are_known() {
 #[test]
 fn a_query_that_has_an_effect_fails_and_has_none() {
     let (mut run, _) = Driver::start::<Asked>(());
-    for (name, action) in [
-        ("start", "schedule an activity"),
-        ("spawn", "spawn a task"),
-        ("random", "draw a random number"),
-    ] {
+    for (name, action) in
+        [("start", "schedule an activity"), ("spawn", "spawn a task"), ("random", "draw a random number")]
+    {
         let message = failure(run.query(name, ()));
-        assert!(
-            message.contains(&format!(
-                "While in read-only function, action attempted: {action}"
-            )),
-            "{message}"
-        );
+        assert!(message.contains(&format!("While in read-only function, action attempted: {action}")), "{message}");
     }
     assert_eq!(success::<u32>(run.query("count", 0)), 3);
 }
@@ -90,10 +79,7 @@ fn a_query_that_has_an_effect_fails_and_has_none() {
 fn a_query_that_panics_fails_and_leaves_the_workflow_alone() {
     let (mut run, _) = Driver::start::<Asked>(());
     let message = failure(run.query("boom", ()));
-    assert!(
-        message.contains("queries.rs:") && message.ends_with("boom 3"),
-        "{message}"
-    );
+    assert!(message.contains("queries.rs:") && message.ends_with("boom 3"), "{message}");
     assert_eq!(success::<u32>(run.query("count", 0)), 3);
 }
 
@@ -106,10 +92,7 @@ fn an_error_of_a_query_is_its_failure() {
 #[test]
 fn arguments_of_a_query_that_cannot_be_decoded_fail_it() {
     let (mut run, _) = Driver::start::<Asked>(());
-    assert_eq!(
-        failure(run.query("count", "four")),
-        "Failed decoding arguments"
-    );
+    assert_eq!(failure(run.query("count", "four")), "Failed decoding arguments");
 }
 
 #[test]
@@ -124,10 +107,7 @@ fn a_query_may_ask_for_a_patch_that_is_decided_and_does_not_decide_on_one() {
     let (mut run, _) = Driver::start::<Asked>(());
     assert!(success::<bool>(run.query("patched", "decided")));
     let message = failure(run.query("patched", "other"));
-    assert!(
-        message.contains("While in read-only function, action attempted: decide on a patch"),
-        "{message}"
-    );
+    assert!(message.contains("While in read-only function, action attempted: decide on a patch"), "{message}");
 }
 
 #[test]
@@ -149,8 +129,5 @@ fn several_queries_are_answered_in_their_order() {
             ..Query::default()
         }))
     };
-    assert_eq!(
-        outline(&run.activate(vec![ask("1", "count"), ask("2", "what")])),
-        ["answer 1", "answer 2"]
-    );
+    assert_eq!(outline(&run.activate(vec![ask("1", "count"), ask("2", "what")])), ["answer 1", "answer 2"]);
 }

@@ -26,12 +26,8 @@ workflow!(
             board.flag.set(true);
             Ok(())
         }),
-        signal!("fail", |board, text: String| {
-            Err(Failure::application(text).into())
-        }),
-        signal!("again", |board, input: ()| {
-            workflow::continue_as_new(AGAIN, ()).exit()
-        }),
+        signal!("fail", |board, text: String| { Err(Failure::application(text).into()) }),
+        signal!("again", |board, input: ()| { workflow::continue_as_new(AGAIN, ()).exit() }),
     ]
 );
 
@@ -39,29 +35,16 @@ const AGAIN: stead_data::WorkflowFn<Listener, (), ()> = stead_data::WorkflowFn::
 
 #[test]
 fn handlers_run_before_the_first_step_of_run_and_in_the_order_of_their_signals() {
-    let jobs = vec![
-        signal("say", "one"),
-        signal("say", "two"),
-        signal("stop", ()),
-    ];
+    let jobs = vec![signal("say", "one"), signal("say", "two"), signal("stop", ())];
     let (_, commands) = Driver::start_with::<Listener>((), jobs);
-    assert_eq!(
-        outline(&commands),
-        [r#"complete workflow: ["one","two","run"]"#]
-    );
+    assert_eq!(outline(&commands), [r#"complete workflow: ["one","two","run"]"#]);
 }
 
 #[test]
 fn a_handler_may_wait_and_the_workflow_may_wait_for_it() {
     let (mut run, _) = Driver::start::<Listener>(());
-    assert_eq!(
-        outline(&run.activate(vec![signal("slowly", "late"), signal("stop", ())])),
-        ["start timer 1 1s"]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        [r#"complete workflow: ["run","late"]"#]
-    );
+    assert_eq!(outline(&run.activate(vec![signal("slowly", "late"), signal("stop", ())])), ["start timer 1 1s"]);
+    assert_eq!(outline(&run.activate(vec![fire(1)])), [r#"complete workflow: ["run","late"]"#]);
 }
 
 #[test]
@@ -78,67 +61,41 @@ fn what_a_signal_changes_is_seen_by_code_that_the_same_activation_wakes_otherwis
         })]
     );
     let (mut run, _) = Driver::start::<Sees>(());
-    assert_eq!(
-        outline(&run.activate(vec![signal("set", ()), fire(1)])),
-        ["complete workflow: true"]
-    );
+    assert_eq!(outline(&run.activate(vec![signal("set", ()), fire(1)])), ["complete workflow: true"]);
 }
 
 #[test]
 fn an_error_of_a_handler_fails_the_workflow() {
     let (mut run, _) = Driver::start::<Listener>(());
-    assert_eq!(
-        outline(&run.activate(vec![signal("fail", "broken")])),
-        ["fail workflow: broken"]
-    );
+    assert_eq!(outline(&run.activate(vec![signal("fail", "broken")])), ["fail workflow: broken"]);
 }
 
 #[test]
 fn a_handler_may_continue_as_new() {
     let (mut run, _) = Driver::start::<Listener>(());
-    assert_eq!(
-        outline(&run.activate(vec![signal("again", ())])),
-        ["continue as new Again"]
-    );
+    assert_eq!(outline(&run.activate(vec![signal("again", ())])), ["continue as new Again"]);
 }
 
 #[test]
 fn a_signal_that_cannot_be_decoded_is_dropped() {
     let (mut run, _) = Driver::start::<Listener>(());
-    let broken = SignalReceived {
-        name: "say".into(),
-        input: vec![garbage()],
-        ..SignalReceived::default()
-    };
-    let jobs = vec![
-        Job::Signal(Box::new(broken)),
-        signal("say", "fine"),
-        signal("stop", ()),
-    ];
-    assert_eq!(
-        outline(&run.activate(jobs)),
-        [r#"complete workflow: ["run","fine"]"#]
-    );
+    let broken = SignalReceived { name: "say".into(), input: vec![garbage()], ..SignalReceived::default() };
+    let jobs = vec![Job::Signal(Box::new(broken)), signal("say", "fine"), signal("stop", ())];
+    assert_eq!(outline(&run.activate(jobs)), [r#"complete workflow: ["run","fine"]"#]);
 }
 
 #[test]
 fn an_unknown_signal_does_no_harm() {
     let (mut run, _) = Driver::start::<Listener>(());
     assert_eq!(outline(&run.activate(vec![signal("what", 1)])), [""; 0]);
-    assert_eq!(
-        outline(&run.activate(vec![signal("stop", ())])),
-        [r#"complete workflow: ["run"]"#]
-    );
+    assert_eq!(outline(&run.activate(vec![signal("stop", ())])), [r#"complete workflow: ["run"]"#]);
 }
 
 workflow!(Late, |board, input: ()| -> Vec<String> {
     workflow::sleep(SECOND).await?;
     let listener = std::rc::Rc::clone(&board);
     workflow::on_signal_dynamic(move |name, arguments| {
-        listener.note(format!(
-            "{name} {}",
-            arguments.decode::<u32>(1).unwrap_or_default()
-        ));
+        listener.note(format!("{name} {}", arguments.decode::<u32>(1).unwrap_or_default()));
     });
     board.note("listening");
     workflow::wait_until(|| board.log.with(Vec::len) == 4).await?;
@@ -151,10 +108,7 @@ fn unknown_signals_wait_for_a_handler_and_reach_it_in_order() {
     run.activate(vec![signal("a", 2)]);
     assert_eq!(outline(&run.activate(vec![fire(1)])), [""; 0]);
     let commands = run.activate(vec![signal("c", 3)]);
-    assert_eq!(
-        outline(&commands),
-        [r#"complete workflow: ["b 1","a 2","listening","c 3"]"#]
-    );
+    assert_eq!(outline(&commands), [r#"complete workflow: ["b 1","a 2","listening","c 3"]"#]);
 }
 
 workflow!(
@@ -173,23 +127,13 @@ workflow!(
 fn warnings_name_an_unknown_signal_once() {
     let log = crate::support::capture(|| {
         let (mut run, _) = Driver::start::<Stays>(());
-        run.activate(vec![
-            signal("what", 1),
-            signal("what", 2),
-            signal("else", 3),
-        ]);
+        run.activate(vec![signal("what", 1), signal("what", 2), signal("else", 3)]);
         run.is_replaying = true;
         run.activate(vec![signal("more", 4)]);
     });
-    let warned: Vec<_> = log
-        .iter()
-        .filter(|line| line.contains("no handler for this signal"))
-        .collect();
+    let warned: Vec<_> = log.iter().filter(|line| line.contains("no handler for this signal")).collect();
     assert_eq!(warned.len(), 2, "{log:?}");
-    assert!(
-        warned[0].contains("signal=what") && warned[0].contains("WARN"),
-        "{log:?}"
-    );
+    assert!(warned[0].contains("signal=what") && warned[0].contains("WARN"), "{log:?}");
 }
 
 #[test]
@@ -199,10 +143,7 @@ fn a_signal_that_cannot_be_decoded_is_logged_without_its_content() {
         run.activate(vec![signal("say", 77_777)]);
     });
     let [line] = &log[..] else { panic!("{log:?}") };
-    assert!(
-        line.contains("ERROR") && line.contains("signal=say") && line.contains("order-1"),
-        "{line}"
-    );
+    assert!(line.contains("ERROR") && line.contains("signal=say") && line.contains("order-1"), "{line}");
 }
 
 workflow!(
@@ -225,15 +166,8 @@ fn handlers_that_still_run_when_the_workflow_ends_are_warned_of_and_cancel_nothi
         let (mut run, _) = Driver::start::<Leaves>(());
         commands = run.activate(vec![signal("slow", ())]);
     });
-    assert_eq!(
-        outline(&commands),
-        ["start timer 1 1s", "complete workflow: "]
-    );
-    assert!(
-        log.iter()
-            .any(|line| line.contains("[TMPRL1102]") && line.contains("slow")),
-        "{log:?}"
-    );
+    assert_eq!(outline(&commands), ["start timer 1 1s", "complete workflow: "]);
+    assert!(log.iter().any(|line| line.contains("[TMPRL1102]") && line.contains("slow")), "{log:?}");
 }
 
 workflow!(SpawnsOnSignal, |board, input: ()| -> () {
@@ -247,8 +181,5 @@ workflow!(SpawnsOnSignal, |board, input: ()| -> () {
 #[test]
 fn a_dynamic_handler_may_spawn_a_task_that_runs_in_the_same_activation() {
     let (mut run, _) = Driver::start::<SpawnsOnSignal>(());
-    assert_eq!(
-        outline(&run.activate(vec![signal("any", ())])),
-        ["start timer 2 3s"]
-    );
+    assert_eq!(outline(&run.activate(vec![signal("any", ())])), ["start timer 2 3s"]);
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_activation::{
-    Activation, ActivityResolution, Command, Guest, Initialize, Issued, Job, Payload, Query,
-    QueryAnswer, SignalReceived, TaskFailure, UpdateRequested, UpdateResponse,
+    Activation, ActivityResolution, Command, Guest, Initialize, Issued, Job, Payload, Query, QueryAnswer,
+    SignalReceived, TaskFailure, UpdateRequested, UpdateResponse,
 };
 use stead_data::{Activity, DataConverter, Failure};
 use stead_workflow::{Definition, GuestOptions, State, Workflow};
@@ -150,11 +150,7 @@ impl Driver {
     }
 
     pub(crate) fn with_options<W: Workflow>(options: &GuestOptions) -> Self {
-        Self {
-            guest: Definition::of::<W>().instantiate(options),
-            seconds: 0,
-            is_replaying: false,
-        }
+        Self { guest: Definition::of::<W>().instantiate(options), seconds: 0, is_replaying: false }
     }
 
     /// A run of `W` that has had its first activation, and what it commanded.
@@ -164,10 +160,7 @@ impl Driver {
     }
 
     #[track_caller]
-    pub(crate) fn start_with<W: Workflow>(
-        input: impl Serialize,
-        jobs: Vec<Job>,
-    ) -> (Self, Vec<Command>) {
+    pub(crate) fn start_with<W: Workflow>(input: impl Serialize, jobs: Vec<Job>) -> (Self, Vec<Command>) {
         let mut driver = Self::new::<W>();
         let mut all = vec![initialize(&input)];
         all.extend(jobs);
@@ -288,51 +281,33 @@ pub(crate) fn fire(seq: u32) -> Job {
 }
 
 pub(crate) fn cancel() -> Job {
-    Job::CancelWorkflow {
-        reason: "enough".into(),
-    }
+    Job::CancelWorkflow { reason: "enough".into() }
 }
 
 pub(crate) fn completed(seq: u32, result: impl Serialize) -> Job {
-    Job::ResolveActivity {
-        seq,
-        resolution: ActivityResolution::Completed(Some(payload(&result))),
-    }
+    Job::ResolveActivity { seq, resolution: ActivityResolution::Completed(Some(payload(&result))) }
 }
 
 pub(crate) fn failed(seq: u32, failure: Failure) -> Job {
-    Job::ResolveActivity {
-        seq,
-        resolution: ActivityResolution::Failed(Box::new(failure.into_proto())),
-    }
+    Job::ResolveActivity { seq, resolution: ActivityResolution::Failed(Box::new(failure.into_proto())) }
 }
 
 pub(crate) fn activity_cancelled(seq: u32) -> Job {
     let failure = Failure::cancelled("Activity cancelled").into_proto();
-    Job::ResolveActivity {
-        seq,
-        resolution: ActivityResolution::Cancelled(Box::new(failure)),
-    }
+    Job::ResolveActivity { seq, resolution: ActivityResolution::Cancelled(Box::new(failure)) }
 }
 
 pub(crate) fn payload(value: &(impl Serialize + ?Sized)) -> Payload {
-    DataConverter::new()
-        .to_payload(value)
-        .expect("test values can be encoded")
+    DataConverter::new().to_payload(value).expect("test values can be encoded")
 }
 
 pub(crate) fn value<T: DeserializeOwned>(payload: &Payload) -> T {
-    DataConverter::new()
-        .from_payload(payload)
-        .expect("the payload should hold what the test expects")
+    DataConverter::new().from_payload(payload).expect("the payload should hold what the test expects")
 }
 
 /// A payload that is not JSON at all.
 pub(crate) fn garbage() -> Payload {
-    Payload {
-        data: "}".into(),
-        ..payload("")
-    }
+    Payload { data: "}".into(), ..payload("") }
 }
 
 /// Commands by kind and number, which is most of what tests look at.
@@ -351,10 +326,7 @@ fn line(command: &Command) -> String {
         }
         Command::CancelActivity { seq } => format!("cancel activity {seq}"),
         Command::SetPatch { id, deprecated } => format!("patch {id} {deprecated}"),
-        Command::RespondUpdate {
-            protocol_instance_id,
-            response,
-        } => match response {
+        Command::RespondUpdate { protocol_instance_id, response } => match response {
             UpdateResponse::Accepted => format!("accept {protocol_instance_id}"),
             UpdateResponse::Rejected(failure) => {
                 format!("reject {protocol_instance_id}: {}", failure.message)
@@ -372,10 +344,7 @@ fn line(command: &Command) -> String {
 }
 
 fn text(result: &Option<Payload>) -> String {
-    result
-        .as_ref()
-        .map(|payload| String::from_utf8_lossy(&payload.data).into_owned())
-        .unwrap_or_default()
+    result.as_ref().map(|payload| String::from_utf8_lossy(&payload.data).into_owned()).unwrap_or_default()
 }
 
 /// What `f` logs on this thread, a line an event.
@@ -404,10 +373,7 @@ impl tracing::Subscriber for Log {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        self.0
-            .lock()
-            .expect("nothing panics while it logs")
-            .push(line.0);
+        self.0.lock().expect("nothing panics while it logs").push(line.0);
     }
 
     fn enter(&self, _: &tracing::span::Id) {}

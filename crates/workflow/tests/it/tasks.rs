@@ -32,8 +32,7 @@ fn spawned_tasks_take_their_turns_in_the_order_of_their_birth() {
     assert_eq!(outline(&commands), ["start timer 1 1s", "start timer 2 1s"]);
     assert_eq!(outline(&run.activate(vec![fire(2)])), [""; 0]);
     let commands = run.activate(vec![fire(1)]);
-    let log =
-        r#"["spawned","a begins","b begins","b ends","a ends","joined a false","joined b true"]"#;
+    let log = r#"["spawned","a begins","b begins","b ends","a ends","joined a false","joined b true"]"#;
     assert_eq!(outline(&commands), [format!("complete workflow: {log}")]);
 }
 
@@ -61,15 +60,10 @@ workflow!(Detached, |board, input: ()| -> bool {
 #[test]
 fn dropping_the_handle_of_a_task_leaves_it_running() {
     let (mut run, _) = Driver::start::<Detached>(());
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        ["complete workflow: true"]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["complete workflow: true"]);
 }
 
-workflow!(Boom, |board, input: ()| -> () {
-    workflow::spawn(async { panic!("in a task") }).await
-});
+workflow!(Boom, |board, input: ()| -> () { workflow::spawn(async { panic!("in a task") }).await });
 
 #[test]
 fn a_panic_of_a_spawned_task_fails_the_workflow_task() {

@@ -3,23 +3,14 @@ use stead_activation::Command;
 use crate::support::*;
 
 workflow!(Nap, |board, seconds: u64| -> &'static str {
-    stead_workflow::sleep(SECOND * seconds as u32)
-        .summary("a nap")
-        .await?;
+    stead_workflow::sleep(SECOND * seconds as u32).summary("a nap").await?;
     Ok("rested")
 });
 
 #[test]
 fn a_timer_carries_its_number_its_duration_and_its_summary() {
     let (_, commands) = Driver::start::<Nap>(7);
-    let [
-        Command::StartTimer {
-            seq: 1,
-            duration,
-            summary: Some(summary),
-        },
-    ] = &commands[..]
-    else {
+    let [Command::StartTimer { seq: 1, duration, summary: Some(summary) }] = &commands[..] else {
         panic!("{commands:?}");
     };
     assert_eq!(*duration, SECOND * 7);
@@ -29,10 +20,7 @@ fn a_timer_carries_its_number_its_duration_and_its_summary() {
 #[test]
 fn a_fired_timer_lets_the_workflow_go_on() {
     let (mut run, _) = Driver::start::<Nap>(7);
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        [r#"complete workflow: "rested""#]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1)])), [r#"complete workflow: "rested""#]);
 }
 
 #[test]
@@ -77,10 +65,7 @@ workflow!(Dropped, |board, input: ()| -> () {
 #[test]
 fn dropping_a_pending_timer_cancels_it_and_dropping_a_fired_one_does_nothing() {
     let (mut run, _) = Driver::start::<Dropped>(());
-    assert_eq!(
-        outline(&run.activate(vec![fire(1)])),
-        ["cancel timer 2", "start timer 3 3s"]
-    );
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["cancel timer 2", "start timer 3 3s"]);
 }
 
 #[test]

@@ -36,12 +36,8 @@ workflow!(
             workflow::wait_until(|| !board.log.with(Vec::is_empty)).await?;
             Ok("done")
         }),
-        update!("break", |board, text: String| {
-            Err::<(), _>(Failure::application(text).into())
-        }),
-        update!("again", |board, input: ()| {
-            workflow::continue_as_new(AGAIN, ()).exit::<()>()
-        }),
+        update!("break", |board, text: String| { Err::<(), _>(Failure::application(text).into()) }),
+        update!("again", |board, input: ()| { workflow::continue_as_new(AGAIN, ()).exit::<()>() }),
         update!(
             "bad",
             |board, input: ()| {
@@ -50,11 +46,7 @@ workflow!(
             },
             |board, input: ()| { Ok(()) }
         ),
-        update!(
-            "boom",
-            |board, input: ()| { panic!("in a validator") },
-            |board, input: ()| { Ok(()) }
-        ),
+        update!("boom", |board, input: ()| { panic!("in a validator") }, |board, input: ()| { Ok(()) }),
     ]
 );
 
@@ -63,10 +55,7 @@ const AGAIN: stead_data::WorkflowFn<Cart, (), u32> = stead_data::WorkflowFn::new
 #[test]
 fn an_update_is_accepted_and_then_completed() {
     let (mut run, _) = Driver::start::<Cart>(());
-    assert_eq!(
-        outline(&run.activate(vec![update("u1", "add", 3)])),
-        ["accept u1", "complete u1: 3"]
-    );
+    assert_eq!(outline(&run.activate(vec![update("u1", "add", 3)])), ["accept u1", "complete u1: 3"]);
 }
 
 #[test]
@@ -78,40 +67,23 @@ fn an_update_of_the_first_task_runs_before_run() {
 #[test]
 fn an_update_may_wait() {
     let (mut run, _) = Driver::start::<Cart>(());
-    assert_eq!(
-        outline(&run.activate(vec![update("u1", "slow", "visa")])),
-        ["accept u1", "schedule charge 1"]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![completed(1, 7)])),
-        ["complete u1: 7"]
-    );
+    assert_eq!(outline(&run.activate(vec![update("u1", "slow", "visa")])), ["accept u1", "schedule charge 1"]);
+    assert_eq!(outline(&run.activate(vec![completed(1, 7)])), ["complete u1: 7"]);
 }
 
 #[test]
 fn a_validator_rejects_and_the_handler_does_not_run() {
     let (mut run, _) = Driver::start::<Cart>(());
-    assert_eq!(
-        outline(&run.activate(vec![update("u1", "add", 0)])),
-        ["reject u1: nothing to add"]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![update("u2", "add", 1)])),
-        ["accept u2", "complete u2: 1"]
-    );
+    assert_eq!(outline(&run.activate(vec![update("u1", "add", 0)])), ["reject u1: nothing to add"]);
+    assert_eq!(outline(&run.activate(vec![update("u2", "add", 1)])), ["accept u2", "complete u2: 1"]);
 }
 
 #[test]
 fn a_validator_does_not_run_while_replaying() {
     let (mut run, _) = Driver::start::<Cart>(());
-    let Job::Update(mut request) = update("u1", "add", 0) else {
-        unreachable!()
-    };
+    let Job::Update(mut request) = update("u1", "add", 0) else { unreachable!() };
     request.run_validator = false;
-    assert_eq!(
-        outline(&run.activate(vec![Job::Update(request)])),
-        ["accept u1", "complete u1: 0"]
-    );
+    assert_eq!(outline(&run.activate(vec![Job::Update(request)])), ["accept u1", "complete u1: 0"]);
 }
 
 #[test]
@@ -142,14 +114,8 @@ fn an_update_that_cannot_be_decoded_is_rejected() {
 #[test]
 fn an_error_after_acceptance_fails_the_update_and_not_the_workflow() {
     let (mut run, _) = Driver::start::<Cart>(());
-    assert_eq!(
-        outline(&run.activate(vec![update("u1", "break", "no")])),
-        ["accept u1", "reject u1: no"]
-    );
-    assert_eq!(
-        outline(&run.activate(vec![update("u2", "add", 1)])),
-        ["accept u2", "complete u2: 1"]
-    );
+    assert_eq!(outline(&run.activate(vec![update("u1", "break", "no")])), ["accept u1", "reject u1: no"]);
+    assert_eq!(outline(&run.activate(vec![update("u2", "add", 1)])), ["accept u2", "complete u2: 1"]);
 }
 
 #[test]
@@ -165,10 +131,7 @@ fn a_validator_that_commands_something_fails_the_task() {
     let (mut run, _) = Driver::start::<Cart>(());
     let (cause, message) = task_failure(run.try_activate(vec![update("u1", "bad", ())]));
     assert_eq!(cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
-    assert!(
-        message.contains("While in read-only function, action attempted: schedule an activity"),
-        "{message}"
-    );
+    assert!(message.contains("While in read-only function, action attempted: schedule an activity"), "{message}");
 }
 
 #[test]
@@ -182,14 +145,7 @@ fn a_validator_that_panics_fails_the_task() {
 fn an_update_that_completes_after_the_workflow_in_one_activation_is_still_answered() {
     let (mut run, _) = Driver::start::<Cart>(());
     let commands = run.activate(vec![update("u1", "finish_now", ())]);
-    assert_eq!(
-        outline(&commands),
-        [
-            "accept u1",
-            "complete workflow: 0",
-            r#"complete u1: "done""#
-        ]
-    );
+    assert_eq!(outline(&commands), ["accept u1", "complete workflow: 0", r#"complete u1: "done""#]);
 }
 
 #[test]
@@ -199,10 +155,7 @@ fn a_workflow_that_ends_leaves_an_unfinished_update_without_further_commands() {
     assert!(matches!(
         &commands[..],
         [
-            Command::RespondUpdate {
-                response: UpdateResponse::Accepted,
-                ..
-            },
+            Command::RespondUpdate { response: UpdateResponse::Accepted, .. },
             Command::StartTimer { .. },
             Command::CompleteWorkflow { .. }
         ]
