@@ -21,6 +21,7 @@ use prost::Message;
 use stead_proto::workflowservice::v1::{GetSystemInfoRequest, get_system_info_response::Capabilities};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataMap};
+use tracing::Level;
 
 use error::Call;
 use metadata::{AUTHORIZATION, ascii};
@@ -260,10 +261,14 @@ pub enum SetApiKeyError {
 
 fn report(retries: &Retries<'_>, error: &RpcError) {
     let (rpc, failed) = (error.rpc(), retries.failed());
-    if retries.is_worrying() {
-        tracing::warn!(target: "stead::client", rpc, failed, %error, "call failed repeatedly, trying again");
-    } else {
-        tracing::debug!(target: "stead::client", rpc, failed, %error, "call failed, trying again");
+    match retries.severity() {
+        Level::ERROR => {
+            tracing::error!(target: "stead::client", rpc, failed, %error, "call goes on failing, trying again")
+        }
+        Level::WARN => {
+            tracing::warn!(target: "stead::client", rpc, failed, %error, "call failed repeatedly, trying again")
+        }
+        _ => tracing::debug!(target: "stead::client", rpc, failed, %error, "call failed, trying again"),
     }
 }
 

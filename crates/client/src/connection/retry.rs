@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use tonic::Code;
+use tracing::Level;
 
 /// How failed calls are tried again.
 ///
@@ -172,11 +173,14 @@ impl<'a> Retries<'a> {
         Some(delay.max(RetryOptions::throttled().delay(self.throttled, random)))
     }
 
-    /// Whether the many failures of this call deserve a warning (true) or are ordinary (false).
-    pub(super) fn is_worrying(&self) -> bool {
-        match self.options.max_attempts {
-            0 => self.failed > 5,
-            max => self.failed.saturating_mul(2) >= max,
+    /// How loudly the last failure of this call is to be reported.
+    pub(super) fn severity(&self) -> Level {
+        match (self.options.max_attempts, self.failed) {
+            (0, 16..) => Level::ERROR,
+            (0, 6..) => Level::WARN,
+            (0, _) => Level::DEBUG,
+            (max, failed) if failed.saturating_mul(2) >= max => Level::WARN,
+            _ => Level::DEBUG,
         }
     }
 

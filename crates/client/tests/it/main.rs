@@ -2,6 +2,7 @@
 
 mod connecting;
 mod fake;
+mod logs;
 mod retrying;
 mod workflows;
 

@@ -37,6 +37,21 @@ fn s17_a_task_waits_for_the_one_before_it() {
     let _ = scenario.run.poll_output();
 }
 
+/// Nothing but a local activity keeps a task open, so without one the run asks for no moment at which to heartbeat it.
+#[test]
+fn s20_without_a_local_activity_no_heartbeat_is_due() {
+    let mut scenario = Scenario::new([]);
+    scenario.run.handle_task(HistoryBuilder::first_task().poll(), Scenario::now());
+    assert!(matches!(scenario.run.poll_output(), Some(Output::Activate(_))));
+    assert_eq!(scenario.run.poll_timeout(), None, "while the code runs");
+    let commands = vec![stead_activation::Issued { command: timer(1), at: None }];
+    scenario.run.handle_commands(commands, Scenario::now());
+    assert!(!completion(scenario.drive()).force_create_new_workflow_task);
+    assert_eq!(scenario.run.poll_timeout(), None, "while the completion is under way");
+    assert!(scenario.accepted().is_none());
+    assert_eq!(scenario.run.poll_timeout(), None, "while it waits for its timer");
+}
+
 #[test]
 fn s17_the_task_that_waited_comes_next_and_a_newer_one_replaces_it() {
     let mut scenario = Scenario::new([vec![timer(1)], vec![complete()]]);

@@ -3,6 +3,7 @@
 mod activities;
 mod codec;
 mod lifecycle;
+mod logs;
 mod server;
 mod workflow_tasks;
 mod workflows;
