@@ -71,6 +71,7 @@ impl Call {
 
 impl Fake {
     pub(crate) fn new() -> Self {
+        crate::logs::keep_logs_on();
         Self::default()
     }
 

@@ -36,6 +36,13 @@ impl Subscriber for Levels {
     fn exit(&self, _: &Id) {}
 }
 
+/// Keeps every log statement switched on. Without a subscriber that stays, the first thread to reach a statement may
+/// switch it off for the whole process while another thread has just begun to listen.
+pub(crate) fn keep_logs_on() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Levels::default()).expect("the only global subscriber"));
+}
+
 /// What is logged when a call fails so often before it succeeds.
 async fn levels_of(failures: usize, retry: RetryOptions) -> Vec<Level> {
     let fake = Fake::new();

@@ -39,6 +39,15 @@ impl Subscriber for FailedActivities {
     fn exit(&self, _: &Id) {}
 }
 
+/// Keeps every log statement switched on. Without a subscriber that stays, the first thread to reach a statement may
+/// switch it off for the whole process while another thread has just begun to listen.
+pub(crate) fn keep_logs_on() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(FailedActivities::default()).expect("the only global subscriber")
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_benign_failure_is_no_news_and_any_other_is_a_warning() {
     let server = Server::default();

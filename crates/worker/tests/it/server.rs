@@ -51,6 +51,7 @@ const ACTIVITY_POLL: &str = "PollActivityTaskQueue";
 
 impl Server {
     pub(crate) async fn client(&self) -> Client {
+        crate::logs::keep_logs_on();
         Client::with_service(self.clone()).namespace("shop").identity("tester").await.expect("the fake connects")
     }
 

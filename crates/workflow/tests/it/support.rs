@@ -156,6 +156,7 @@ impl Driver {
     /// A run of `W` that has had its first activation, and what it commanded.
     #[track_caller]
     pub(crate) fn start<W: Workflow>(input: impl Serialize) -> (Self, Vec<Command>) {
+        keep_logs_on();
         Self::start_with::<W>(input, vec![])
     }
 
@@ -347,8 +348,16 @@ fn text(result: &Option<Payload>) -> String {
     result.as_ref().map(|payload| String::from_utf8_lossy(&payload.data).into_owned()).unwrap_or_default()
 }
 
+/// Keeps every log statement switched on. Without a subscriber that stays, the first thread to reach a statement may
+/// switch it off for the whole process while another thread has just begun to listen.
+pub(crate) fn keep_logs_on() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Log::default()).expect("the only global subscriber"));
+}
+
 /// What `f` logs on this thread, a line an event.
 pub(crate) fn capture(f: impl FnOnce()) -> Vec<String> {
+    keep_logs_on();
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), f);
     std::mem::take(&mut *log.0.lock().expect("nothing panics while it logs"))
