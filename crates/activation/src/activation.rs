@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::{Failure, Payload, PayloadMap, Priority, RetryPolicy, Seq};
+use crate::{Failure, Payload, PayloadMap, Priority, RetryPolicy, Seq, StartChildWorkflowExecutionFailedCause};
 
 /// What happened to a run since the last activation.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,12 +50,54 @@ pub enum Job {
         /// Which.
         seq: Seq,
     },
-    /// An activity ended.
+    /// An activity ended, or a local one has to be tried again later.
     ResolveActivity {
         /// Which.
         seq: Seq,
         /// How.
         resolution: ActivityResolution,
+    },
+    /// A child workflow was started, or was not. The first of its two resolutions.
+    ResolveChildWorkflowStart {
+        /// Which.
+        seq: Seq,
+        /// How.
+        resolution: ChildWorkflowStart,
+    },
+    /// A child workflow that was started ended.
+    ResolveChildWorkflow {
+        /// Which.
+        seq: Seq,
+        /// How.
+        resolution: ChildWorkflowResolution,
+    },
+    /// A signal to another workflow was delivered, or was not.
+    ResolveSignalExternal {
+        /// Which.
+        seq: Seq,
+        /// Why it was not.
+        failure: Option<Box<Failure>>,
+    },
+    /// A request to cancel another workflow was delivered, or was not.
+    ResolveCancelExternal {
+        /// Which.
+        seq: Seq,
+        /// Why it was not.
+        failure: Option<Box<Failure>>,
+    },
+    /// A Nexus operation was started, or was not. The first of its two resolutions.
+    ResolveNexusOperationStart {
+        /// Which.
+        seq: Seq,
+        /// How.
+        resolution: NexusOperationStart,
+    },
+    /// A Nexus operation that was started ended.
+    ResolveNexusOperation {
+        /// Which.
+        seq: Seq,
+        /// How.
+        resolution: NexusOperationResolution,
     },
     /// A query to answer. Alone in its activation, or with other queries.
     Query(Box<Query>),
@@ -70,6 +112,79 @@ pub enum ActivityResolution {
     Failed(Box<Failure>),
     /// Cancelled: an activity failure whose cause is a cancellation.
     Cancelled(Box<Failure>),
+    /// Only local activities: the next attempt is too far away to hold the workflow task open for it. The guest waits
+    /// with a timer, then schedules the attempt as a new local activity.
+    BackOff(Box<LocalActivityBackoff>),
+}
+
+/// The next attempt of a local activity that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalActivityBackoff {
+    /// Number of the next attempt.
+    pub attempt: u32,
+    /// How long to wait before it.
+    pub delay: Duration,
+    /// When the first attempt was scheduled.
+    pub original_schedule_time: SystemTime,
+}
+
+/// How the start of a child workflow went.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChildWorkflowStart {
+    /// It runs.
+    Started {
+        /// Id of its first run.
+        run_id: String,
+    },
+    /// It could not be started.
+    Failed {
+        /// Id of the workflow.
+        workflow_id: String,
+        /// Type of the workflow.
+        workflow_type: String,
+        /// Why.
+        cause: StartChildWorkflowExecutionFailedCause,
+    },
+    /// It was cancelled before it was started: a child workflow failure whose cause is a cancellation.
+    Cancelled(Box<Failure>),
+}
+
+/// How a child workflow ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChildWorkflowResolution {
+    /// With a result, or without one.
+    Completed(Option<Payload>),
+    /// With a failure (a timeout and a termination are failures too): a child workflow failure that carries the cause.
+    Failed(Box<Failure>),
+    /// Cancelled: a child workflow failure whose cause is a cancellation.
+    Cancelled(Box<Failure>),
+}
+
+/// How the start of a Nexus operation went.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NexusOperationStart {
+    /// It runs on its own; the token names it.
+    Started {
+        /// Names the operation to its handler.
+        operation_token: String,
+    },
+    /// It was over as soon as it was started.
+    StartedSync,
+    /// It could not be started: a Nexus operation failure that carries the cause.
+    Failed(Box<Failure>),
+}
+
+/// How a Nexus operation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NexusOperationResolution {
+    /// With a result, or without one.
+    Completed(Option<Payload>),
+    /// With a failure: a Nexus operation failure that carries the cause.
+    Failed(Box<Failure>),
+    /// Cancelled: a Nexus operation failure whose cause is a cancellation.
+    Cancelled(Box<Failure>),
+    /// It ran into its timeout: a Nexus operation failure that carries the cause.
+    TimedOut(Box<Failure>),
 }
 
 /// A signal with its arguments.

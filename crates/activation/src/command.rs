@@ -1,9 +1,10 @@
 //! What the code of a run answers.
 
+use std::collections::BTreeMap;
 use std::panic::Location;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::{Failure, Payload, PayloadMap, Priority, RetryPolicy, Seq};
+use crate::{Failure, ParentClosePolicy, Payload, PayloadMap, Priority, RetryPolicy, Seq, WorkflowIdReusePolicy};
 
 /// Where in the source a command was issued.
 pub type CallSite = &'static Location<'static>;
@@ -38,6 +39,42 @@ pub enum Command {
     ScheduleActivity(Box<ScheduleActivity>),
     /// Cancel an activity the way its [`ActivityCancellation`] says. The resolution comes as a job.
     CancelActivity {
+        /// Which.
+        seq: Seq,
+    },
+    /// Run an activity in this worker, as part of the workflow task.
+    ScheduleLocalActivity(Box<ScheduleLocalActivity>),
+    /// Cancel a local activity the way its [`ActivityCancellation`] says. The resolution comes as a job.
+    CancelLocalActivity {
+        /// Which.
+        seq: Seq,
+    },
+    /// Start a child workflow.
+    StartChildWorkflow(Box<StartChildWorkflow>),
+    /// Cancel a child workflow the way its [`ChildWorkflowCancellation`] says. The resolution comes as a job.
+    CancelChildWorkflow {
+        /// Which.
+        seq: Seq,
+        /// Why.
+        reason: String,
+    },
+    /// Send a signal to another workflow.
+    SignalExternal(Box<SignalExternal>),
+    /// Take a signal back that has not been sent. The resolution comes as a job; afterwards this is nothing.
+    CancelSignalExternal {
+        /// Which.
+        seq: Seq,
+    },
+    /// Ask another workflow to cancel itself.
+    CancelExternal(Box<CancelExternal>),
+    /// Set search attributes of this workflow. An attribute with an empty (`binary/null`) payload is removed.
+    UpsertSearchAttributes(PayloadMap),
+    /// Set fields of this workflow's memo. A field with an empty (`binary/null`) payload is removed.
+    UpsertMemo(PayloadMap),
+    /// Start a Nexus operation.
+    ScheduleNexusOperation(Box<ScheduleNexusOperation>),
+    /// Cancel a Nexus operation the way its [`NexusOperationCancellation`] says. The resolution comes as a job.
+    CancelNexusOperation {
         /// Which.
         seq: Seq,
     },
@@ -111,6 +148,192 @@ pub struct ScheduleActivity {
     pub summary: Option<Payload>,
     /// Priority; the workflow's own if none.
     pub priority: Option<Priority>,
+}
+
+/// An activity to run in this worker, as part of the workflow task.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ScheduleLocalActivity {
+    /// Its number, counted together with those of activities.
+    pub seq: Seq,
+    /// Its id; the number as text unless the user chose one.
+    pub activity_id: String,
+    /// Type of the activity.
+    pub activity_type: String,
+    /// Number of the first attempt, from 1; higher after a [`LocalActivityBackoff`](crate::LocalActivityBackoff).
+    pub attempt: u32,
+    /// When the first attempt was scheduled, after a [`LocalActivityBackoff`](crate::LocalActivityBackoff).
+    pub original_schedule_time: Option<SystemTime>,
+    /// Arguments.
+    pub arguments: Vec<Payload>,
+    /// Headers set by interceptors.
+    pub headers: PayloadMap,
+    /// Limit from scheduling to the end of the last attempt.
+    pub schedule_to_close_timeout: Option<Duration>,
+    /// Limit on waiting for a slot of the worker.
+    pub schedule_to_start_timeout: Option<Duration>,
+    /// Limit on one attempt.
+    pub start_to_close_timeout: Option<Duration>,
+    /// Retry policy; the default policy if none.
+    pub retry_policy: Option<RetryPolicy>,
+    /// Retries farther away than this leave the workflow task and wait with a timer. One minute if none.
+    pub local_retry_threshold: Option<Duration>,
+    /// What cancelling it means.
+    pub cancellation: ActivityCancellation,
+    /// Whether its arguments are recorded in its marker, for people.
+    pub include_arguments_in_marker: bool,
+    /// One line about it for people, already encoded.
+    pub summary: Option<Payload>,
+}
+
+/// A child workflow to start.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StartChildWorkflow {
+    /// Its number.
+    pub seq: Seq,
+    /// Namespace; empty is the workflow's own.
+    pub namespace: String,
+    /// Id of the child.
+    pub workflow_id: String,
+    /// Type of the child.
+    pub workflow_type: String,
+    /// Task queue; empty is the workflow's own.
+    pub task_queue: String,
+    /// Arguments.
+    pub arguments: Vec<Payload>,
+    /// Headers set by interceptors.
+    pub headers: PayloadMap,
+    /// Limit on the whole chain of runs.
+    pub execution_timeout: Option<Duration>,
+    /// Limit on one run.
+    pub run_timeout: Option<Duration>,
+    /// Limit on one workflow task.
+    pub task_timeout: Option<Duration>,
+    /// What becomes of the child when this run closes.
+    pub parent_close_policy: ParentClosePolicy,
+    /// Whether the id may be used again after a workflow that is closed.
+    pub id_reuse_policy: WorkflowIdReusePolicy,
+    /// Retry policy; none if none.
+    pub retry_policy: Option<RetryPolicy>,
+    /// Cron schedule, empty if none.
+    pub cron_schedule: String,
+    /// Memo.
+    pub memo: PayloadMap,
+    /// Search attributes.
+    pub search_attributes: PayloadMap,
+    /// What cancelling it means.
+    pub cancellation: ChildWorkflowCancellation,
+    /// One line about it for people, already encoded.
+    pub summary: Option<Payload>,
+    /// More about it for people, already encoded.
+    pub details: Option<Payload>,
+    /// Priority; the workflow's own if none.
+    pub priority: Option<Priority>,
+}
+
+/// What cancelling a child workflow means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChildWorkflowCancellation {
+    /// Do not tell the child; resolve at once.
+    Abandon,
+    /// Ask the child to cancel itself and resolve at once.
+    TryCancel,
+    /// Ask the child to cancel itself and wait until it has ended one way or the other.
+    #[default]
+    WaitCancellationCompleted,
+    /// Ask the child to cancel itself and wait until that request was delivered.
+    WaitCancellationRequested,
+}
+
+/// A signal to send to another workflow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignalExternal {
+    /// Its number.
+    pub seq: Seq,
+    /// The workflow.
+    pub target: SignalTarget,
+    /// Name of the signal.
+    pub signal_name: String,
+    /// Arguments.
+    pub arguments: Vec<Payload>,
+    /// Headers set by interceptors.
+    pub headers: PayloadMap,
+    /// One line about it for people, already encoded.
+    pub summary: Option<Payload>,
+}
+
+/// The workflow that a signal goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignalTarget {
+    /// A child of this workflow.
+    Child {
+        /// Id of the child.
+        workflow_id: String,
+    },
+    /// Any workflow.
+    External(ExternalWorkflow),
+}
+
+/// Another workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExternalWorkflow {
+    /// Namespace; empty is the workflow's own.
+    pub namespace: String,
+    /// Id of the workflow.
+    pub workflow_id: String,
+    /// Id of the run; empty is the current one.
+    pub run_id: String,
+}
+
+/// A request to cancel another workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CancelExternal {
+    /// Its number.
+    pub seq: Seq,
+    /// The workflow.
+    pub target: ExternalWorkflow,
+    /// Why.
+    pub reason: String,
+}
+
+/// A Nexus operation to start.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ScheduleNexusOperation {
+    /// Its number.
+    pub seq: Seq,
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// Name of the service.
+    pub service: String,
+    /// Name of the operation.
+    pub operation: String,
+    /// Argument.
+    pub input: Option<Payload>,
+    /// Limit from scheduling to completion.
+    pub schedule_to_close_timeout: Option<Duration>,
+    /// Limit from scheduling to the start.
+    pub schedule_to_start_timeout: Option<Duration>,
+    /// Limit from the start to completion, for operations that do not complete at once.
+    pub start_to_close_timeout: Option<Duration>,
+    /// Headers of the Nexus request.
+    pub headers: BTreeMap<String, String>,
+    /// What cancelling it means.
+    pub cancellation: NexusOperationCancellation,
+    /// One line about it for people, already encoded.
+    pub summary: Option<Payload>,
+}
+
+/// What cancelling a Nexus operation means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NexusOperationCancellation {
+    /// Ask the operation to stop and wait until it has ended one way or the other.
+    #[default]
+    WaitCancellationCompleted,
+    /// Do not tell the operation; resolve at once.
+    Abandon,
+    /// Ask the operation to stop and resolve at once.
+    TryCancel,
+    /// Ask the operation to stop and wait until its handler has taken the request.
+    WaitCancellationRequested,
 }
 
 /// What cancelling an activity means.

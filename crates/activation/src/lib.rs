@@ -14,12 +14,15 @@ mod activation;
 mod command;
 
 pub use activation::{
-    Activation, ActivityResolution, DeploymentVersion, ExecutionRef, Initialize, Job, ParentExecution, Query,
+    Activation, ActivityResolution, ChildWorkflowResolution, ChildWorkflowStart, DeploymentVersion, ExecutionRef,
+    Initialize, Job, LocalActivityBackoff, NexusOperationResolution, NexusOperationStart, ParentExecution, Query,
     SignalReceived, UpdateRequested,
 };
 pub use command::{
-    ActivityCancellation, CallSite, Command, ContinueAsNew, Issued, QueryAnswer, ScheduleActivity, TaskFailure,
-    TaskFailureCause, UpdateResponse,
+    ActivityCancellation, CallSite, CancelExternal, ChildWorkflowCancellation, Command, ContinueAsNew,
+    ExternalWorkflow, Issued, NexusOperationCancellation, QueryAnswer, ScheduleActivity, ScheduleLocalActivity,
+    ScheduleNexusOperation, SignalExternal, SignalTarget, StartChildWorkflow, TaskFailure, TaskFailureCause,
+    UpdateResponse,
 };
 /// A serialized value with its metadata, as it travels on the wire.
 pub use stead_proto::common::v1::Payload;
@@ -27,6 +30,12 @@ pub use stead_proto::common::v1::Payload;
 pub use stead_proto::common::v1::Priority;
 /// Retry policy, as it travels on the wire.
 pub use stead_proto::common::v1::RetryPolicy;
+/// What becomes of a child workflow when its parent closes.
+pub use stead_proto::enums::v1::ParentClosePolicy;
+/// Why a child workflow could not be started.
+pub use stead_proto::enums::v1::StartChildWorkflowExecutionFailedCause;
+/// Whether the id of a workflow may be used again after it closed.
+pub use stead_proto::enums::v1::WorkflowIdReusePolicy;
 /// A failure as it travels on the wire.
 pub use stead_proto::failure::v1::Failure;
 

@@ -184,7 +184,16 @@ fn is_resolution(job: &Job) -> bool {
         | Job::UpdateRandomSeed(_)
         | Job::Signal(_)
         | Job::Update(_) => false,
-        Job::CancelWorkflow { .. } | Job::FireTimer { .. } | Job::ResolveActivity { .. } | Job::Query(_) => true,
+        Job::CancelWorkflow { .. }
+        | Job::FireTimer { .. }
+        | Job::ResolveActivity { .. }
+        | Job::ResolveChildWorkflowStart { .. }
+        | Job::ResolveChildWorkflow { .. }
+        | Job::ResolveSignalExternal { .. }
+        | Job::ResolveCancelExternal { .. }
+        | Job::ResolveNexusOperationStart { .. }
+        | Job::ResolveNexusOperation { .. }
+        | Job::Query(_) => true,
     }
 }
 
@@ -198,6 +207,12 @@ fn out_of_order(job: &Job) -> TaskFailure {
         Job::CancelWorkflow { .. } => "cancel",
         Job::FireTimer { .. } => "fire a timer",
         Job::ResolveActivity { .. } => "resolve an activity",
+        Job::ResolveChildWorkflowStart { .. } => "resolve the start of a child workflow",
+        Job::ResolveChildWorkflow { .. } => "resolve a child workflow",
+        Job::ResolveSignalExternal { .. } => "resolve a signal to another workflow",
+        Job::ResolveCancelExternal { .. } => "resolve a request to cancel another workflow",
+        Job::ResolveNexusOperationStart { .. } => "resolve the start of a Nexus operation",
+        Job::ResolveNexusOperation { .. } => "resolve a Nexus operation",
         Job::Query(_) => "query",
     };
     error::nondeterminism(format!("a job came out of order in its activation: {name}"))

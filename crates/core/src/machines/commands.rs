@@ -55,6 +55,17 @@ impl Machines {
             Command::RespondUpdate { protocol_instance_id, response } => {
                 self.respond_update(&protocol_instance_id, response, at)?;
             }
+            Command::ScheduleLocalActivity(_)
+            | Command::CancelLocalActivity { .. }
+            | Command::StartChildWorkflow(_)
+            | Command::CancelChildWorkflow { .. }
+            | Command::SignalExternal(_)
+            | Command::CancelSignalExternal { .. }
+            | Command::CancelExternal(_)
+            | Command::UpsertSearchAttributes(_)
+            | Command::UpsertMemo(_)
+            | Command::ScheduleNexusOperation(_)
+            | Command::CancelNexusOperation { .. } => return Err(UnknownReference),
             // Answers to queries leave no trace, so no machine hears of them.
             Command::AnswerQuery { .. } => {}
             Command::CompleteWorkflow { result } => self.complete(result, at),

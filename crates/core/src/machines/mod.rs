@@ -211,7 +211,15 @@ const fn place(job: &Job) -> u8 {
         Job::NotifyHasPatch { .. } => 1,
         Job::UpdateRandomSeed(_) => 2,
         Job::Signal(_) | Job::Update(_) => 3,
-        Job::CancelWorkflow { .. } | Job::FireTimer { .. } | Job::ResolveActivity { .. } => 4,
+        Job::CancelWorkflow { .. }
+        | Job::FireTimer { .. }
+        | Job::ResolveActivity { .. }
+        | Job::ResolveChildWorkflowStart { .. }
+        | Job::ResolveChildWorkflow { .. }
+        | Job::ResolveSignalExternal { .. }
+        | Job::ResolveCancelExternal { .. }
+        | Job::ResolveNexusOperationStart { .. }
+        | Job::ResolveNexusOperation { .. } => 4,
         Job::Query(_) => 5,
     }
 }

@@ -350,6 +350,11 @@ impl<O: DeserializeOwned> Operation<O> {
             ActivityResolution::Failed(failure) | ActivityResolution::Cancelled(failure) => {
                 Poll::Ready(Err(ActivityError::new(Failure::from_proto(*failure))))
             }
+            ActivityResolution::BackOff(_) => {
+                runtime.fail_task(Failure::application("a backoff was reported for an activity that is not local"));
+                self.state = State::TaskFailed;
+                Poll::Pending
+            }
         }
     }
 
