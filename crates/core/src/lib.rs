@@ -32,6 +32,8 @@
 //!             Output::Fail(failed) => return Err(failed.failure.message),
 //!             Output::FetchHistory { .. } => return Err("the history is not complete".to_owned()),
 //!             Output::Complete(_) | Output::AnswerQuery(_) => break,
+//!             // Only what history does not know of runs.
+//!             Output::StartLocalActivity(_) | Output::StopLocalActivity { .. } => {}
 //!         }
 //!     }
 //!     Ok(())
@@ -43,7 +45,9 @@
 mod fault;
 mod flags;
 mod history;
+mod local;
 mod machines;
+mod marker;
 mod mismatch;
 mod patch;
 mod protocol;
@@ -53,6 +57,7 @@ mod time;
 pub mod cache;
 pub mod policy;
 
+pub use local::{LocalActivityAttempt, LocalActivityOutcome, LocalActivityStop};
 pub use mismatch::{Mismatch, MismatchKind, Operation};
 pub use run::{
     Completion, CompletionOutcome, Eviction, EvictionReason, FailedTask, HistoryPage, Output, QueryReply, Run,

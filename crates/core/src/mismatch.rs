@@ -73,6 +73,13 @@ pub enum Operation {
         /// Its id.
         id: String,
     },
+    /// Record the end of a local activity.
+    LocalActivity {
+        /// Its id.
+        id: String,
+        /// Its type.
+        activity_type: String,
+    },
     /// Record the marker of a patch.
     Patch {
         /// Its id.
@@ -155,6 +162,9 @@ impl fmt::Display for Operation {
                 write!(f, "schedule activity `{activity_type}` with id {id}")
             }
             Self::CancelActivity { id } => write!(f, "cancel activity {id}"),
+            Self::LocalActivity { id, activity_type } => {
+                write!(f, "run local activity `{activity_type}` with id {id}")
+            }
             Self::Patch { id, deprecated: false } => write!(f, "patch `{id}`"),
             Self::Patch { id, deprecated: true } => write!(f, "deprecated patch `{id}`"),
             Self::RecordPatches => f.write_str("record the patches in the search attributes"),

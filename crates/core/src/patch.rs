@@ -118,7 +118,7 @@ impl Patches {
 }
 
 /// A value as a JSON payload.
-fn json(value: &impl Serialize) -> Payload {
+pub(crate) fn json(value: &impl Serialize) -> Payload {
     Payload {
         metadata: BTreeMap::from([("encoding".to_owned(), Bytes::from_static(b"json/plain"))]),
         // Strings and booleans always have a JSON form.

@@ -45,6 +45,24 @@ pub(crate) fn system_time(timestamp: &prost_types::Timestamp) -> SystemTime {
     whole.and_then(|time| time.checked_add(nanos)).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
+/// A wall-clock time as it goes on the wire. Total: what is out of range becomes the nearest that fits.
+pub(crate) fn proto_time(time: SystemTime) -> prost_types::Timestamp {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => {
+            let prost_types::Duration { seconds, nanos } = proto_duration(since);
+            prost_types::Timestamp { seconds, nanos }
+        }
+        Err(before) => {
+            let prost_types::Duration { seconds, nanos } = proto_duration(before.duration());
+            let borrow = i64::from(nanos > 0);
+            prost_types::Timestamp {
+                seconds: (-seconds).saturating_sub(borrow),
+                nanos: if nanos > 0 { 1_000_000_000 - nanos } else { 0 },
+            }
+        }
+    }
+}
+
 /// A duration on the wire. Total: negative ones become zero.
 pub(crate) fn duration(duration: &prost_types::Duration) -> Duration {
     match (u64::try_from(duration.seconds), u32::try_from(duration.nanos)) {
@@ -81,6 +99,14 @@ mod tests {
         let time = system_time(&prost_types::Timestamp { seconds: -2, nanos: 500_000_000 });
         let before = SystemTime::UNIX_EPOCH.duration_since(time).expect("it lies before the epoch");
         assert_eq!(before, Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn times_round_trip() {
+        for (seconds, nanos) in [(0, 0), (1_700_000_000, 999_999_999), (-2, 500_000_000), (-1, 0)] {
+            let timestamp = prost_types::Timestamp { seconds, nanos };
+            assert_eq!(proto_time(system_time(&timestamp)), timestamp);
+        }
     }
 
     #[test]

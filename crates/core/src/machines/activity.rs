@@ -291,6 +291,7 @@ mod tests {
                 ActivityResolution::Completed(_) => "completes",
                 ActivityResolution::Failed(_) => "fails",
                 ActivityResolution::Cancelled(_) => "is cancelled",
+                ActivityResolution::BackOff(_) => "backs off",
             },
             Step::Ended(Some(_)) => "ends strangely",
             Step::Illegal => "illegal",

@@ -30,6 +30,9 @@ impl Machines {
     /// Applies a sequence. `previous_started` is the start of the last completed task when the current one was made.
     pub(crate) fn apply(&mut self, sequence: Sequence<'_>, previous_started: i64) -> Result<(), Fault> {
         let Sequence { events, ahead, is_last, is_task } = sequence;
+        if events.last().is_some_and(|event| event.event_id > self.progress.last_event) {
+            self.progress.activation_index = 0;
+        }
         self.expect_updates(ahead);
         let (events, unseen) = events.split_at_mut(if is_task { events.len() } else { seen(events) });
         self.apply_events(events, is_last, previous_started)?;

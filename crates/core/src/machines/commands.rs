@@ -29,7 +29,7 @@ use crate::time::proto_duration;
 use crate::{Mismatch, MismatchKind};
 
 /// The code refers to something that is not there, or uses a number twice.
-struct UnknownReference;
+pub(super) struct UnknownReference;
 
 impl Machines {
     /// The code's answer to an activation.
@@ -42,6 +42,7 @@ impl Machines {
             self.handle_command(command, at)
                 .map_err(|UnknownReference| self.misuse(MismatchKind::UnknownReference, at))?;
         }
+        self.foretell();
         Ok(())
     }
 
@@ -55,9 +56,9 @@ impl Machines {
             Command::RespondUpdate { protocol_instance_id, response } => {
                 self.respond_update(&protocol_instance_id, response, at)?;
             }
-            Command::ScheduleLocalActivity(_)
-            | Command::CancelLocalActivity { .. }
-            | Command::StartChildWorkflow(_)
+            Command::ScheduleLocalActivity(activity) => self.schedule_local_activity(activity)?,
+            Command::CancelLocalActivity { seq } => self.cancel_local_activity(seq, at)?,
+            Command::StartChildWorkflow(_)
             | Command::CancelChildWorkflow { .. }
             | Command::SignalExternal(_)
             | Command::CancelSignalExternal { .. }
@@ -82,7 +83,7 @@ impl Machines {
     }
 
     /// Issues a command. Its form on the wire is only made where it will be sent.
-    fn issue(
+    pub(super) fn issue(
         &mut self,
         what: What,
         at: Option<CallSite>,
@@ -237,6 +238,7 @@ impl Machines {
 
     fn end(&mut self, what: What, at: Option<CallSite>, kind: CommandType, attributes: Attributes) {
         self.issue(what, at, |_| wire(kind, attributes));
+        self.stop_local_activities();
         self.progress.is_ended = true;
     }
 
@@ -319,7 +321,7 @@ const fn ends_run(issued: &Issued) -> bool {
 }
 
 /// Cancelling what has ended already is nothing; cancelling what never was is an error of the guest.
-const fn ended(has_been: bool) -> Result<(), UnknownReference> {
+pub(super) const fn ended(has_been: bool) -> Result<(), UnknownReference> {
     if has_been { Ok(()) } else { Err(UnknownReference) }
 }
 

@@ -19,17 +19,22 @@ impl Machines {
         }
     }
 
-    /// After a sequence: patches that the code asked for in answer to it, and the circumstances in which it ran.
-    pub(super) fn notice_ahead(&mut self, ahead: &[HistoryEvent]) -> Result<(), Fault> {
+    /// After a sequence: patches that the code asked for in answer to it, local activities that ended in answer to it, and
+    /// the circumstances in which it ran.
+    pub(super) fn notice_ahead(&mut self, ahead: &mut [HistoryEvent]) -> Result<(), Fault> {
         for event in ahead {
             match &event.attributes {
-                Some(Attributes::MarkerRecordedEventAttributes(_)) => self.notice_patch(event),
+                Some(Attributes::MarkerRecordedEventAttributes(_)) => {
+                    self.notice_patch(event);
+                    self.notice_local_activity(event)?;
+                }
                 Some(Attributes::WorkflowTaskCompletedEventAttributes(completed)) => {
                     self.notice_completed(event, completed)?;
                 }
                 _ => {}
             }
         }
+        self.foretell();
         Ok(())
     }
 

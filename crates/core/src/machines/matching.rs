@@ -11,6 +11,7 @@ use super::{Index, Machines, Table};
 use crate::fault::{Fault, Problem};
 use crate::flags::{Flag, Flags};
 use crate::history::event;
+use crate::marker::{LocalActivityMarker, Parsed};
 use crate::patch::{Patch, records_patches};
 use crate::time::duration;
 use crate::{Mismatch, MismatchKind, Operation};
@@ -20,6 +21,11 @@ impl Machines {
     pub(super) fn record(&mut self, event: &HistoryEvent, next: Option<&HistoryEvent>) -> Result<After, Fault> {
         if let Some(patch) = Patch::of_event(event) {
             return self.record_patch(&patch, event, next);
+        }
+        match LocalActivityMarker::of_event(event) {
+            Parsed::Marker(marker) => return self.record_local_activity(&marker, event).map(|()| After::Next),
+            Parsed::Unreadable => return Err(Fault::event(event, Problem::Missing("readable details"))),
+            Parsed::Other => {}
         }
         if !is_supported(event) {
             return Err(Fault::event(event, Problem::Unsupported("")));
@@ -114,7 +120,7 @@ impl Machines {
         })))
     }
 
-    fn mismatch(&self, kind: MismatchKind, event: &HistoryEvent, command: Option<&PendingCommand>) -> Fault {
+    pub(super) fn mismatch(&self, kind: MismatchKind, event: &HistoryEvent, command: Option<&PendingCommand>) -> Fault {
         Fault::Mismatch(Box::new(Mismatch {
             kind,
             event_id: event.event_id,
@@ -122,6 +128,19 @@ impl Machines {
             found: command.map(|command| self.operation(&command.what)),
             at: command.and_then(|command| command.at),
         }))
+    }
+
+    /// The same for something that has no command.
+    pub(super) fn mismatch_of(&self, kind: MismatchKind, event: &HistoryEvent, what: &What) -> Fault {
+        let (expected, found) = (Some(recorded(event)), Some(self.operation(what)));
+        Fault::Mismatch(Box::new(Mismatch { kind, event_id: event.event_id, expected, found, at: None }))
+    }
+
+    fn local_activity(&self, index: Index) -> Operation {
+        let machine = self.locals.as_ref().and_then(|locals| locals.table.get(index));
+        let (id, activity_type) =
+            machine.map(|it| (it.request.activity_id.clone(), it.request.activity_type.clone())).unwrap_or_default();
+        Operation::LocalActivity { id, activity_type }
     }
 
     /// What a command does, for people.
@@ -142,6 +161,7 @@ impl Machines {
                 Operation::ScheduleActivity { id, activity_type }
             }
             What::CancelActivity(index) => Operation::CancelActivity { id: activity(*index).0 },
+            What::RecordLocalActivity(index) => self.local_activity(*index),
             What::AcceptUpdate(index) => Operation::AcceptUpdate { id: update(*index) },
             What::CompleteUpdate(index) => Operation::CompleteUpdate { id: update(*index) },
             What::Patch(patch) => Operation::Patch { id: patch.id.clone(), deprecated: patch.deprecated },
@@ -208,7 +228,12 @@ fn recorded(event: &HistoryEvent) -> Operation {
         }
         Attributes::MarkerRecordedEventAttributes(_) => match Patch::of_event(event) {
             Some(patch) => Operation::Patch { id: patch.id, deprecated: patch.deprecated },
-            None => other,
+            None => match LocalActivityMarker::of_event(event) {
+                Parsed::Marker(LocalActivityMarker { activity_id: id, activity_type, .. }) => {
+                    Operation::LocalActivity { id, activity_type }
+                }
+                Parsed::Other | Parsed::Unreadable => other,
+            },
         },
         Attributes::UpsertWorkflowSearchAttributesEventAttributes(_) if records_patches(event) => {
             Operation::RecordPatches

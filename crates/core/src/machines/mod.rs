@@ -6,6 +6,8 @@ mod activity;
 mod apply;
 mod commands;
 mod events;
+mod local_activity;
+mod locals;
 mod lookahead;
 mod matching;
 mod pending;
@@ -16,24 +18,26 @@ mod update;
 mod workflow_task;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use stead_activation::{Activation, DeploymentVersion, Job};
 use stead_proto::command::v1::Command;
 use stead_proto::protocol::v1::Message;
 
 use self::activity::Activity;
+pub(crate) use self::locals::LocalRequest;
+use self::locals::Locals;
 use self::pending::Pending;
 use self::start::Start;
 use self::table::{Index, Table};
 use self::timer::Timer;
 use self::update::Update;
 use self::workflow_task::WorkflowTask;
-use crate::RunOptions;
 use crate::fault::Fault;
 use crate::flags::Flags;
 use crate::patch::Patches;
 use crate::protocol::Incoming;
+use crate::{Instant, RunOptions};
 
 /// What an event does to a machine.
 #[derive(Debug, PartialEq)]
@@ -58,6 +62,7 @@ pub(crate) struct Machines {
     timers: Table<Timer>,
     activities: Table<Activity>,
     updates: Table<Update>,
+    locals: Option<Box<Locals>>,
     task: WorkflowTask,
     patches: Patches,
     flags: Flags,
@@ -73,6 +78,8 @@ pub(crate) struct Machines {
 
     start: Start,
     progress: Progress,
+    /// The moment of what is being handled.
+    now: Instant,
     deployment: Option<Box<DeploymentVersion>>,
 }
 
@@ -87,6 +94,8 @@ pub(crate) struct Progress {
     pub(crate) last_started: i64,
     /// Id of the event that scheduled it.
     last_scheduled: i64,
+    /// Number of the next activation within its workflow task, from 0.
+    activation_index: u64,
     history_size_bytes: u64,
     continue_as_new_suggested: bool,
     /// Whether what happens now has happened before.
@@ -107,6 +116,7 @@ impl Machines {
             timers: Table::default(),
             activities: Table::default(),
             updates: Table::default(),
+            locals: None,
             task: WorkflowTask::default(),
             patches: Patches::default(),
             flags: Flags::default(),
@@ -120,12 +130,14 @@ impl Machines {
                 last_event: 0,
                 last_started: 0,
                 last_scheduled: 0,
+                activation_index: 0,
                 history_size_bytes: 0,
                 continue_as_new_suggested: false,
                 is_replaying: false,
                 is_ended: false,
                 is_closed: false,
             },
+            now: Instant::default(),
             deployment: None,
         }
     }
@@ -136,6 +148,20 @@ impl Machines {
 
     pub(crate) fn options(&self) -> &RunOptions {
         &self.options
+    }
+
+    /// What follows happens now.
+    pub(crate) const fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Limit on one workflow task.
+    pub(crate) const fn task_timeout(&self) -> Duration {
+        self.start.task_timeout
     }
 
     /// A task begins.
@@ -152,6 +178,7 @@ impl Machines {
 
     /// What to tell the code.
     pub(crate) fn take_activation(&mut self) -> Activation {
+        self.progress.activation_index += 1;
         let mut jobs = std::mem::take(&mut self.jobs);
         jobs.sort_by_key(place);
         self.activation(jobs, self.progress.is_replaying)

@@ -43,6 +43,7 @@ pub(super) enum What {
     CancelTimer(Index),
     ScheduleActivity(Index),
     CancelActivity(Index),
+    RecordLocalActivity(Index),
     AcceptUpdate(Index),
     CompleteUpdate(Index),
     Patch(Box<Patch>),

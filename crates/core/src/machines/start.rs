@@ -13,12 +13,23 @@ use crate::fault::{Fault, Problem};
 use crate::time::{duration, system_time};
 
 /// What a run remembers of how it was started.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Start {
     pub(super) task_queue: Box<str>,
+    /// Limit on one workflow task.
+    pub(super) task_timeout: Duration,
     /// What the next run of the chain inherits, if there is anything.
     pub(super) legacy: Option<Box<Legacy>>,
 }
+
+impl Default for Start {
+    fn default() -> Self {
+        Self { task_queue: Box::default(), task_timeout: DEFAULT_TASK_TIMEOUT, legacy: None }
+    }
+}
+
+/// The server's own default.
+const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the next run of the chain inherits.
 #[derive(Debug, Default, PartialEq)]
@@ -45,6 +56,7 @@ impl Machines {
         }
         let initialize = self.initialize(started);
         self.start.task_queue = initialize.task_queue.as_str().into();
+        self.start.task_timeout = initialize.task_timeout.unwrap_or(DEFAULT_TASK_TIMEOUT);
         let legacy = Legacy {
             memo: initialize.memo.clone(),
             search_attributes: initialize.search_attributes.clone(),

@@ -140,6 +140,14 @@ impl<M> Table<M> {
             Slot::Free { .. } => None,
         })
     }
+
+    /// The machines, to be changed, in no order that means anything.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Index, &mut M)> {
+        (0..).zip(&mut self.slots).filter_map(|(index, slot)| match slot {
+            Slot::Used { machine, .. } => Some((Index(index), machine)),
+            Slot::Free { .. } => None,
+        })
+    }
 }
 
 /// Appends; the first few elements take no more room than they need, because most runs wait for one or two things.

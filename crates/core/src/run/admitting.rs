@@ -89,6 +89,10 @@ impl Run {
             None => Queries::with_task(task.queries),
         };
         let started_event_id = task.started_event_id;
-        (Task { ticket, started_event_id, previous_started_event_id, history, queries }, accepted)
+        let since = self.machines.now();
+        (
+            Task { ticket, started_event_id, previous_started_event_id, history, queries, since, is_heartbeat: false },
+            accepted,
+        )
     }
 }

@@ -2,6 +2,7 @@
 
 mod admitting;
 mod failing;
+mod holding;
 mod output;
 mod queries;
 mod replay;
@@ -10,7 +11,7 @@ mod working;
 
 use std::sync::Arc;
 
-use stead_activation::{DeploymentVersion, Issued, TaskFailure};
+use stead_activation::{DeploymentVersion, Issued, Seq, TaskFailure};
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
 use self::failing::Reason;
@@ -20,8 +21,8 @@ pub use self::output::{
     Completion, CompletionOutcome, Eviction, EvictionReason, FailedTask, HistoryPage, Output, QueryReply,
 };
 pub use self::replay::replay_task;
-use crate::Instant;
 use crate::machines::Machines;
+use crate::{Instant, LocalActivityOutcome};
 
 /// What a worker or a replayer knows that history does not.
 #[derive(Debug, Clone)]
@@ -65,13 +66,15 @@ impl Default for RunOptions {
 ///
 /// Make a run for the first task of a run id that is not cached, and give it that task and every later one with
 /// [`handle_task`](Self::handle_task). After any `handle_*`, take outputs with [`poll_output`](Self::poll_output)
-/// until there are none. Each output but [`Output::Evict`] waits for its answer, and there is at most one such output
-/// at a time:
+/// until there are none. Outputs about local activities wait for nothing, and [`Output::Evict`] is the last. Each other
+/// output waits for its answer, and there is at most one such output at a time:
 ///
 /// | output | answer |
 /// |---|---|
 /// | [`Output::Activate`] | [`handle_commands`](Self::handle_commands) or [`handle_guest_failure`](Self::handle_guest_failure) |
 /// | [`Output::FetchHistory`] | [`handle_history`](Self::handle_history) or [`handle_history_failed`](Self::handle_history_failed) |
+/// | [`Output::StartLocalActivity`] | [`handle_local_activity`](Self::handle_local_activity), whenever it ended |
+/// | [`Output::StopLocalActivity`] | none |
 /// | [`Output::Complete`], [`Output::Fail`], [`Output::AnswerQuery`] | [`handle_completed`](Self::handle_completed) |
 /// | [`Output::Evict`] | none: drop the run and its guest, and give `next_tasks` to a new run |
 ///
@@ -94,6 +97,8 @@ pub struct Run {
 ///   Idle ───────────▶ Fetching ─────────▶ (working) ◀──────────────── Activating
 ///    ▲                    ▲ page missing     │  │ news, queries           ▲
 ///    │ outcome            └──────────────────┘  └─────────────────────────┘
+///    │                             (working) │ ◀────────────────────── Holding
+///    │                                       │ ──local activities run──▶   │
 ///    │                                       │ done                 failed │
 ///    └──────────────── Completing ◀──────────┘                             │
 ///                          │ ended, refused                                ▼
@@ -107,6 +112,8 @@ enum State {
     Fetching(Box<Task>),
     /// The code's answer to an activation.
     Activating(Box<Task>),
+    /// Local activities, while the task is kept open.
+    Holding(Box<Task>),
     /// The outcome of a completion or of an answer to a query.
     Completing(Reported),
     /// The outcome of a failure, after which the run goes.
@@ -157,16 +164,19 @@ impl Run {
     ///
     /// While another is outstanding it waits. A task that advances history replaces one that waits, and the queries
     /// that waited for that one; tasks that only carry a query all wait, so the caller's slots are their bound.
-    pub fn handle_task(&mut self, task: PollWorkflowTaskQueueResponse, _now: Instant) {
+    pub fn handle_task(&mut self, task: PollWorkflowTaskQueueResponse, now: Instant) {
+        self.machines.set_now(now);
         match self.state {
             State::Idle => self.start(task),
             State::Evicted => self.hand_back(task),
+            State::Holding(_) => self.hold_no_longer(task),
             _ => self.waiting.add(task),
         }
     }
 
     /// The page that [`Output::FetchHistory`] asked for.
-    pub fn handle_history(&mut self, page: HistoryPage, _now: Instant) {
+    pub fn handle_history(&mut self, page: HistoryPage, now: Instant) {
+        self.machines.set_now(now);
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Fetching(mut task) => {
                 if task.history.add_page(page.events, page.next_page_token) {
@@ -180,7 +190,8 @@ impl Run {
     }
 
     /// The page that [`Output::FetchHistory`] asked for cannot be had; retries are over.
-    pub fn handle_history_failed(&mut self, message: String, _now: Instant) {
+    pub fn handle_history_failed(&mut self, message: String, now: Instant) {
+        self.machines.set_now(now);
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Fetching(task) => self.fail(task.ticket, Reason::history_unavailable(&message)),
             state => self.state = state,
@@ -188,7 +199,8 @@ impl Run {
     }
 
     /// The guest's answer to [`Output::Activate`].
-    pub fn handle_commands(&mut self, commands: Vec<Issued>, _now: Instant) {
+    pub fn handle_commands(&mut self, commands: Vec<Issued>, now: Instant) {
+        self.machines.set_now(now);
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Activating(task) => self.take_commands(task, commands),
             state => self.state = state,
@@ -196,7 +208,8 @@ impl Run {
     }
 
     /// The guest could not apply [`Output::Activate`], or there is no guest for this workflow type.
-    pub fn handle_guest_failure(&mut self, failure: TaskFailure, _now: Instant) {
+    pub fn handle_guest_failure(&mut self, failure: TaskFailure, now: Instant) {
+        self.machines.set_now(now);
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Activating(task) => self.fail(task.ticket, failure.into()),
             state => self.state = state,
@@ -204,7 +217,8 @@ impl Run {
     }
 
     /// The RPC of [`Output::Complete`], [`Output::Fail`] or [`Output::AnswerQuery`] ended.
-    pub fn handle_completed(&mut self, outcome: CompletionOutcome, _now: Instant) {
+    pub fn handle_completed(&mut self, outcome: CompletionOutcome, now: Instant) {
+        self.machines.set_now(now);
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Completing(reported) => self.finish(reported, outcome),
             State::Failing(eviction) => self.evict(*eviction),
@@ -213,30 +227,47 @@ impl Run {
     }
 
     /// The run should leave the cache, at once if it is idle, otherwise after what is outstanding.
-    pub fn handle_eviction_request(&mut self, reason: EvictionReason, _now: Instant) {
+    pub fn handle_eviction_request(&mut self, reason: EvictionReason, now: Instant) {
+        self.machines.set_now(now);
         self.leaving = Some(reason);
         if matches!(self.state, State::Idle) {
             self.go_on();
         }
     }
 
-    /// The moment named by [`poll_timeout`](Self::poll_timeout) has come.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    /// An attempt of a local activity ended that [`Output::StartLocalActivity`] asked for.
+    pub fn handle_local_activity(&mut self, seq: Seq, attempt: u32, outcome: LocalActivityOutcome, now: Instant) {
+        self.machines.set_now(now);
+        self.machines.handle_local_activity(seq, attempt, outcome);
+        self.look_again();
+    }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if ever. What runs have in this version needs no timer.
-    pub const fn poll_timeout(&self) -> Option<Instant> {
-        None
+    /// The moment named by [`poll_timeout`](Self::poll_timeout) has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.machines.set_now(now);
+        self.machines.handle_local_timeouts();
+        self.look_again();
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if ever: for retries and timeouts of local activities, and
+    /// to keep the workflow task alive while they run.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.heartbeat_moment(), self.machines.next_local_timeout()].into_iter().flatten().min()
     }
 
     /// The next thing to do.
     #[must_use]
-    pub const fn poll_output(&mut self) -> Option<Output> {
-        self.output.take()
+    pub fn poll_output(&mut self) -> Option<Output> {
+        let request = self.machines.take_local_request().map(Output::from);
+        request.or_else(|| self.output.take())
     }
 
-    /// Whether no task is outstanding or waits, so that the run may be dropped without asking.
+    /// Whether no task is outstanding or waits and no local activity runs, so that the run may be dropped without asking.
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle) && self.output.is_none() && self.waiting.is_empty()
+        matches!(self.state, State::Idle)
+            && self.output.is_none()
+            && self.waiting.is_empty()
+            && !self.machines.has_running_local_activities()
     }
 }
 

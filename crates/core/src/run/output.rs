@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use stead_activation::Activation;
+use stead_activation::{Activation, Seq};
 use stead_proto::command::v1::Command;
 use stead_proto::common::v1::Payloads;
 use stead_proto::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
@@ -15,7 +15,7 @@ use stead_proto::query::v1::WorkflowQueryResult;
 use stead_proto::sdk::v1::WorkflowTaskCompletedMetadata;
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
-use crate::Mismatch;
+use crate::{LocalActivityAttempt, LocalActivityStop, Mismatch};
 
 /// Something that the driver does for a run.
 ///
@@ -42,6 +42,18 @@ pub enum Output {
     Fail(Box<FailedTask>),
     /// Answer a query task, then answer with [`Run::handle_completed`](crate::Run::handle_completed).
     AnswerQuery(Box<QueryReply>),
+    /// Make this attempt of a local activity. How it ends comes, whenever that is, with
+    /// [`Run::handle_local_activity`](crate::Run::handle_local_activity).
+    StartLocalActivity(Box<LocalActivityAttempt>),
+    /// Tell an attempt of a local activity to stop. There is no answer but that of the attempt.
+    StopLocalActivity {
+        /// Number of the activity.
+        seq: Seq,
+        /// Number of the attempt.
+        attempt: u32,
+        /// Why.
+        why: LocalActivityStop,
+    },
     /// Drop the guest and the run. Nothing follows.
     Evict(Eviction),
 }
@@ -66,6 +78,9 @@ pub struct Completion {
     pub query_results: BTreeMap<String, WorkflowQueryResult>,
     /// Whether the server should make another task at once.
     pub force_create_new_workflow_task: bool,
+    /// How many attempts of local activities began in this task, of activities that began in an earlier one. The server
+    /// meters them.
+    pub later_local_activity_attempts: u32,
     /// SDK flags used for the first time, and the SDK's name and version when they changed. Set only if
     /// [`RunOptions::sdk_metadata`](crate::RunOptions::sdk_metadata) is.
     pub sdk_metadata: Option<WorkflowTaskCompletedMetadata>,

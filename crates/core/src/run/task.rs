@@ -6,6 +6,7 @@ use bytes::Bytes;
 use stead_proto::query::v1::{WorkflowQuery, WorkflowQueryResult};
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
+use crate::Instant;
 use crate::history::History;
 
 /// A workflow task that a run works on.
@@ -16,6 +17,10 @@ pub(super) struct Task {
     pub(super) previous_started_event_id: i64,
     pub(super) history: History,
     pub(super) queries: Queries,
+    /// When it came.
+    pub(super) since: Instant,
+    /// Whether it is to be completed though local activities run: the server makes another at once.
+    pub(super) is_heartbeat: bool,
 }
 
 /// What it takes to report about a task.

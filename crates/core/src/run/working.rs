@@ -27,7 +27,13 @@ impl Run {
                     let output = Output::FetchHistory { workflow_id, run_id, page_token };
                     return self.respond(output, State::Fetching(task));
                 }
-                Next::End => return self.conclude(task),
+                Next::End => {
+                    self.catch_up(&task);
+                    match self.machines.has_jobs() {
+                        true => break,
+                        false => return self.conclude(task),
+                    }
+                }
             };
             if let Err(fault) = applied {
                 return self.fail(task.ticket, fault.into());
@@ -56,8 +62,12 @@ impl Run {
         }
     }
 
-    /// History is over: asks what is left to ask, then reports.
+    /// History is over: waits for local activities, asks what is left to ask, then reports.
     fn conclude(&mut self, mut task: Box<Task>) {
+        if self.has_to_hold(&task) {
+            self.state = State::Holding(task);
+            return;
+        }
         let queries = task.queries.ask();
         if !queries.is_empty() {
             let activation = self.machines.query_activation(queries);
@@ -94,7 +104,8 @@ impl Run {
             commands,
             messages,
             query_results: task.queries.into_results(),
-            force_create_new_workflow_task: false,
+            force_create_new_workflow_task: !ends_run && self.machines.has_running_local_activities(),
+            later_local_activity_attempts: self.machines.count_later_attempts(),
             sdk_metadata: self.machines.take_metadata(),
             ends_run,
         };
@@ -145,6 +156,7 @@ impl Run {
     }
 
     pub(super) fn evict(&mut self, mut eviction: Eviction) {
+        self.machines.stop_local_activities();
         eviction.next_tasks.extend(self.waiting.drain());
         self.respond(Output::Evict(eviction), State::Evicted);
     }

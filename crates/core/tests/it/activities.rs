@@ -31,7 +31,7 @@ fn resolution(job: &Job) -> &ActivityResolution {
 fn failure(job: &Job) -> &Failure {
     match resolution(job) {
         ActivityResolution::Failed(failure) | ActivityResolution::Cancelled(failure) => failure,
-        ActivityResolution::Completed(_) => panic!("it completed"),
+        other => panic!("it did not fail: {other:?}"),
     }
 }
 

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use prost::Message as _;
 use stead_activation::{ActivityCancellation, Command, Issued, Job, QueryAnswer, ScheduleActivity, UpdateResponse};
-use stead_core::{CompletionOutcome, EvictionReason, HistoryPage, Output, Run, RunOptions, replay_task};
+use stead_core::{
+    CompletionOutcome, EvictionReason, HistoryPage, LocalActivityOutcome, Output, Run, RunOptions, replay_task,
+};
 use stead_proto::history::v1::{History, HistoryEvent};
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
@@ -27,6 +29,11 @@ fn exhaust(run: &mut Run, pages: &mut Vec<HistoryPage>) {
             Some(Output::Complete(_) | Output::Fail(_) | Output::AnswerQuery(_)) => {
                 run.handle_completed(CompletionOutcome::accepted(), now);
             }
+            Some(Output::StartLocalActivity(attempt)) => {
+                let outcome = LocalActivityOutcome::Completed(Some(payload("looked")));
+                run.handle_local_activity(attempt.seq, attempt.attempt, outcome, now);
+            }
+            Some(Output::StopLocalActivity { .. }) => {}
             Some(Output::Evict(_)) => return,
         }
     }
@@ -64,7 +71,8 @@ impl Guest {
             Job::CancelWorkflow { .. } => vec![crate::support::complete()],
             Job::Initialize(_) => vec![crate::support::timer(seq), Self::schedule(seq)],
             Job::FireTimer { .. } => vec![crate::support::timer(seq)],
-            Job::ResolveActivity { .. } | Job::UpdateRandomSeed(_) => Vec::new(),
+            Job::UpdateRandomSeed(_) => vec![crate::support::local(seq)],
+            _ => Vec::new(),
         }
     }
 

@@ -10,6 +10,7 @@ mod failures;
 mod flags;
 mod fuzz;
 mod history;
+mod local_activities;
 mod patches;
 mod policy;
 mod queries;

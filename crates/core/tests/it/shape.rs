@@ -17,6 +17,7 @@ fn names(jobs: &[Job]) -> Vec<&'static str> {
             Job::FireTimer { .. } => "timer",
             Job::ResolveActivity { .. } => "activity",
             Job::Query(_) => "query",
+            other => panic!("not of this scenario: {other:?}"),
         })
         .collect()
 }

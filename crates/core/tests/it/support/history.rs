@@ -314,6 +314,36 @@ impl HistoryBuilder {
         self.marker("core_patch", BTreeMap::from([("patch-data".to_owned(), detail)]))
     }
 
+    /// The marker of a local activity `look` that completed; `data` are further fields of its detail.
+    pub(crate) fn local_activity(self, seq: u32, data: &str, result: &str) -> Self {
+        let result = Payloads { payloads: vec![payload(result)] };
+        self.local_marker(seq, data, BTreeMap::from([("result".to_owned(), result)]), None)
+    }
+
+    /// The marker of a local activity `look` that failed.
+    pub(crate) fn local_activity_failed(self, seq: u32, data: &str, failure: Failure) -> Self {
+        self.local_marker(seq, data, BTreeMap::new(), Some(failure))
+    }
+
+    fn local_marker(
+        mut self,
+        seq: u32,
+        data: &str,
+        mut details: BTreeMap<String, Payloads>,
+        failure: Option<Failure>,
+    ) -> Self {
+        let data = format!(r#"{{"seq":{seq},"attempt":1,"activity_id":"{seq}","activity_type":"look"{data}}}"#);
+        let data = Payload { data: Bytes::from(data), ..Payload::default() };
+        details.insert("data".to_owned(), Payloads { payloads: vec![data] });
+        self = self.marker("core_local_activity", details);
+        if let Some(Attributes::MarkerRecordedEventAttributes(marker)) =
+            self.events.last_mut().and_then(|event| event.attributes.as_mut())
+        {
+            marker.failure = failure;
+        }
+        self
+    }
+
     pub(crate) fn marker(self, name: &str, details: BTreeMap<String, Payloads>) -> Self {
         let attributes = MarkerRecordedEventAttributes {
             marker_name: name.into(),

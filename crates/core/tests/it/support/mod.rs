@@ -5,5 +5,5 @@ mod scenario;
 
 pub(crate) use self::history::{HistoryBuilder, update_request};
 pub(crate) use self::scenario::{
-    Scenario, activity, complete, completion, eviction, payload, query, run_to_end, timer,
+    Scenario, activity, complete, completion, eviction, local, local_activity, payload, query, run_to_end, timer,
 };

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use stead_activation::{Activation, Command, Issued, Job, Payload, QueryAnswer, ScheduleActivity, Seq, TaskFailure};
+use stead_activation::{
+    Activation, Command, Issued, Job, Payload, QueryAnswer, ScheduleActivity, ScheduleLocalActivity, Seq, TaskFailure,
+};
 use stead_core::{
-    Completion, CompletionOutcome, Eviction, EvictionReason, FailedTask, HistoryPage, Instant, Output, QueryReply, Run,
-    RunOptions,
+    Completion, CompletionOutcome, Eviction, EvictionReason, FailedTask, HistoryPage, Instant, LocalActivityAttempt,
+    LocalActivityOutcome, LocalActivityStop, Output, QueryReply, Run, RunOptions,
 };
 use stead_proto::query::v1::WorkflowQuery;
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
@@ -20,6 +22,12 @@ pub(crate) struct Scenario {
     pub(crate) activations: Vec<Activation>,
     /// What the guest was asked.
     pub(crate) queries: Vec<Activation>,
+    /// Attempts of local activities that were to be made.
+    pub(crate) attempts: Vec<LocalActivityAttempt>,
+    /// Attempts of local activities that were told to stop.
+    pub(crate) stops: Vec<(Seq, u32, LocalActivityStop)>,
+    /// Time since the first task came.
+    pub(crate) elapsed: Duration,
 }
 
 impl Scenario {
@@ -28,11 +36,18 @@ impl Scenario {
     }
 
     pub(crate) fn with_options<const N: usize>(options: RunOptions, script: [Vec<Command>; N]) -> Self {
+        Self { run: Run::new("run", options), ..Self::scripted(script.into()) }
+    }
+
+    pub(crate) fn scripted(script: Vec<Vec<Command>>) -> Self {
         Self {
-            run: Run::new("run", options),
+            run: Run::new("run", RunOptions::default()),
             script: script.into_iter().map(Ok).collect(),
             activations: Vec::new(),
             queries: Vec::new(),
+            attempts: Vec::new(),
+            stops: Vec::new(),
+            elapsed: Duration::ZERO,
         }
     }
 
@@ -48,17 +63,17 @@ impl Scenario {
 
     /// Gives the run a task and drives it until it needs something other than its guest.
     pub(crate) fn task(&mut self, task: PollWorkflowTaskQueueResponse) -> Option<Output> {
-        self.run.handle_task(task, Self::now());
+        self.run.handle_task(task, self.clock());
         self.drive()
     }
 
     pub(crate) fn page(&mut self, page: HistoryPage) -> Option<Output> {
-        self.run.handle_history(page, Self::now());
+        self.run.handle_history(page, self.clock());
         self.drive()
     }
 
     pub(crate) fn outcome(&mut self, outcome: CompletionOutcome) -> Option<Output> {
-        self.run.handle_completed(outcome, Self::now());
+        self.run.handle_completed(outcome, self.clock());
         self.drive()
     }
 
@@ -67,8 +82,26 @@ impl Scenario {
     }
 
     pub(crate) fn evict(&mut self, reason: EvictionReason) -> Option<Output> {
-        self.run.handle_eviction_request(reason, Self::now());
+        self.run.handle_eviction_request(reason, self.clock());
         self.drive()
+    }
+
+    /// An attempt of a local activity ends.
+    pub(crate) fn ended(&mut self, seq: Seq, attempt: u32, outcome: LocalActivityOutcome) -> Option<Output> {
+        self.run.handle_local_activity(seq, attempt, outcome, self.clock());
+        self.drive()
+    }
+
+    /// Time passes until the run has something to do.
+    pub(crate) fn wait(&mut self) -> Option<Output> {
+        let moment = self.run.poll_timeout().expect("the run waits for a moment");
+        self.elapsed = moment.saturating_duration_since(Self::now());
+        self.run.handle_timeout(moment);
+        self.drive()
+    }
+
+    fn clock(&self) -> Instant {
+        Self::now() + self.elapsed
     }
 
     /// Answers activations until the run asks for something else.
@@ -76,6 +109,8 @@ impl Scenario {
         loop {
             match self.run.poll_output()? {
                 Output::Activate(activation) => self.activate(activation),
+                Output::StartLocalActivity(attempt) => self.attempts.push(*attempt),
+                Output::StopLocalActivity { seq, attempt, why } => self.stops.push((seq, attempt, why)),
                 output => return Some(output),
             }
         }
@@ -85,12 +120,13 @@ impl Scenario {
         let is_query = activation.jobs.iter().all(|job| matches!(job, Job::Query(_)));
         let answer = if is_query { Ok(answers(&activation)) } else { self.next_step(&activation) };
         if is_query { &mut self.queries } else { &mut self.activations }.push(activation);
+        let now = self.clock();
         match answer {
             Ok(commands) => {
                 let issue = |command| Issued { command, at: None };
-                self.run.handle_commands(commands.into_iter().map(issue).collect(), Self::now());
+                self.run.handle_commands(commands.into_iter().map(issue).collect(), now);
             }
-            Err(failure) => self.run.handle_guest_failure(failure, Self::now()),
+            Err(failure) => self.run.handle_guest_failure(failure, now),
         }
     }
 
@@ -184,6 +220,21 @@ pub(crate) fn activity(seq: Seq) -> Command {
         start_to_close_timeout: Some(Duration::from_secs(1)),
         ..ScheduleActivity::default()
     }))
+}
+
+/// A local activity that the code calls with defaults.
+pub(crate) fn local_activity(seq: Seq) -> ScheduleLocalActivity {
+    ScheduleLocalActivity {
+        seq,
+        activity_id: seq.to_string(),
+        activity_type: "look".into(),
+        start_to_close_timeout: Some(Duration::from_secs(20)),
+        ..ScheduleLocalActivity::default()
+    }
+}
+
+pub(crate) fn local(seq: Seq) -> Command {
+    Command::ScheduleLocalActivity(Box::new(local_activity(seq)))
 }
 
 pub(crate) fn complete() -> Command {
