@@ -5,6 +5,7 @@
 
 mod heartbeat;
 mod info;
+mod local;
 mod outcome;
 mod registry;
 mod report;
@@ -28,6 +29,7 @@ use crate::slots::Permit;
 use heartbeat::Heartbeats;
 use outcome::{Ended, Outcome};
 
+pub(crate) use local::{Attempts, run as run_local};
 pub(crate) use registry::Registry;
 
 /// Runs an attempt of an activity, in the background.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use stead_client::{CallOptions, RpcError};
 use stead_core::{Completion, CompletionOutcome, FailedTask, HistoryPage, QueryReply};
 use stead_data::{CodecError, Failure};
-use stead_proto::common::v1::WorkflowExecution;
+use stead_proto::common::v1::{MeteringMetadata, WorkflowExecution};
 use stead_proto::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
 use stead_proto::failure::v1::Failure as ProtoFailure;
 use stead_proto::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
@@ -60,9 +60,16 @@ fn completion_request(shared: &Arc<Shared>, completion: Completion) -> (RespondW
         sdk_metadata: completion.sdk_metadata,
         capabilities: Some(Capabilities { discard_speculative_workflow_task_with_events: true }),
         worker_instance_key: shared.instance_key.clone(),
+        metering_metadata: metering(completion.later_local_activity_attempts),
         ..Default::default()
     };
     (request, reserved)
+}
+
+/// What the server bills besides the task itself.
+fn metering(later_local_activity_attempts: u32) -> Option<MeteringMetadata> {
+    (later_local_activity_attempts > 0)
+        .then_some(MeteringMetadata { nonfirst_local_activity_execution_attempts: later_local_activity_attempts })
 }
 
 async fn accepted(

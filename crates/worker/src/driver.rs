@@ -8,9 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stead_activation::{Activation, Guest, Issued, Job, TaskFailure, TaskFailureCause};
+use stead_activation::{Activation, Guest, Issued, Job, Seq, TaskFailure, TaskFailureCause};
 use stead_core::{
-    Completion, CompletionOutcome, Eviction, FailedTask, HistoryPage, Instant, Output, QueryReply, Run, RunOptions,
+    Completion, CompletionOutcome, Eviction, FailedTask, HistoryPage, Instant, LocalActivityAttempt,
+    LocalActivityOutcome, LocalActivityStop, Output, QueryReply, Run, RunOptions,
 };
 use stead_data::Failure;
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
@@ -28,6 +29,8 @@ pub(crate) enum Incoming {
     HistoryFailed(String),
     /// The answer to a task was sent.
     Completed(CompletionOutcome),
+    /// An attempt of a local activity ended.
+    LocalActivity { seq: Seq, attempt: u32, outcome: LocalActivityOutcome },
     /// The moment has come that the run asked for.
     Timeout,
 }
@@ -49,6 +52,9 @@ pub(crate) trait Outside {
     fn complete(&mut self, completion: Box<Completion>);
     fn fail(&mut self, task: Box<FailedTask>);
     fn answer_query(&mut self, reply: Box<QueryReply>);
+    /// The answer is [`Incoming::LocalActivity`], whenever that is.
+    fn start_local_activity(&mut self, attempt: Box<LocalActivityAttempt>, run: &Run);
+    fn stop_local_activity(&mut self, seq: Seq, attempt: u32, why: LocalActivityStop);
     /// The driver itself panicked while it handled this task. No answer is expected.
     fn lost(&mut self, task: TaskId, message: String);
 }
@@ -117,6 +123,9 @@ impl Driver {
             Incoming::History(page) => self.run.handle_history(page, now),
             Incoming::HistoryFailed(message) => self.run.handle_history_failed(message, now),
             Incoming::Completed(outcome) => self.run.handle_completed(outcome, now),
+            Incoming::LocalActivity { seq, attempt, outcome } => {
+                self.run.handle_local_activity(seq, attempt, outcome, now);
+            }
             Incoming::Timeout => self.run.handle_timeout(now),
         }
     }
@@ -134,6 +143,8 @@ impl Driver {
                 Output::Complete(completion) => outside.complete(completion),
                 Output::Fail(task) => outside.fail(task),
                 Output::AnswerQuery(reply) => outside.answer_query(reply),
+                Output::StartLocalActivity(attempt) => outside.start_local_activity(attempt, &self.run),
+                Output::StopLocalActivity { seq, attempt, why } => outside.stop_local_activity(seq, attempt, why),
                 Output::Evict(eviction) => return Some(eviction),
             }
         }
@@ -218,6 +229,10 @@ mod tests {
         fn fail(&mut self, _task: Box<FailedTask>) {}
 
         fn answer_query(&mut self, _reply: Box<QueryReply>) {}
+
+        fn start_local_activity(&mut self, _attempt: Box<LocalActivityAttempt>, _run: &Run) {}
+
+        fn stop_local_activity(&mut self, _seq: Seq, _attempt: u32, _why: LocalActivityStop) {}
 
         fn lost(&mut self, task: TaskId, _message: String) {
             self.0.push(task);

@@ -38,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) records_metadata: bool,
     pub(crate) workflow_slots: Slots,
     pub(crate) activity_slots: Slots,
+    pub(crate) local_activity_slots: Slots,
     pub(crate) lifecycle: Lifecycle,
 }
 
@@ -47,6 +48,7 @@ pub(crate) struct Options {
     pub(crate) max_cached_workflows: usize,
     pub(crate) max_concurrent_workflow_tasks: u32,
     pub(crate) max_concurrent_activities: u32,
+    pub(crate) max_concurrent_local_activities: u32,
     pub(crate) workflow_pollers: u32,
     pub(crate) activity_pollers: u32,
     pub(crate) sticky_timeout: Duration,
@@ -102,6 +104,7 @@ impl Default for Options {
             max_cached_workflows: 1000,
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
+            max_concurrent_local_activities: 100,
             workflow_pollers: 5,
             activity_pollers: 5,
             sticky_timeout: Duration::from_secs(10),

@@ -1,7 +1,10 @@
 //! The world of a replay: there is none. What a run asks of it is the verdict.
 
 use bytes::Bytes;
-use stead_core::{Completion, EvictionReason, FailedTask, Instant, Mismatch, QueryReply};
+use stead_activation::Seq;
+use stead_core::{
+    Completion, EvictionReason, FailedTask, Instant, LocalActivityAttempt, LocalActivityStop, Mismatch, QueryReply, Run,
+};
 use stead_data::Failure;
 
 use super::error::{ReplayError, ReplayedWorkflow};
@@ -68,6 +71,13 @@ impl Outside for ReplayOutside {
     }
 
     fn answer_query(&mut self, _reply: Box<QueryReply>) {}
+
+    /// Code that runs what its history does not know has got to the end of it.
+    fn start_local_activity(&mut self, _attempt: Box<LocalActivityAttempt>, _run: &Run) {
+        self.completed = true;
+    }
+
+    fn stop_local_activity(&mut self, _seq: Seq, _attempt: u32, _why: LocalActivityStop) {}
 
     fn lost(&mut self, _task: TaskId, _message: String) {}
 }

@@ -5,12 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use stead_core::{Completion, CompletionOutcome, FailedTask, Instant, QueryReply};
+use stead_activation::Seq;
+use stead_activity::WorkflowInfo;
+use stead_core::{
+    Completion, CompletionOutcome, FailedTask, Instant, LocalActivityAttempt, LocalActivityStop, QueryReply, Run,
+};
 use stead_data::Failure;
 use tokio::runtime::Handle;
 
 use super::Event;
 use super::inbox::Inbox;
+use crate::activity::{Attempts, run_local};
 use crate::clock::Clock;
 use crate::complete;
 use crate::driver::{Incoming, Outside, TaskId, panic_message};
@@ -23,6 +28,7 @@ pub(super) struct ShardOutside<'a> {
     pub(super) runtime: &'a Handle,
     pub(super) clock: Clock,
     pub(super) run_id: &'a str,
+    pub(super) attempts: &'a mut Attempts,
 }
 
 impl ShardOutside<'_> {
@@ -73,6 +79,21 @@ impl Outside for ShardOutside<'_> {
     fn answer_query(&mut self, reply: Box<QueryReply>) {
         let run_id = self.run_id.to_owned();
         self.respond(|shared| async move { complete::query_answered(&shared, *reply, &run_id).await });
+    }
+
+    fn start_local_activity(&mut self, attempt: Box<LocalActivityAttempt>, run: &Run) {
+        let LocalActivityAttempt { seq, attempt: number, .. } = *attempt;
+        let cancellation = self.attempts.add(seq, number);
+        let workflow = WorkflowInfo::new(run.workflow_id(), run.run_id(), run.workflow_type());
+        let (shared, inbox, run_id) = (Arc::clone(self.shared), Arc::clone(self.inbox), self.run_id.to_owned());
+        self.runtime.spawn(run_local(shared, *attempt, workflow, cancellation, move |outcome| {
+            let incoming = Incoming::LocalActivity { seq, attempt: number, outcome };
+            inbox.push(Event { run_id, incoming, permit: None });
+        }));
+    }
+
+    fn stop_local_activity(&mut self, seq: Seq, attempt: u32, why: LocalActivityStop) {
+        self.attempts.stop(seq, attempt, why);
     }
 
     fn lost(&mut self, task: TaskId, message: String) {

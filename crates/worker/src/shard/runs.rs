@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use super::Event;
 use super::inbox::{Inbox, Popped};
 use super::outside::ShardOutside;
+use crate::activity::Attempts;
 use crate::clock::Clock;
 use crate::driver::{Driver, Ending, Incoming};
 use crate::guests::Guests;
@@ -36,6 +37,8 @@ struct Entry {
     driver: Driver,
     /// The slots of its tasks; all are given back when it is idle.
     permits: Vec<Permit>,
+    /// Attempts of local activities.
+    attempts: Attempts,
 }
 
 impl Shard {
@@ -73,9 +76,13 @@ impl Shard {
             log_task(task, &run_id);
         }
         entry.permits.extend(permit);
-        let (shared, inbox) = (&self.shared, &self.inbox);
-        let mut outside = ShardOutside { shared, inbox, runtime: &self.runtime, clock: self.clock, run_id: &run_id };
-        let ending = entry.driver.handle(incoming, &self.guests, &mut outside);
+        let Entry { driver, attempts, .. } = entry;
+        if let Incoming::LocalActivity { seq, attempt, .. } = incoming {
+            attempts.ended(seq, attempt);
+        }
+        let (shared, inbox, clock) = (&self.shared, &self.inbox, self.clock);
+        let mut outside = ShardOutside { shared, inbox, runtime: &self.runtime, clock, run_id: &run_id, attempts };
+        let ending = driver.handle(incoming, &self.guests, &mut outside);
         self.settle(run_id, ending);
     }
 
@@ -90,7 +97,7 @@ impl Shard {
             _ => return None,
         };
         let driver = Driver::new(run_id, Arc::clone(&self.options));
-        self.runs.insert(run_id.to_owned(), Entry { driver, permits: Vec::new() });
+        self.runs.insert(run_id.to_owned(), Entry { driver, permits: Vec::new(), attempts: Attempts::default() });
         self.make_room(run_id);
         Some(Incoming::Task(task))
     }

@@ -101,6 +101,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// How many attempts of local activities run at the same time. Further ones wait for a slot, as long as their
+    /// schedule-to-start timeout allows. Default: 100.
+    pub fn max_concurrent_local_activities(mut self, count: u32) -> Self {
+        self.options.max_concurrent_local_activities = count;
+        self
+    }
+
     /// How many polls for workflow tasks are open at once, at most as many as slots. At least 1.
     ///
     /// Default: 5.
@@ -225,6 +232,7 @@ impl WorkerBuilder {
             extensions,
             workflow_slots: Slots::new(self.options.max_concurrent_workflow_tasks),
             activity_slots: Slots::new(self.options.max_concurrent_activities),
+            local_activity_slots: Slots::new(self.options.max_concurrent_local_activities),
             lifecycle: Lifecycle::new(),
             options: self.options,
         };
@@ -264,6 +272,7 @@ impl Options {
                 "at least 1, and at least 2 with a cache",
             ),
             (self.max_concurrent_activities >= 1, "max_concurrent_activities", "at least 1"),
+            (self.max_concurrent_local_activities >= 1, "max_concurrent_local_activities", "at least 1"),
             (self.workflow_pollers >= 1, "workflow_task_pollers", "at least 1"),
             (self.activity_pollers >= 1, "activity_pollers", "at least 1"),
             (self.shards >= 1, "shards", "at least 1"),
@@ -311,6 +320,7 @@ mod tests {
             None
         );
         assert_eq!(refused(|it| it.max_concurrent_activities = 0), Some("max_concurrent_activities"));
+        assert_eq!(refused(|it| it.max_concurrent_local_activities = 0), Some("max_concurrent_local_activities"));
         assert_eq!(refused(|it| it.shards = 0), Some("shards"));
         assert_eq!(refused(|it| it.max_eager_activities = Some(0)), Some("max_eager_activities"));
         assert_eq!(refused(|it| it.max_eager_activities = None), None);

@@ -124,18 +124,23 @@ impl Running {
     }
 
     async fn drain_activities(&self) {
-        let Shared { activity_slots: slots, lifecycle, options, .. } = &*self.shared;
-        if timeout(options.graceful_shutdown_timeout, slots.all_free()).await.is_ok() {
+        let Shared { activity_slots, local_activity_slots, lifecycle, options, .. } = &*self.shared;
+        let all_ended = async || {
+            activity_slots.all_free().await;
+            local_activity_slots.all_free().await;
+        };
+        if timeout(options.graceful_shutdown_timeout, all_ended()).await.is_ok() {
             return;
         }
         lifecycle.advance(Phase::Cancelling);
-        if timeout(ACTIVITIES_END_WITHIN, slots.all_free()).await.is_ok() {
+        if timeout(ACTIVITIES_END_WITHIN, all_ended()).await.is_ok() {
             return;
         }
-        tracing::warn!(target: "stead::worker", running = slots.in_use(), "activities do not end; they are given up");
+        let running = activity_slots.in_use() + local_activity_slots.in_use();
+        tracing::warn!(target: "stead::worker", running, "activities do not end; they are given up");
         lifecycle.advance(Phase::Abandoning);
         // What is left to do is to tell the server.
-        let _ = timeout(REPORTS_END_WITHIN, slots.all_free()).await;
+        let _ = timeout(REPORTS_END_WITHIN, all_ended()).await;
     }
 
     async fn drain_workflow_tasks(&self) {
