@@ -80,6 +80,41 @@ pub enum Operation {
         /// Its type.
         activity_type: String,
     },
+    /// Start a child workflow.
+    StartChildWorkflow {
+        /// Its id.
+        workflow_id: String,
+        /// Its type.
+        workflow_type: String,
+    },
+    /// Send a signal to another workflow.
+    SignalExternal {
+        /// The id of that workflow; empty if only history knows.
+        workflow_id: String,
+        /// Name of the signal; empty if only history knows.
+        signal_name: String,
+    },
+    /// Ask another workflow, which may be a child, to cancel itself.
+    CancelExternal {
+        /// The id of that workflow; empty if only history knows.
+        workflow_id: String,
+    },
+    /// Set search attributes.
+    UpsertSearchAttributes,
+    /// Set fields of the memo.
+    UpsertMemo,
+    /// Schedule a Nexus operation.
+    ScheduleNexusOperation {
+        /// Name of the service.
+        service: String,
+        /// Name of the operation.
+        operation: String,
+    },
+    /// Ask a Nexus operation to stop.
+    CancelNexusOperation {
+        /// Name of the operation.
+        operation: String,
+    },
     /// Record the marker of a patch.
     Patch {
         /// Its id.
@@ -165,6 +200,23 @@ impl fmt::Display for Operation {
             Self::LocalActivity { id, activity_type } => {
                 write!(f, "run local activity `{activity_type}` with id {id}")
             }
+            Self::StartChildWorkflow { workflow_id, workflow_type } => {
+                write!(f, "start child workflow `{workflow_type}` with id {workflow_id}")
+            }
+            Self::SignalExternal { workflow_id, .. } if workflow_id.is_empty() => {
+                f.write_str("signal another workflow")
+            }
+            Self::SignalExternal { workflow_id, signal_name } => {
+                write!(f, "send signal `{signal_name}` to workflow {workflow_id}")
+            }
+            Self::CancelExternal { workflow_id } if workflow_id.is_empty() => f.write_str("cancel another workflow"),
+            Self::CancelExternal { workflow_id } => write!(f, "cancel workflow {workflow_id}"),
+            Self::UpsertSearchAttributes => f.write_str("set search attributes"),
+            Self::UpsertMemo => f.write_str("set fields of the memo"),
+            Self::ScheduleNexusOperation { service, operation } => {
+                write!(f, "schedule Nexus operation `{operation}` of service `{service}`")
+            }
+            Self::CancelNexusOperation { operation } => write!(f, "cancel Nexus operation {operation}"),
             Self::Patch { id, deprecated: false } => write!(f, "patch `{id}`"),
             Self::Patch { id, deprecated: true } => write!(f, "deprecated patch `{id}`"),
             Self::RecordPatches => f.write_str("record the patches in the search attributes"),

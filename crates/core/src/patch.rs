@@ -17,7 +17,7 @@ const DETAIL: &str = "patch-data";
 /// The two details of the first markers ever written.
 const LEGACY_DETAILS: (&str, &str) = ("patch_id", "deprecated");
 /// The search attribute that lists a run's patches.
-const SEARCH_ATTRIBUTE: &str = "TemporalChangeVersion";
+pub(crate) const SEARCH_ATTRIBUTE: &str = "TemporalChangeVersion";
 /// Servers refuse larger search attributes.
 const MAX_SEARCH_ATTRIBUTE_BYTES: usize = 2048;
 

@@ -294,6 +294,7 @@ mod tests {
                 ActivityResolution::BackOff(_) => "backs off",
             },
             Step::Ended(Some(_)) => "ends strangely",
+            Step::Told(_) | Step::StartedAndEnded(..) => "not of an activity",
             Step::Illegal => "illegal",
         }
     }

@@ -58,15 +58,15 @@ impl Machines {
             }
             Command::ScheduleLocalActivity(activity) => self.schedule_local_activity(activity)?,
             Command::CancelLocalActivity { seq } => self.cancel_local_activity(seq, at)?,
-            Command::StartChildWorkflow(_)
-            | Command::CancelChildWorkflow { .. }
-            | Command::SignalExternal(_)
-            | Command::CancelSignalExternal { .. }
-            | Command::CancelExternal(_)
-            | Command::UpsertSearchAttributes(_)
-            | Command::UpsertMemo(_)
-            | Command::ScheduleNexusOperation(_)
-            | Command::CancelNexusOperation { .. } => return Err(UnknownReference),
+            Command::StartChildWorkflow(child) => self.start_child(*child, at)?,
+            Command::CancelChildWorkflow { seq, reason } => self.cancel_child(seq, reason, at)?,
+            Command::SignalExternal(signal) => self.signal_external(*signal, at)?,
+            Command::CancelSignalExternal { seq } => self.cancel_signal_external(seq)?,
+            Command::CancelExternal(cancel) => self.cancel_external(*cancel, at)?,
+            Command::UpsertSearchAttributes(attributes) => self.upsert_search_attributes(attributes, at),
+            Command::UpsertMemo(fields) => self.upsert_memo(fields, at),
+            Command::ScheduleNexusOperation(operation) => self.schedule_nexus_operation(*operation, at)?,
+            Command::CancelNexusOperation { seq } => self.cancel_nexus_operation(seq, at)?,
             // Answers to queries leave no trace, so no machine hears of them.
             Command::AnswerQuery { .. } => {}
             Command::CompleteWorkflow { result } => self.complete(result, at),
@@ -78,7 +78,7 @@ impl Machines {
     }
 
     /// Whether a behaviour that came with a flag is in force.
-    fn uses(&self, flag: Flag) -> bool {
+    pub(super) fn uses(&self, flag: Flag) -> bool {
         if self.progress.is_replaying { self.flags.is_recorded(flag) } else { self.options().sdk_metadata }
     }
 
@@ -261,8 +261,9 @@ impl Machines {
         self.end(What::CancelWorkflow, at, CommandType::CancelWorkflowExecution, attributes);
     }
 
-    /// Memo, search attributes and retry policy are not inherited by the server, so they are passed on here: as they
-    /// were when the run started, unless the code says otherwise.
+    /// Memo, search attributes and retry policy are not inherited by the server, so they are passed on here as they are,
+    /// unless the code says otherwise. (The memo as it is, not as it was when the run started: what the code has changed
+    /// would silently be lost.)
     fn continue_as_new(&mut self, next: ContinueAsNew, at: Option<CallSite>) {
         let legacy = self.start.legacy.take().map(|legacy| *legacy).unwrap_or_default();
         let memo = next.memo.unwrap_or(legacy.memo);
@@ -325,14 +326,14 @@ pub(super) const fn ended(has_been: bool) -> Result<(), UnknownReference> {
     if has_been { Ok(()) } else { Err(UnknownReference) }
 }
 
-fn task_queue(name: String) -> TaskQueue {
+pub(super) fn task_queue(name: String) -> TaskQueue {
     TaskQueue { name, ..TaskQueue::default() }
 }
 
-fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {
+pub(super) fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {
     (!payloads.is_empty()).then_some(Payloads { payloads })
 }
 
-fn header(fields: stead_activation::PayloadMap) -> Option<Header> {
+pub(super) fn header(fields: stead_activation::PayloadMap) -> Option<Header> {
     (!fields.is_empty()).then_some(Header { fields })
 }

@@ -148,8 +148,13 @@ impl Machines {
                 self.admit_update(id, admitted);
                 Ok(())
             }
-            _ if event.worker_may_ignore => Ok(()),
-            _ => return Err(Fault::event(event, Problem::Unsupported(""))),
+            Some(attributes) => match self.handle_remote(id, attributes) {
+                Some(outcome) => outcome,
+                None if event.worker_may_ignore => Ok(()),
+                None => return Err(Fault::event(event, Problem::Unsupported(""))),
+            },
+            None if event.worker_may_ignore => Ok(()),
+            None => return Err(Fault::event(event, Problem::Unsupported(""))),
         };
         outcome.map_err(|kind| Fault::unexpected(event, kind))
     }
@@ -178,7 +183,7 @@ impl Machines {
 }
 
 /// Finds the machine that an event is about, and steps it.
-fn step<M>(
+pub(super) fn step<M>(
     table: &mut Table<M>,
     jobs: &mut Vec<Job>,
     initiating_event: i64,
@@ -198,20 +203,25 @@ pub(super) fn step_at<M>(
     let seq = table.seq(index);
     let machine = table.get_mut(index).ok_or(MismatchKind::UnknownOperation)?;
     match transition(machine, seq) {
-        Step::Going => Ok(()),
+        Step::Going => {}
+        Step::Told(job) => jobs.push(job),
         Step::Ended(job) => {
             table.remove(index);
             jobs.extend(job);
-            Ok(())
         }
-        Step::Illegal => Err(MismatchKind::OutOfOrder),
+        Step::StartedAndEnded(start, end) => {
+            table.remove(index);
+            jobs.extend([start, end]);
+        }
+        Step::Illegal => return Err(MismatchKind::OutOfOrder),
     }
+    Ok(())
 }
 
 fn in_order(step: Step, event: &HistoryEvent) -> Result<(), Fault> {
     match step {
         Step::Illegal => Err(Fault::event(event, Problem::Misplaced)),
-        Step::Going | Step::Ended(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 

@@ -76,11 +76,23 @@ impl Machines {
                 step_at(&mut self.updates, jobs, *index, |update, _| update.completed())
             }
             (What::RecordPatches, Attributes::UpsertWorkflowSearchAttributesEventAttributes(_))
+                if records_patches(event) =>
+            {
+                Ok(())
+            }
+            (What::UpsertSearchAttributes, Attributes::UpsertWorkflowSearchAttributesEventAttributes(_))
+            | (What::UpsertMemo, Attributes::WorkflowPropertiesModifiedEventAttributes(_))
             | (What::CompleteWorkflow, Attributes::WorkflowExecutionCompletedEventAttributes(_))
             | (What::FailWorkflow, Attributes::WorkflowExecutionFailedEventAttributes(_))
             | (What::CancelWorkflow, Attributes::WorkflowExecutionCanceledEventAttributes(_))
             | (What::ContinueAsNew { .. }, Attributes::WorkflowExecutionContinuedAsNewEventAttributes(_)) => Ok(()),
-            _ => Err(MismatchKind::Different),
+            (what, attributes) => {
+                let checks = self.flags.is_recorded(Flag::IdAndTypeChecks);
+                match &mut self.remote {
+                    Some(remote) => remote.record(what, attributes, id, checks),
+                    None => Err(MismatchKind::Different),
+                }
+            }
         };
         outcome.map_err(|kind| self.mismatch(kind, event, Some(command)))
     }
@@ -162,6 +174,16 @@ impl Machines {
             }
             What::CancelActivity(index) => Operation::CancelActivity { id: activity(*index).0 },
             What::RecordLocalActivity(index) => self.local_activity(*index),
+            What::StartChild(_)
+            | What::CancelChild(_)
+            | What::SignalExternal(_)
+            | What::CancelExternal(_)
+            | What::ScheduleNexusOperation(_)
+            | What::CancelNexusOperation(_) => {
+                self.remote.as_ref().map_or(Operation::Other { event: "an unknown operation" }, |it| it.operation(what))
+            }
+            What::UpsertSearchAttributes => Operation::UpsertSearchAttributes,
+            What::UpsertMemo => Operation::UpsertMemo,
             What::AcceptUpdate(index) => Operation::AcceptUpdate { id: update(*index) },
             What::CompleteUpdate(index) => Operation::CompleteUpdate { id: update(*index) },
             What::Patch(patch) => Operation::Patch { id: patch.id.clone(), deprecated: patch.deprecated },
@@ -194,15 +216,8 @@ fn is_same_activity(
 /// Whether this version has a machine for what the event records.
 fn is_supported(event: &HistoryEvent) -> bool {
     match &event.attributes {
-        Some(Attributes::UpsertWorkflowSearchAttributesEventAttributes(_)) => records_patches(event),
         Some(
             Attributes::MarkerRecordedEventAttributes(_)
-            | Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(_)
-            | Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(_)
-            | Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(_)
-            | Attributes::WorkflowPropertiesModifiedEventAttributes(_)
-            | Attributes::NexusOperationScheduledEventAttributes(_)
-            | Attributes::NexusOperationCancelRequestedEventAttributes(_)
             | Attributes::WorkflowExecutionUpdateRejectedEventAttributes(_),
         ) => false,
         _ => true,
@@ -237,6 +252,28 @@ fn recorded(event: &HistoryEvent) -> Operation {
         },
         Attributes::UpsertWorkflowSearchAttributesEventAttributes(_) if records_patches(event) => {
             Operation::RecordPatches
+        }
+        Attributes::UpsertWorkflowSearchAttributesEventAttributes(_) => Operation::UpsertSearchAttributes,
+        Attributes::WorkflowPropertiesModifiedEventAttributes(_) => Operation::UpsertMemo,
+        Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(child) => Operation::StartChildWorkflow {
+            workflow_id: child.workflow_id.clone(),
+            workflow_type: child.workflow_type.as_ref().map(|kind| kind.name.clone()).unwrap_or_default(),
+        },
+        Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(signal) => Operation::SignalExternal {
+            workflow_id: signal.workflow_execution.as_ref().map(|it| it.workflow_id.clone()).unwrap_or_default(),
+            signal_name: signal.signal_name.clone(),
+        },
+        Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(cancel) => {
+            Operation::CancelExternal {
+                workflow_id: cancel.workflow_execution.as_ref().map(|it| it.workflow_id.clone()).unwrap_or_default(),
+            }
+        }
+        Attributes::NexusOperationScheduledEventAttributes(operation) => Operation::ScheduleNexusOperation {
+            service: operation.service.clone(),
+            operation: operation.operation.clone(),
+        },
+        Attributes::NexusOperationCancelRequestedEventAttributes(request) => {
+            Operation::CancelNexusOperation { operation: format!("of event {}", request.scheduled_event_id) }
         }
         Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(update) => {
             Operation::AcceptUpdate { id: update.protocol_instance_id.clone() }

@@ -11,10 +11,12 @@ mod locals;
 mod lookahead;
 mod matching;
 mod pending;
+mod remote;
 mod start;
 mod table;
 mod timer;
 mod update;
+mod upsert;
 mod workflow_task;
 
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use self::activity::Activity;
 pub(crate) use self::locals::LocalRequest;
 use self::locals::Locals;
 use self::pending::Pending;
+use self::remote::Remote;
 use self::start::Start;
 use self::table::{Index, Table};
 use self::timer::Timer;
@@ -45,8 +48,12 @@ use crate::{Instant, RunOptions};
 enum Step {
     /// It goes on.
     Going,
+    /// It goes on; the job tells the code.
+    Told(Job),
     /// It is finished; the job, if any, tells the code.
     Ended(Option<Job>),
+    /// It is finished as soon as it was started; the jobs tell the code of both.
+    StartedAndEnded(Job, Job),
     /// The event cannot follow what came before it.
     Illegal,
 }
@@ -63,6 +70,7 @@ pub(crate) struct Machines {
     activities: Table<Activity>,
     updates: Table<Update>,
     locals: Option<Box<Locals>>,
+    remote: Option<Box<Remote>>,
     task: WorkflowTask,
     patches: Patches,
     flags: Flags,
@@ -117,6 +125,7 @@ impl Machines {
             activities: Table::default(),
             updates: Table::default(),
             locals: None,
+            remote: None,
             task: WorkflowTask::default(),
             patches: Patches::default(),
             flags: Flags::default(),

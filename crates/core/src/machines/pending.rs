@@ -44,6 +44,15 @@ pub(super) enum What {
     ScheduleActivity(Index),
     CancelActivity(Index),
     RecordLocalActivity(Index),
+    StartChild(Index),
+    /// The request to cancel a child, and the child's number.
+    CancelChild(Index),
+    SignalExternal(Index),
+    CancelExternal(Index),
+    UpsertSearchAttributes,
+    UpsertMemo,
+    ScheduleNexusOperation(Index),
+    CancelNexusOperation(Index),
     AcceptUpdate(Index),
     CompleteUpdate(Index),
     Patch(Box<Patch>),
@@ -72,11 +81,10 @@ impl Pending {
         self.commands.pop_front()
     }
 
-    /// Takes back a command that has not been sent.
-    pub(super) fn take_back(&mut self, is_meant: impl Fn(&What) -> bool) {
-        if let Some(place) = self.commands.iter().rposition(|command| is_meant(&command.what)) {
-            self.commands.remove(place);
-        }
+    /// Takes back a command that has not been sent. Returns whether there was one.
+    pub(super) fn take_back(&mut self, is_meant: impl Fn(&What) -> bool) -> bool {
+        let place = self.commands.iter().rposition(|command| is_meant(&command.what));
+        place.and_then(|place| self.commands.remove(place)).is_some()
     }
 
     /// Drops commands of patches at the front. Code may ask for a patch that history does not know, as long as

@@ -206,6 +206,7 @@ mod tests {
             match step {
                 Step::Going => "goes on",
                 Step::Ended(_) => "ends",
+                Step::Told(_) | Step::StartedAndEnded(..) => "not of an update",
                 Step::Illegal => "illegal",
             }
         }

@@ -13,8 +13,8 @@ use stead_proto::failure::v1::failure::FailureInfo;
 use stead_proto::failure::v1::{ApplicationFailureInfo, CanceledFailureInfo};
 
 use crate::support::{
-    HistoryBuilder, Scenario, activity, complete, completion, eviction, local, local_activity, payload, query,
-    run_to_end, timer,
+    HistoryBuilder, Scenario, activity, complete, completion, eviction, local, local_activity, mismatch, payload,
+    query, run_to_end, timer,
 };
 
 const CANCEL: Command = Command::CancelLocalActivity { seq: 1 };
@@ -502,17 +502,6 @@ fn another_activity_than_history_records_is_a_mismatch() {
     assert_eq!(found.0, MismatchKind::MissingCommand);
     let found = mismatch(&history, vec![vec![activity(1)]]);
     assert_eq!(found.0, MismatchKind::MissingCommand, "an activity is not a local one");
-}
-
-fn mismatch(history: &HistoryBuilder, script: Vec<Vec<Command>>) -> (MismatchKind, String) {
-    let mut scenario = Scenario::scripted(script);
-    match scenario.task(stead_core::replay_task(history.history(), "workflow", "run")) {
-        Some(Output::Fail(failed)) => {
-            let mismatch = failed.mismatch.expect("it is a mismatch");
-            (mismatch.kind, mismatch.to_string())
-        }
-        other => panic!("expected a failure, got {other:?}"),
-    }
 }
 
 #[test]

@@ -4,13 +4,16 @@
 mod support;
 
 mod activities;
+mod children;
 mod closing;
 mod completion;
+mod external;
 mod failures;
 mod flags;
 mod fuzz;
 mod history;
 mod local_activities;
+mod nexus;
 mod patches;
 mod policy;
 mod queries;
@@ -19,3 +22,4 @@ mod signals;
 mod tasks;
 mod timers;
 mod updates;
+mod upserts;

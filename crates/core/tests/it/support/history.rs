@@ -386,15 +386,6 @@ impl HistoryBuilder {
         )
     }
 
-    pub(crate) fn child_initiated(self) -> Self {
-        self.with(
-            EventType::StartChildWorkflowExecutionInitiated,
-            Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(
-                StartChildWorkflowExecutionInitiatedEventAttributes::default().into(),
-            ),
-        )
-    }
-
     /// `count` activities, one after the other, each in a task of its own; then the run is completed.
     pub(crate) fn activities_in_sequence(count: u32) -> Self {
         let mut history = Self::first_task().task_completed();

@@ -9,7 +9,7 @@ use stead_activation::{
 };
 use stead_core::{
     Completion, CompletionOutcome, Eviction, EvictionReason, FailedTask, HistoryPage, Instant, LocalActivityAttempt,
-    LocalActivityOutcome, LocalActivityStop, Output, QueryReply, Run, RunOptions,
+    LocalActivityOutcome, LocalActivityStop, MismatchKind, Output, QueryReply, Run, RunOptions,
 };
 use stead_proto::query::v1::WorkflowQuery;
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
@@ -191,6 +191,18 @@ pub(crate) fn run_to_end<const N: usize>(history: &super::HistoryBuilder, script
     assert!(output.is_none(), "the replay asks for {output:?}");
     scenario.assert_idle();
     scenario
+}
+
+/// How a history and a script that does not fit it differ.
+pub(crate) fn mismatch(history: &super::HistoryBuilder, script: Vec<Vec<Command>>) -> (MismatchKind, String) {
+    let mut scenario = Scenario::scripted(script);
+    match scenario.task(stead_core::replay_task(history.history(), "workflow", "run")) {
+        Some(Output::Fail(failed)) => {
+            let mismatch = failed.mismatch.expect("it is a mismatch");
+            (mismatch.kind, mismatch.to_string())
+        }
+        other => panic!("expected a failure, got {other:?}"),
+    }
 }
 
 fn answers(activation: &Activation) -> Vec<Command> {
