@@ -2,17 +2,22 @@
 
 mod activities;
 mod cancellation;
+mod children;
 mod client;
 mod codec;
 mod continue_as_new;
 mod contracts;
 mod data;
 mod determinism;
+mod external;
 mod failures;
 mod interceptors;
 mod killed_worker;
+mod local_activities;
 mod messages;
 mod patches;
 mod recorded;
+mod scopes;
 mod timers;
+mod upserts;
 mod worker;

@@ -59,6 +59,29 @@ impl From<WorkflowIdConflictPolicy> for wire_enums::WorkflowIdConflictPolicy {
     }
 }
 
+/// What becomes of a child workflow when the workflow that started it closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ParentClosePolicy {
+    /// It is terminated.
+    #[default]
+    Terminate,
+    /// It goes on.
+    Abandon,
+    /// It is asked to cancel itself.
+    RequestCancel,
+}
+
+impl From<ParentClosePolicy> for wire_enums::ParentClosePolicy {
+    fn from(policy: ParentClosePolicy) -> Self {
+        match policy {
+            ParentClosePolicy::Terminate => Self::Terminate,
+            ParentClosePolicy::Abandon => Self::Abandon,
+            ParentClosePolicy::RequestCancel => Self::RequestCancel,
+        }
+    }
+}
+
 /// In which order the tasks of a task queue are handed to workers.
 ///
 /// ```

@@ -128,53 +128,89 @@ impl IntoFailure for Cancelled {
     }
 }
 
-/// An activity ended without a result: it failed, timed out or was cancelled.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ActivityError(Box<Failure>);
+/// The errors of operations: a failure of the wire, and what is asked of it most.
+macro_rules! operation_error {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $name(Box<Failure>);
 
-impl ActivityError {
-    pub(crate) fn new(failure: Failure) -> Self {
-        Self(Box::new(failure))
-    }
+        impl $name {
+            pub(crate) fn new(failure: Failure) -> Self {
+                Self(Box::new(failure))
+            }
 
-    /// Whether the activity was cancelled.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
-    }
+            #[doc = concat!("Whether ", $what, " was cancelled.")]
+            pub fn is_cancelled(&self) -> bool {
+                self.0.is_cancelled()
+            }
 
-    /// Whether a timeout of the activity ran out.
-    pub fn is_timeout(&self) -> bool {
-        self.0.is_timeout()
-    }
+            #[doc = concat!("Whether a timeout of ", $what, " ran out.")]
+            pub fn is_timeout(&self) -> bool {
+                self.0.is_timeout()
+            }
 
-    /// The failure: an activity failure with its cause.
-    pub fn failure(&self) -> &Failure {
-        &self.0
-    }
+            #[doc = concat!("The failure of ", $what, ", with its cause.")]
+            pub fn failure(&self) -> &Failure {
+                &self.0
+            }
 
-    /// The error that the activity returned as `E`, if that is what it failed with.
-    pub fn application<E: FromFailure>(&self) -> Option<E> {
-        self.0.application_as()
+            #[doc = concat!("The error that ", $what, " returned as `E`, if that is what it failed with.")]
+            pub fn application<E: FromFailure>(&self) -> Option<E> {
+                self.0.application_as()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::error::Error for $name {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                std::error::Error::source(&*self.0)
+            }
+        }
+
+        impl IntoFailure for $name {
+            fn into_failure(self) -> Failure {
+                *self.0
+            }
+        }
+    };
+}
+
+operation_error! {
+    /// An activity ended without a result: it failed, timed out or was cancelled.
+    ActivityError, "the activity"
+}
+
+operation_error! {
+    /// A child workflow ended without a result, or could not be started.
+    ChildError, "the child workflow"
+}
+
+operation_error! {
+    /// A signal or a request for cancellation did not reach the other workflow.
+    ExternalError, "the request"
+}
+
+impl ExternalError {
+    pub(crate) fn cancelled(cancelled: Cancelled) -> Self {
+        Self::new(cancelled.into_failure())
     }
 }
 
-impl fmt::Display for ActivityError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+impl ChildError {
+    /// Whether the child was not started because there is a workflow with its id already.
+    pub fn is_already_started(&self) -> bool {
+        self.0.find_application().is_some_and(|(_, application)| application.type_name == ALREADY_STARTED)
     }
 }
 
-impl std::error::Error for ActivityError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&*self.0)
-    }
-}
-
-impl IntoFailure for ActivityError {
-    fn into_failure(self) -> Failure {
-        *self.0
-    }
-}
+/// Type of the failure of a child that cannot be started because its id is taken.
+pub(crate) const ALREADY_STARTED: &str = "WorkflowAlreadyStarted";
 
 /// A failure that says what could not be converted, with the converter's error as its cause.
 pub(crate) fn conversion(message: &str, error: &ConversionError) -> Failure {

@@ -149,7 +149,7 @@ impl Task {
     }
 
     fn poll(&mut self, runtime: &Rc<Runtime>) -> Poll<Finished> {
-        let _scope = scope::enter(runtime, self.scope);
+        let _scope = scope::enter(runtime, self.scope.clone());
         let cx = &mut Context::from_waker(&self.waker);
         match &mut self.work {
             Work::Run(future) => future.as_mut().poll(cx).map(Finished::Run),

@@ -17,7 +17,7 @@ use crate::error::{self, Result};
 /// Outside of workflow code.
 #[track_caller]
 pub fn info() -> Rc<Info> {
-    Rc::clone(context::current().info())
+    context::current().info()
 }
 
 /// Workflow time: the same at each replay. Stands still while the workflow runs, and moves on when it is woken.
@@ -42,7 +42,8 @@ pub fn now() -> SystemTime {
 #[track_caller]
 pub fn memo<T: DeserializeOwned>(key: &str) -> Result<Option<T>> {
     let runtime = context::current();
-    let Some(payload) = runtime.info().memo().get(key) else {
+    let info = runtime.info();
+    let Some(payload) = info.memo().get(key) else {
         return Ok(None);
     };
     runtime.converter().from_payload(payload).map(Some).map_err(|error| {
@@ -207,6 +208,14 @@ impl Info {
             task_timeout,
             rest: (rest != Rest::default()).then(|| Box::new(rest)),
         }
+    }
+
+    pub(crate) fn update_memo(&mut self, update: impl FnOnce(&mut PayloadMap)) {
+        update(&mut self.rest.get_or_insert_default().memo);
+    }
+
+    pub(crate) fn update_search_attributes(&mut self, update: impl FnOnce(&mut PayloadMap)) {
+        update(&mut self.rest.get_or_insert_default().search_attributes);
     }
 
     /// Id of the workflow.

@@ -125,6 +125,18 @@ impl Run {
             match job {
                 Job::FireTimer { seq } => self.runtime.fire_timer(seq)?,
                 Job::ResolveActivity { seq, resolution } => self.runtime.resolve_activity(seq, resolution)?,
+                Job::ResolveChildWorkflowStart { seq, resolution } => {
+                    self.runtime.with_remote(|remote| remote.resolve_child_start(seq, resolution))?;
+                }
+                Job::ResolveChildWorkflow { seq, resolution } => {
+                    self.runtime.with_remote(|remote| remote.resolve_child(seq, resolution))?;
+                }
+                Job::ResolveSignalExternal { seq, failure } => {
+                    self.runtime.with_remote(|remote| remote.resolve_signal(seq, failure))?;
+                }
+                Job::ResolveCancelExternal { seq, failure } => {
+                    self.runtime.with_remote(|remote| remote.resolve_cancel(seq, failure))?;
+                }
                 Job::CancelWorkflow { reason } => cancellation = Some(reason),
                 Job::Query(query) => queries.push(query),
                 job => return Err(out_of_order(&job)),
@@ -228,6 +240,6 @@ mod tests {
     #[test]
     fn an_idle_run_is_small() {
         let fixed = size_of::<Instance>() + size_of::<Runtime>() + size_of::<Info>() + Executor::SIZE_OF_TASK;
-        assert!(fixed <= 800, "{fixed} bytes");
+        assert!(fixed <= 840, "{fixed} bytes");
     }
 }

@@ -1,6 +1,9 @@
 //! Seeing what goes into workflow code and what comes out of it.
 
-use stead_activation::{ContinueAsNew, Initialize, Query, ScheduleActivity, SignalReceived, UpdateRequested};
+use stead_activation::{
+    ContinueAsNew, Initialize, Query, ScheduleActivity, ScheduleLocalActivity, SignalExternal, SignalReceived,
+    StartChildWorkflow, UpdateRequested,
+};
 
 /// Sees, and may change, what goes into workflow code and what it asks for: to pass headers along, for example.
 ///
@@ -31,6 +34,21 @@ pub trait WorkflowInterceptor: Send + Sync + 'static {
     /// An activity is about to be scheduled.
     fn schedule_activity(&self, activity: &mut ScheduleActivity) {
         let _ = activity;
+    }
+
+    /// A local activity is about to be scheduled. Not called again for its retries.
+    fn schedule_local_activity(&self, activity: &mut ScheduleLocalActivity) {
+        let _ = activity;
+    }
+
+    /// A child workflow is about to be started.
+    fn start_child_workflow(&self, child: &mut StartChildWorkflow) {
+        let _ = child;
+    }
+
+    /// A signal is about to be sent to another workflow, which may be a child.
+    fn signal_external(&self, signal: &mut SignalExternal) {
+        let _ = signal;
     }
 
     /// The run is about to end and to continue as a new one.

@@ -40,7 +40,7 @@ mod waker;
 
 pub use continue_as_new::{NextRun, continue_as_new};
 pub use definition::{Arguments, Handler, LocalBoxFuture, QueryCall, SignalCall, UpdateCall, ValidateCall, Workflow};
-pub use error::{ActivityError, Cancelled, Error, Result};
+pub use error::{ActivityError, Cancelled, ChildError, Error, ExternalError, Result};
 pub use guest::{Definition, GuestOptions, LastOperation};
 pub use info::{
     Info, continue_as_new_suggested, deployment_version, history_length, history_size, info, memo, now, replay,
@@ -48,20 +48,31 @@ pub use info::{
 pub use interceptor::WorkflowInterceptor;
 /// What interceptors see.
 pub mod intercepted {
-    pub use stead_activation::{ContinueAsNew, Initialize, Query, ScheduleActivity, SignalReceived, UpdateRequested};
+    pub use stead_activation::{
+        ContinueAsNew, Initialize, Query, ScheduleActivity, ScheduleLocalActivity, SignalExternal, SignalReceived,
+        StartChildWorkflow, UpdateRequested,
+    };
 }
 pub use join::{JoinAll, join_all};
 pub use ops::activity::{ActivityCall, ActivityHandle, Bounded, RunActivity, Unbounded, activity, activity_named};
+pub use ops::child::{ChildCall, ChildHandle, ChildResult, RunChild, StartChild, child, child_named};
+pub use ops::external::{ExternalWorkflow, RequestCancel, SendCancel, SendSignal, external};
+pub use ops::local_activity::{LocalActivityCall, local_activity, local_activity_named};
 pub use ops::timer::{Sleep, sleep};
+pub use ops::upsert::{search_attributes, upsert_memo, upsert_search_attributes};
 pub use ops::wait::{AllHandlersFinished, WaitUntil, WaitUntilTimeout, all_handlers_finished, wait_until};
 pub use patch::{deprecate_patch, patched};
 pub use random::{Draw, random, uuid};
-pub use scope::{WaitCancelled, cancellation_reason, cancelled, is_cancelled, shield};
+pub use scope::{
+    CancelScope, Scoped, TimedScope, WaitCancelled, cancellation_reason, cancelled, is_cancelled, scope, shield,
+};
 pub use signals::on_signal_dynamic;
 pub use spawn::{JoinHandle, spawn};
 pub use state::State;
 /// What cancelling an activity means.
 pub use stead_activation::ActivityCancellation;
+/// What cancelling a child workflow means.
+pub use stead_activation::ChildWorkflowCancellation;
 /// Ids of another workflow, the version of a deployment: parts of [`Info`].
 pub use stead_activation::{DeploymentVersion, ExecutionRef, ParentExecution};
 

@@ -21,12 +21,14 @@ use crate::ops::Pending;
 use crate::ops::wait::Waits;
 use crate::patch::Patches;
 use crate::random::Random;
-use crate::scope::Scope;
+use crate::ops::local::{CancelLocal, LocalEnded};
+use crate::ops::remote::Remote;
+use crate::scope::{Inner, Scope};
 use crate::signals::Signals;
 
 pub(crate) struct Runtime {
     options: GuestOptions,
-    info: Rc<Info>,
+    info: RefCell<Rc<Info>>,
     moment: Cell<Moment>,
     deployment_version: RefCell<Option<Rc<DeploymentVersion>>>,
     random: RefCell<Random>,
@@ -37,10 +39,12 @@ pub(crate) struct Runtime {
     signals: RefCell<Signals>,
     spawned: RefCell<Vec<(Scope, LocalBoxFuture<'static, ()>)>>,
     commands: RefCell<Vec<Issued>>,
+    /// What most runs never use.
+    remote: RefCell<Option<Box<Remote>>>,
     cancellation: RefCell<Option<Rc<str>>>,
     task_failure: RefCell<Option<Box<TaskFailure>>>,
     running_handlers: Cell<usize>,
-    scope: Cell<Scope>,
+    scope: RefCell<Scope>,
     read_only: Cell<bool>,
     finished: Cell<bool>,
     progress: Cell<bool>,
@@ -73,7 +77,7 @@ impl Runtime {
         let random = Random::seeded(initialize.randomness_seed);
         Self {
             options,
-            info: Rc::new(Info::new(initialize)),
+            info: RefCell::new(Rc::new(Info::new(initialize))),
             moment: Cell::new(moment),
             deployment_version: RefCell::new(None),
             random: RefCell::new(random),
@@ -87,7 +91,8 @@ impl Runtime {
             cancellation: RefCell::new(None),
             task_failure: RefCell::new(None),
             running_handlers: Cell::new(0),
-            scope: Cell::new(Scope::Workflow),
+            scope: RefCell::new(Scope::Workflow),
+            remote: RefCell::new(None),
             read_only: Cell::new(false),
             finished: Cell::new(false),
             progress: Cell::new(false),
@@ -116,8 +121,13 @@ impl Runtime {
         self.deployment_version.borrow().clone()
     }
 
-    pub(crate) fn info(&self) -> &Rc<Info> {
-        &self.info
+    pub(crate) fn info(&self) -> Rc<Info> {
+        Rc::clone(&self.info.borrow())
+    }
+
+    /// Changes what the run knows of itself. Who holds what it knew before keeps that.
+    pub(crate) fn update_info(&self, update: impl FnOnce(&mut Info)) {
+        update(Rc::make_mut(&mut self.info.borrow_mut()));
     }
 
     pub(crate) fn converter(&self) -> &DataConverter {
@@ -152,8 +162,22 @@ impl Runtime {
         &self.signals
     }
 
-    pub(crate) fn scope(&self) -> &Cell<Scope> {
+    pub(crate) fn scope(&self) -> &RefCell<Scope> {
         &self.scope
+    }
+
+    pub(crate) fn current_scope(&self) -> Scope {
+        self.scope.borrow().clone()
+    }
+
+    /// The books of operations that most runs never use.
+    pub(crate) fn with_remote<R>(&self, f: impl FnOnce(&mut Remote) -> R) -> R {
+        f(self.remote.borrow_mut().get_or_insert_default())
+    }
+
+    /// The same, if there are any.
+    pub(crate) fn if_remote<R>(&self, f: impl FnOnce(&mut Remote) -> R) -> Option<R> {
+        self.remote.borrow_mut().as_mut().map(|remote| f(remote))
     }
 }
 
@@ -222,7 +246,14 @@ impl Runtime {
 }
 
 fn is_cancellation(command: &Command) -> bool {
-    matches!(command, Command::CancelTimer { .. } | Command::CancelActivity { .. })
+    matches!(
+        command,
+        Command::CancelTimer { .. }
+            | Command::CancelActivity { .. }
+            | Command::CancelLocalActivity { .. }
+            | Command::CancelChildWorkflow { .. }
+            | Command::CancelSignalExternal { .. }
+    )
 }
 
 /// Reading only.
@@ -262,17 +293,49 @@ impl Runtime {
             return;
         }
         *self.cancellation.borrow_mut() = Some(Rc::from(reason));
-        let timers = self.timers.borrow_mut().request_cancel_all(Scope::Workflow);
+        self.cancel_pending(Scope::is_the_workflows, reason);
+    }
+
+    /// Cancels what is pending in a scope of the user's.
+    pub(crate) fn cancel_scope(&self, scope: &Rc<Inner>, reason: &str) {
+        if scope.note_cancelled(reason) {
+            self.cancel_pending(|other| other.is_within(scope), reason);
+            self.note_progress();
+        }
+    }
+
+    fn cancel_pending(&self, is_reached: impl Fn(&Scope) -> bool, reason: &str) {
+        let timers = self.timers.borrow_mut().request_cancel_all(&is_reached);
         for seq in timers {
             // The number was just read from the table, so it is one that was issued.
             let _ = self.timers.borrow_mut().resolve(seq, Err(Cancelled));
             self.issue_unasked(Command::CancelTimer { seq });
         }
-        let activities = self.activities.borrow_mut().request_cancel_all(Scope::Workflow);
+        let activities = self.activities.borrow_mut().request_cancel_all(&is_reached);
         for seq in activities {
-            self.issue_unasked(Command::CancelActivity { seq });
+            self.cancel_activity(seq, None);
         }
+        let remote = self.if_remote(|remote| remote.request_cancel_all(&is_reached, reason));
+        remote.into_iter().flatten().for_each(|command| self.issue_unasked(command));
         self.waits.borrow().wake_all();
+    }
+
+    /// Issues what cancels an activity, local or not, whose entry says that it is to be cancelled.
+    pub(crate) fn cancel_activity(&self, seq: Seq, at: Option<CallSite>) {
+        let local = self.if_remote(|remote| remote.local.cancel(seq)).flatten();
+        let command = match local {
+            None => Command::CancelActivity { seq },
+            Some(CancelLocal::Attempt(seq)) => Command::CancelLocalActivity { seq },
+            Some(CancelLocal::Backoff { timer, resolution }) => {
+                // It is in the table, or it would not be in the other books.
+                let _ = self.activities.borrow_mut().resolve(seq, resolution);
+                Command::CancelTimer { seq: timer }
+            }
+        };
+        match at {
+            Some(at) => self.issue(command, at),
+            None => self.issue_by_drop(command),
+        }
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -285,7 +348,11 @@ impl Runtime {
 
     /// Whether what starts now is cancelled already.
     pub(crate) fn is_scope_cancelled(&self) -> bool {
-        self.scope.get() == Scope::Workflow && self.is_cancelled()
+        self.is_cancelled_in(&self.scope.borrow())
+    }
+
+    pub(crate) fn is_cancelled_in(&self, scope: &Scope) -> bool {
+        (self.is_cancelled() && scope.is_the_workflows()) || scope.cancellation().is_some()
     }
 }
 
@@ -304,7 +371,7 @@ impl Runtime {
     }
 
     pub(crate) fn spawn(&self, future: LocalBoxFuture<'static, ()>) {
-        self.spawned.borrow_mut().push((self.scope.get(), future));
+        self.spawned.borrow_mut().push((self.current_scope(), future));
     }
 
     pub(crate) fn take_spawned(&self) -> Vec<(Scope, LocalBoxFuture<'static, ()>)> {
@@ -333,11 +400,35 @@ impl Runtime {
     }
 
     pub(crate) fn fire_timer(&self, seq: Seq) -> Result<(), TaskFailure> {
+        if self.retry_local_activity(seq) {
+            return Ok(());
+        }
         let fired = self.timers.borrow_mut().resolve(seq, Ok(()));
         fired.map_err(|_| error::nondeterminism(format!("timer {seq} fired, but the workflow never started it")))
     }
 
+    /// The wait of a local activity is over. False if that is not what the timer was for.
+    fn retry_local_activity(&self, timer: Seq) -> bool {
+        let next = self.if_remote(|remote| remote.local.waited(timer, || self.activities.borrow_mut().skip()));
+        let Some((request, at)) = next.flatten() else { return false };
+        self.issue(Command::ScheduleLocalActivity(request), at);
+        true
+    }
+
     pub(crate) fn resolve_activity(&self, seq: Seq, resolution: ActivityResolution) -> Result<(), TaskFailure> {
+        let mut remote = self.remote.borrow_mut();
+        let ended = match remote.as_mut() {
+            Some(remote) => remote.local.ended(seq, resolution, || self.timers.borrow_mut().skip()),
+            None => LocalEnded::Resolved(seq, resolution),
+        };
+        drop(remote);
+        let (seq, resolution) = match ended {
+            LocalEnded::Resolved(seq, resolution) => (seq, resolution),
+            LocalEnded::BacksOff { timer, delay, at } => {
+                self.issue(Command::StartTimer { seq: timer, duration: delay, summary: None }, at);
+                return Ok(());
+            }
+        };
         let resolved = self.activities.borrow_mut().resolve(seq, resolution);
         resolved
             .map_err(|_| error::nondeterminism(format!("activity {seq} ended, but the workflow never scheduled it")))

@@ -1,29 +1,92 @@
 //! Cancellation: what reaches which operation.
 
-use std::cell::Cell;
+mod cancel_scope;
+
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+pub use self::cancel_scope::{CancelScope, Scoped, TimedScope, scope};
 use crate::context;
 use crate::ops::wait::Registration;
 use crate::runtime::Runtime;
 
-/// Whether cancellation of the workflow reaches an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Where an operation was started, which decides what cancels it.
+///
+/// ```text
+/// Workflow ◀── Inner ◀── Inner        cancelled with the workflow, or with any of the scopes on the way to it
+/// Shielded ◀── Inner ◀── Inner        cancelled with any of the scopes on the way to the shield
+/// ```
+#[derive(Debug, Clone, Default)]
 pub(crate) enum Scope {
     /// Cancelled with the workflow: `run`, handlers and spawned tasks start here.
     #[default]
     Workflow,
     /// Inside of [`shield`].
     Shielded,
+    /// Inside of a [`CancelScope`].
+    Inner(Rc<Inner>),
 }
 
-/// Runs `future` where cancellation of the workflow does not reach it: cleanup and compensation.
+/// A scope of the user's.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    parent: Scope,
+    /// Why it was cancelled, once it was.
+    cancelled: RefCell<Option<Rc<str>>>,
+}
+
+impl Scope {
+    /// A scope within this one.
+    pub(crate) fn nested(self) -> Rc<Inner> {
+        Rc::new(Inner { parent: self, cancelled: RefCell::new(None) })
+    }
+
+    /// The scopes of the user's that lie between an operation here and its root, the innermost first.
+    fn inner(&self) -> impl Iterator<Item = &Rc<Inner>> {
+        std::iter::successors(self.as_inner(), |inner| inner.parent.as_inner())
+    }
+
+    fn as_inner(&self) -> Option<&Rc<Inner>> {
+        match self {
+            Self::Inner(inner) => Some(inner),
+            Self::Workflow | Self::Shielded => None,
+        }
+    }
+
+    /// Whether cancellation of the workflow reaches an operation here.
+    pub(crate) fn is_the_workflows(&self) -> bool {
+        matches!(self.inner().last().map_or(self, |outermost| &outermost.parent), Self::Workflow)
+    }
+
+    /// Whether cancellation of `scope` reaches an operation here.
+    pub(crate) fn is_within(&self, scope: &Rc<Inner>) -> bool {
+        self.inner().any(|inner| Rc::ptr_eq(inner, scope))
+    }
+
+    /// Why a scope of the user's that this one lies in was cancelled.
+    pub(crate) fn cancellation(&self) -> Option<Rc<str>> {
+        self.inner().find_map(|inner| inner.cancelled.borrow().clone())
+    }
+}
+
+impl Inner {
+    /// Notes that it was cancelled. Returns whether that is news.
+    pub(crate) fn note_cancelled(&self, reason: &str) -> bool {
+        let mut cancelled = self.cancelled.borrow_mut();
+        let is_news = cancelled.is_none();
+        cancelled.get_or_insert_with(|| Rc::from(reason));
+        is_news
+    }
+}
+
+/// Runs `future` where cancellation does not reach it: cleanup and compensation.
 ///
-/// Operations that start inside are not cancelled with the workflow, and those that start after the cancellation work
-/// as if there had been none. Dropping the shield itself still cancels what is pending in it.
+/// Operations that start inside are cancelled neither with the workflow nor with a [scope](scope()) around the shield,
+/// and those that start after the cancellation work as if there had been none. Dropping the shield itself still cancels
+/// what is pending in it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,30 +110,36 @@ pub async fn shield<F: Future>(future: F) -> F::Output {
     .await
 }
 
-/// Waits until cancellation of the workflow is requested. Inside of a [`shield`] too.
+/// Waits until cancellation is requested: of the workflow, inside of a [`shield`] too, or of a [scope](scope()) that
+/// this is called in.
 #[must_use = "futures do nothing unless awaited"]
 pub fn cancelled() -> WaitCancelled {
     WaitCancelled { registration: Registration::default() }
 }
 
-/// Whether cancellation of the workflow was requested.
+/// Whether cancellation was requested, of the workflow or of a [scope](scope()) that this is called in.
 ///
 /// # Panics
 ///
 /// Outside of workflow code.
 #[track_caller]
 pub fn is_cancelled() -> bool {
-    context::current().is_cancelled()
+    cancellation_reason().is_some()
 }
 
-/// Why cancellation of the workflow was requested, as the caller said. `None` as long as it was not.
+/// Why cancellation was requested, as the caller said, of a [scope](scope()) that this is called in or else of the
+/// workflow. `None` as long as it was not.
 ///
 /// # Panics
 ///
 /// Outside of workflow code.
 #[track_caller]
 pub fn cancellation_reason() -> Option<Rc<str>> {
-    context::current().cancellation_reason()
+    reason(&context::current())
+}
+
+fn reason(runtime: &Runtime) -> Option<Rc<str>> {
+    runtime.scope().borrow().cancellation().or_else(|| runtime.cancellation_reason())
 }
 
 /// The future of [`cancelled`].
@@ -85,7 +154,7 @@ impl Future for WaitCancelled {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let runtime = context::current();
-        if runtime.is_cancelled() {
+        if reason(&runtime).is_some() {
             self.registration.end(&runtime);
             return Poll::Ready(());
         }
@@ -106,6 +175,6 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        Cell::set(self.runtime.scope(), self.outer);
+        self.runtime.scope().replace(std::mem::take(&mut self.outer));
     }
 }

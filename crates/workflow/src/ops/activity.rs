@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stead_activation::{ActivityCancellation, ActivityResolution, CallSite, Command, Payload, ScheduleActivity, Seq};
+use stead_activation::{
+    ActivityCancellation, ActivityResolution, CallSite, Command, Payload, ScheduleActivity, ScheduleLocalActivity, Seq,
+};
 use stead_data::{Activity, Arg, ConversionError, Failure, IntoFailure, Priority, RetryPolicy};
 
 use crate::context;
@@ -197,7 +199,7 @@ impl<O> ActivityCall<O, Bounded> {
     }
 
     fn into_operation(self) -> Operation<O> {
-        Operation { state: State::Unscheduled(self.request, self.problem), at: self.at, result: PhantomData }
+        Operation::new(Request::Remote(self.request), self.problem, self.at)
     }
 }
 
@@ -216,10 +218,10 @@ impl<O, T> fmt::Debug for ActivityCall<O, T> {
     }
 }
 
-/// The future of an [`ActivityCall`].
+/// The future of an [`ActivityCall`] or a [`LocalActivityCall`](crate::LocalActivityCall).
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
-pub struct RunActivity<O>(Operation<O>);
+pub struct RunActivity<O>(pub(super) Operation<O>);
 
 impl<O: DeserializeOwned> Future for RunActivity<O> {
     type Output = Result<O, ActivityError>;
@@ -235,8 +237,9 @@ impl<O> Drop for RunActivity<O> {
             return;
         };
         context::try_with(|runtime| {
-            if runtime.activities().borrow_mut().abandon(seq) {
-                runtime.issue_by_drop(Command::CancelActivity { seq });
+            let is_pending = runtime.activities().borrow_mut().abandon(seq);
+            if is_pending {
+                runtime.cancel_activity(seq, None);
             }
         });
     }
@@ -245,7 +248,7 @@ impl<O> Drop for RunActivity<O> {
 /// An activity that was scheduled. Await it for the result.
 #[derive(Debug)]
 #[must_use = "nobody will see how the activity ends"]
-pub struct ActivityHandle<O>(Operation<O>);
+pub struct ActivityHandle<O>(pub(super) Operation<O>);
 
 impl<O> ActivityHandle<O> {
     /// Asks the activity to stop, if it has not ended. How the handle then resolves is up to the
@@ -261,8 +264,9 @@ impl<O> ActivityHandle<O> {
         };
         let runtime = context::current();
         runtime.assert_writable("cancel an activity");
-        if runtime.activities().borrow_mut().request_cancel(seq) {
-            runtime.issue(Command::CancelActivity { seq }, Location::caller());
+        let is_news = runtime.activities().borrow_mut().request_cancel(seq);
+        if is_news {
+            runtime.cancel_activity(seq, Some(Location::caller()));
         }
     }
 }
@@ -284,7 +288,7 @@ impl<O> Drop for ActivityHandle<O> {
 }
 
 /// What the future and the handle share. They differ in what dropping them means.
-struct Operation<O> {
+pub(super) struct Operation<O> {
     state: State,
     at: CallSite,
     result: PhantomData<fn() -> O>,
@@ -296,17 +300,36 @@ struct Operation<O> {
 ///      └──▶ TaskFailed                what it does matters no more
 /// ```
 enum State {
-    Unscheduled(Box<ScheduleActivity>, Option<Box<ConversionError>>),
+    Unscheduled(Request, Option<Box<ConversionError>>),
     Pending(Seq),
     Cancelled,
     TaskFailed,
     Done,
 }
 
+/// What is asked for. Both kinds share their numbers and their table.
+pub(super) enum Request {
+    Remote(Box<ScheduleActivity>),
+    Local(Box<ScheduleLocalActivity>),
+}
+
+impl Request {
+    fn activity_type(&self) -> &str {
+        match self {
+            Self::Remote(request) => &request.activity_type,
+            Self::Local(request) => &request.activity_type,
+        }
+    }
+}
+
 impl<O> Operation<O> {
+    pub(super) fn new(request: Request, problem: Option<Box<ConversionError>>, at: CallSite) -> Self {
+        Self { state: State::Unscheduled(request, problem), at, result: PhantomData }
+    }
+
     /// Schedules the activity unless that has been tried before.
     #[track_caller]
-    fn start(&mut self, runtime: &Rc<Runtime>) {
+    pub(super) fn start(&mut self, runtime: &Rc<Runtime>) {
         let State::Unscheduled(..) = self.state else {
             return;
         };
@@ -377,7 +400,7 @@ impl<O> fmt::Debug for Operation<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
             State::Unscheduled(request, _) => {
-                write!(f, "{} (not scheduled)", request.activity_type)
+                write!(f, "{} (not scheduled)", request.activity_type())
             }
             State::Pending(seq) => write!(f, "activity {seq} at {}", self.at),
             State::Cancelled | State::TaskFailed | State::Done => {
@@ -387,8 +410,16 @@ impl<O> fmt::Debug for Operation<O> {
     }
 }
 
-fn schedule(runtime: &Runtime, mut request: Box<ScheduleActivity>, at: CallSite) -> Seq {
-    let seq = runtime.activities().borrow_mut().open(runtime.scope().get());
+fn schedule(runtime: &Runtime, request: Request, at: CallSite) -> Seq {
+    let seq = runtime.activities().borrow_mut().open(runtime.current_scope());
+    match request {
+        Request::Remote(request) => schedule_remote(runtime, seq, request, at),
+        Request::Local(request) => schedule_local(runtime, seq, request, at),
+    }
+    seq
+}
+
+fn schedule_remote(runtime: &Runtime, seq: Seq, mut request: Box<ScheduleActivity>, at: CallSite) {
     request.seq = seq;
     if request.activity_id.is_empty() {
         request.activity_id = seq.to_string();
@@ -397,9 +428,21 @@ fn schedule(runtime: &Runtime, mut request: Box<ScheduleActivity>, at: CallSite)
         interceptor.schedule_activity(&mut request);
     }
     runtime.issue(Command::ScheduleActivity(request), at);
-    seq
 }
 
-fn encoding_failure(request: &ScheduleActivity, problem: &ConversionError) -> Failure {
-    error::conversion(&format!("Failed encoding a call of the activity {}", request.activity_type), problem)
+fn schedule_local(runtime: &Runtime, seq: Seq, mut request: Box<ScheduleLocalActivity>, at: CallSite) {
+    request.seq = seq;
+    if request.activity_id.is_empty() {
+        request.activity_id = seq.to_string();
+    }
+    for interceptor in runtime.interceptors() {
+        interceptor.schedule_local_activity(&mut request);
+    }
+    // Kept, because the next attempt may be the code's to schedule.
+    runtime.with_remote(|remote| remote.local.add(request.clone(), at));
+    runtime.issue(Command::ScheduleLocalActivity(request), at);
+}
+
+fn encoding_failure(request: &Request, problem: &ConversionError) -> Failure {
+    error::conversion(&format!("Failed encoding a call of the activity {}", request.activity_type()), problem)
 }

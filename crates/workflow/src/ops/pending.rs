@@ -45,6 +45,12 @@ impl<T> Pending<T> {
         Self { issued: 0, entries: VecDeque::new() }
     }
 
+    /// Gives out the next number to something that keeps its own books.
+    pub(crate) const fn skip(&mut self) -> Seq {
+        self.issued += 1;
+        self.issued
+    }
+
     /// Gives out the next number.
     pub(crate) fn open(&mut self, scope: Scope) -> Seq {
         self.issued += 1;
@@ -116,11 +122,12 @@ impl<T> Pending<T> {
         self.index(seq).is_some_and(|index| self.entries[index].request_cancel())
     }
 
-    /// Notes that cancellation was asked for, for all that is pending in `scope`, and returns their numbers.
-    pub(crate) fn request_cancel_all(&mut self, scope: Scope) -> Vec<Seq> {
+    /// Notes that cancellation was asked for, for all that is pending in scopes that are `reached`, and returns their
+    /// numbers.
+    pub(crate) fn request_cancel_all(&mut self, reached: impl Fn(&Scope) -> bool) -> Vec<Seq> {
         self.entries
             .iter_mut()
-            .filter(|entry| entry.scope == scope)
+            .filter(|entry| reached(&entry.scope))
             .filter_map(|entry| entry.request_cancel().then_some(entry.seq))
             .collect()
     }
@@ -186,7 +193,7 @@ mod tests {
         let [done, waiting, shielded] =
             [Scope::Workflow, Scope::Workflow, Scope::Shielded].map(|scope| table.open(scope));
         table.resolve(done, "done").unwrap();
-        assert_eq!(table.request_cancel_all(Scope::Workflow), [waiting]);
+        assert_eq!(table.request_cancel_all(|scope| matches!(scope, Scope::Workflow)), [waiting]);
         assert!(!table.request_cancel(waiting));
         assert!(!table.abandon(waiting));
         assert!(table.request_cancel(shielded));

@@ -326,6 +326,23 @@ fn line(command: &Command) -> String {
             format!("schedule {} {}", request.activity_type, request.seq)
         }
         Command::CancelActivity { seq } => format!("cancel activity {seq}"),
+        Command::ScheduleLocalActivity(request) => {
+            format!("run {} {} attempt {}", request.activity_type, request.seq, request.attempt)
+        }
+        Command::CancelLocalActivity { seq } => format!("cancel local activity {seq}"),
+        Command::StartChildWorkflow(child) => format!("start child {} {}", child.workflow_type, child.seq),
+        Command::CancelChildWorkflow { seq, reason } => format!("cancel child {seq}: {reason}"),
+        Command::SignalExternal(signal) => format!("signal {} {}", signal.signal_name, signal.seq),
+        Command::CancelSignalExternal { seq } => format!("take back signal {seq}"),
+        Command::CancelExternal(cancel) => format!("cancel {} {}", cancel.target.workflow_id, cancel.seq),
+        Command::UpsertSearchAttributes(attributes) => {
+            format!("upsert attributes {}", attributes.keys().cloned().collect::<Vec<_>>().join(" "))
+        }
+        Command::UpsertMemo(fields) => {
+            format!("upsert memo {}", fields.keys().cloned().collect::<Vec<_>>().join(" "))
+        }
+        Command::ScheduleNexusOperation(operation) => format!("schedule {}", operation.operation),
+        Command::CancelNexusOperation { seq } => format!("cancel operation {seq}"),
         Command::SetPatch { id, deprecated } => format!("patch {id} {deprecated}"),
         Command::RespondUpdate { protocol_instance_id, response } => match response {
             UpdateResponse::Accepted => format!("accept {protocol_instance_id}"),

@@ -1,0 +1,45 @@
+//! Search attributes and memo fields that a workflow sets.
+
+use stead::data::{Keyword, SearchAttribute};
+use stead::prelude::*;
+use stead::testing::Replayer;
+use stead_tests::{Env, event_types};
+
+/// Every server has this one.
+const BINARY: SearchAttribute<stead::data::KeywordList> = SearchAttribute::new("BuildIds");
+const CHANGE: SearchAttribute<Keyword> = SearchAttribute::new("TemporalChangeVersion");
+
+#[derive(Default)]
+struct Labelled;
+
+#[workflow]
+impl Labelled {
+    #[run]
+    async fn run(&self, again: bool) -> workflow::Result<(Option<String>, Option<String>, bool)> {
+        if again {
+            workflow::upsert_memo("step", &Some("packing"));
+            workflow::upsert_memo("note", &None::<String>);
+            workflow::upsert_search_attributes([BINARY.set(["a".to_owned()]), CHANGE.set("mine")]);
+            workflow::sleep(millis(1)).await?;
+            return workflow::continue_as_new(Self::run, false).exit();
+        }
+        let has_attribute = workflow::search_attributes().get(BINARY).is_ok_and(|value| value.is_some());
+        Ok((workflow::memo("step")?, workflow::memo("note")?, has_attribute))
+    }
+}
+
+#[tokio::test]
+async fn what_a_workflow_sets_is_read_back_and_inherited() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Labelled>().build().unwrap();
+    let work = async {
+        let start = env.client.start_workflow(Labelled::run, true).id(env.id("labelled")).task_queue(&env.task_queue);
+        let run = start.memo("note", "first").await.unwrap();
+        let history = env.replays(Replayer::new().workflow::<Labelled>(), &run, "upserts").await;
+        let (step, note, has_attribute) = run.result().await.unwrap();
+        assert_eq!((step.as_deref(), note), (Some("packing"), None));
+        assert!(has_attribute);
+        let _ = event_types(&history);
+    };
+    worker.run_while(work).await.unwrap();
+}
