@@ -122,7 +122,6 @@ async fn children_are_cancelled_in_each_way() {
     worker.run_while(work).await.unwrap();
 }
 
-
 #[derive(Default)]
 struct Waits;
 
@@ -153,7 +152,9 @@ async fn cancelling_the_parent_cancels_the_child_it_waits_for() {
         assert!(child.result().await.unwrap_err().is_cancelled());
         env.replays(Replayer::new().workflow::<Waits>(), &parent, "child-cancelled-with-parent").await;
         let started = child.history().await.unwrap().to_json().unwrap();
-        assert!(started.contains("\"workflowRunTimeout\": \"60s\"") || started.contains("\"workflowRunTimeout\":\"60s\""));
+        assert!(
+            started.contains("\"workflowRunTimeout\": \"60s\"") || started.contains("\"workflowRunTimeout\":\"60s\"")
+        );
         assert!(started.contains("note"), "the memo reaches the child");
     };
     worker.run_while(work).await.unwrap();

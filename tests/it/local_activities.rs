@@ -134,8 +134,7 @@ struct Cancels;
 impl Cancels {
     #[run]
     async fn run(&self, wait: bool) -> workflow::Result<bool> {
-        let kind =
-            if wait { ActivityCancellation::WaitCancellationCompleted } else { ActivityCancellation::TryCancel };
+        let kind = if wait { ActivityCancellation::WaitCancellationCompleted } else { ActivityCancellation::TryCancel };
         let handle = workflow::local_activity(Prices::waits, ()).start_to_close(secs(30)).cancellation(kind).start();
         workflow::sleep(millis(1)).await?;
         handle.cancel();

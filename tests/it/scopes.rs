@@ -39,9 +39,8 @@ impl Journey {
         let scope = CancelScope::new();
         let nested = scope.run(async {
             let inner = workflow::scope(workflow::sleep(hours(1))).await;
-            let undone = workflow::shield(async {
-                workflow::activity(Trips::undo, "hotel").start_to_close(secs(5)).await
-            });
+            let undone =
+                workflow::shield(async { workflow::activity(Trips::undo, "hotel").start_to_close(secs(5)).await });
             (inner.is_err(), undone.await, workflow::cancellation_reason())
         });
         scope.cancel("no rooms");
@@ -50,9 +49,8 @@ impl Journey {
         log.push(format!("workflow cancelled: {}", workflow::is_cancelled()));
 
         let Err(cancelled) = workflow::scope(workflow::sleep(hours(1))).await else { return Ok(log) };
-        let undone = workflow::shield(async {
-            workflow::activity(Trips::undo, "flight").start_to_close(secs(5)).await
-        });
+        let undone =
+            workflow::shield(async { workflow::activity(Trips::undo, "flight").start_to_close(secs(5)).await });
         log.push(format!("{cancelled}: {}", undone.await?));
         Ok(log)
     }

@@ -36,6 +36,7 @@ mod scope;
 mod signals;
 mod spawn;
 mod state;
+mod sync;
 mod waker;
 
 pub use continue_as_new::{NextRun, continue_as_new};
@@ -53,7 +54,7 @@ pub mod intercepted {
         StartChildWorkflow, UpdateRequested,
     };
 }
-pub use join::{JoinAll, join_all};
+pub use join::{AsCompleted, JoinAll, JoinSet, as_completed, join_all};
 pub use ops::activity::{ActivityCall, ActivityHandle, Bounded, RunActivity, Unbounded, activity, activity_named};
 pub use ops::child::{ChildCall, ChildHandle, ChildResult, RunChild, StartChild, child, child_named};
 pub use ops::external::{ExternalWorkflow, RequestCancel, SendCancel, SendSignal, external};
@@ -75,6 +76,7 @@ pub use stead_activation::ActivityCancellation;
 pub use stead_activation::ChildWorkflowCancellation;
 /// Ids of another workflow, the version of a deployment: parts of [`Info`].
 pub use stead_activation::{DeploymentVersion, ExecutionRef, ParentExecution};
+pub use sync::{Closed, Mutex, MutexGuard, Notify, Permit, Receiver, Semaphore, Sender, channel};
 
 /// What the expansions of macros name. Not part of the public interface.
 #[doc(hidden)]

@@ -18,11 +18,11 @@ use crate::guest::GuestOptions;
 use crate::info::Info;
 use crate::interceptor::WorkflowInterceptor;
 use crate::ops::Pending;
+use crate::ops::local::{CancelLocal, LocalEnded};
+use crate::ops::remote::Remote;
 use crate::ops::wait::Waits;
 use crate::patch::Patches;
 use crate::random::Random;
-use crate::ops::local::{CancelLocal, LocalEnded};
-use crate::ops::remote::Remote;
 use crate::scope::{Inner, Scope};
 use crate::signals::Signals;
 

@@ -215,13 +215,13 @@ fn is_same_activity(
 
 /// Whether this version has a machine for what the event records.
 fn is_supported(event: &HistoryEvent) -> bool {
-    match &event.attributes {
+    !matches!(
+        &event.attributes,
         Some(
             Attributes::MarkerRecordedEventAttributes(_)
-            | Attributes::WorkflowExecutionUpdateRejectedEventAttributes(_),
-        ) => false,
-        _ => true,
-    }
+                | Attributes::WorkflowExecutionUpdateRejectedEventAttributes(_)
+        )
+    )
 }
 
 /// What an event records, for people.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use stead_activation::{Command, ContinueAsNew, Payload, PayloadMap};
+use stead_activation::{Command, Payload, PayloadMap};
 use stead_core::MismatchKind;
 use stead_proto::command::v1::command::Attributes;
 
@@ -82,7 +82,7 @@ fn s52_the_next_run_inherits_what_was_set_and_not_what_was_removed() {
     let mut scenario = Scenario::new([vec![
         attributes(&[("Status", payload("paid")), ("Gone", nothing())]),
         memo(&[("new", payload("3")), ("gone", nothing())]),
-        Command::ContinueAsNew(Box::new(ContinueAsNew::default())),
+        Command::ContinueAsNew(Box::default()),
     ]]);
     let completion = scenario.completes(history.poll());
     let Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(next)) = &completion.commands[2].attributes

@@ -196,11 +196,7 @@ impl<W: ?Sized, O> ChildCall<W, O> {
         StartChild { state: State::Unsent(self.request, self.problem), at: self.at, id, types: PhantomData }
     }
 
-    fn encoded<P>(
-        mut self,
-        value: Result<P, ConversionError>,
-        keep: impl FnOnce(&mut StartChildWorkflow, P),
-    ) -> Self {
+    fn encoded<P>(mut self, value: Result<P, ConversionError>, keep: impl FnOnce(&mut StartChildWorkflow, P)) -> Self {
         match value {
             Ok(value) => keep(&mut self.request, value),
             Err(problem) => self.problem = self.problem.or(Some(Box::new(problem))),

@@ -85,7 +85,8 @@ pub fn upsert_memo<T: Serialize + ?Sized>(key: impl Into<String>, value: &T) {
     let payload = match runtime.converter().to_payload(value) {
         Ok(payload) => payload,
         Err(problem) => {
-            return runtime.fail_task(error::conversion(&format!("Failed encoding the memo's value `{key}`"), &problem));
+            return runtime
+                .fail_task(error::conversion(&format!("Failed encoding the memo's value `{key}`"), &problem));
         }
     };
     let is_nothing = payload.metadata.get("encoding").is_some_and(|encoding| &**encoding == b"binary/null");

@@ -202,3 +202,21 @@ impl Waits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// B2: in the official SDK each poll of such a wait adds a waker that stays until the workflow is cancelled.
+    #[test]
+    fn b2_waiting_again_and_again_keeps_one_waker() {
+        let (mut waits, mut first, mut second) = (Waits::new(), None, None);
+        for _ in 0..100_000 {
+            waits.set(&mut first, Waker::noop());
+            waits.set(&mut second, Waker::noop());
+            waits.clear(second.take().expect("it has a place"));
+        }
+        assert_eq!(waits.wakers.len(), 2);
+        assert_eq!(waits.wakers.iter().flatten().count(), 1);
+    }
+}

@@ -52,7 +52,7 @@ enum State {
 /// How a child workflow ended, as its event says.
 pub(super) enum End {
     Completed(Option<Payloads>),
-    Failed(Option<Failure>, i32),
+    Failed(Option<Box<Failure>>, i32),
     TimedOut(i32),
     Cancelled(Option<Payloads>),
     Terminated,
@@ -186,7 +186,9 @@ impl Child {
         };
         match end {
             End::Completed(result) => ChildWorkflowResolution::Completed(first(result)),
-            End::Failed(cause, retry_state) => failed("Child Workflow execution failed", cause, retry_state),
+            End::Failed(cause, retry_state) => {
+                failed("Child Workflow execution failed", cause.map(|cause| *cause), retry_state)
+            }
             End::TimedOut(retry_state) => failed("Child Workflow execution timed out", Some(timed_out()), retry_state),
             End::Terminated => {
                 let retry_state = RetryState::NonRetryableFailure.into();

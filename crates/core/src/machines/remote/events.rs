@@ -31,7 +31,7 @@ impl Machines {
                 step(&mut remote.children, jobs, it.initiated_event_id, |child, seq| child.ended(seq, end))
             }
             Attributes::ChildWorkflowExecutionFailedEventAttributes(it) => {
-                let end = child::End::Failed(it.failure.take(), it.retry_state);
+                let end = child::End::Failed(it.failure.take().map(Box::new), it.retry_state);
                 step(&mut remote.children, jobs, it.initiated_event_id, |child, seq| child.ended(seq, end))
             }
             Attributes::ChildWorkflowExecutionTimedOutEventAttributes(it) => {
