@@ -1,6 +1,7 @@
 //! The integration suite. One module a feature; every test runs on a real server and replays what it recorded.
 
 mod activities;
+mod async_activities;
 mod cancellation;
 mod children;
 mod client;
@@ -19,5 +20,7 @@ mod patches;
 mod recorded;
 mod scopes;
 mod timers;
+mod update_with_start;
 mod upserts;
+mod visibility;
 mod worker;

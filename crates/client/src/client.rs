@@ -9,10 +9,11 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::{
+    activity::AsyncActivity,
     connect::{Connect, InProcess, Remote},
     connection::{BoxError, Connection, WorkflowService, boxed},
     interceptor::{ClientInterceptor, Next, Operation},
-    workflow::{Finished, StartWorkflow, Started, WorkflowHandle},
+    workflow::{CountWorkflows, Finished, ListWorkflows, StartWorkflow, Started, WorkflowHandle},
 };
 
 /// A client of one namespace. Cheap to clone; clones share the connection.
@@ -172,6 +173,42 @@ impl Client {
     ) -> StartWorkflow<W, Finished> {
         let arguments = input.encode(self.data_converter(), workflow.arity());
         StartWorkflow::new(self.clone(), workflow.name().to_owned(), arguments)
+    }
+
+    /// The workflows that a query finds, such as `WorkflowType = 'Order' AND ExecutionStatus = 'Running'`; all of the
+    /// namespace if it is empty.
+    ///
+    /// ```no_run
+    /// # async fn run(client: stead_client::Client) -> Result<(), stead_client::ListError> {
+    /// let mut open = client.list_workflows("ExecutionStatus = 'Running'");
+    /// while let Some(workflow) = open.next().await {
+    ///     println!("{}", workflow?.id());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn list_workflows(&self, query: impl Into<String>) -> ListWorkflows {
+        ListWorkflows::new(self.clone(), query.into())
+    }
+
+    /// How many workflows a query finds, in groups if it ends with `GROUP BY ExecutionStatus`, for example.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`ListError`](crate::ListError).
+    pub fn count_workflows(&self, query: impl Into<String>) -> CountWorkflows {
+        CountWorkflows::new(self.clone(), query.into())
+    }
+
+    /// An activity that is completed from elsewhere, by the token that its code took from
+    /// `activity::info().task_token` before it returned `Err(activity::Error::complete_async())`.
+    pub fn activity_by_token(&self, token: impl Into<bytes::Bytes>) -> AsyncActivity {
+        AsyncActivity::by_token(self.clone(), token.into())
+    }
+
+    /// An activity that is completed from elsewhere, by the workflow that scheduled it and its id there.
+    pub fn activity_by_id(&self, workflow_id: impl Into<String>, activity_id: impl Into<String>) -> AsyncActivity {
+        AsyncActivity::by_id(self.clone(), workflow_id.into(), activity_id.into())
     }
 
     /// A handle to the workflow with this id, whether it exists or not: no call is made.

@@ -9,8 +9,8 @@ use crate::{
     workflow::{
         CancelError, CancelWorkflowCall, DescribeError, DescribeWorkflowCall, QueryError, QueryOutput,
         QueryWorkflowCall, SignalError, SignalWorkflowCall, StartError, StartUpdateCall, StartUpdateOutput,
-        StartWorkflowCall, StartWorkflowOutput, TerminateError, TerminateWorkflowCall, UpdateError,
-        WorkflowDescription,
+        StartWithUpdateCall, StartWithUpdateError, StartWithUpdateOutput, StartWorkflowCall, StartWorkflowOutput,
+        TerminateError, TerminateWorkflowCall, UpdateError, WorkflowDescription,
     },
 };
 
@@ -72,6 +72,15 @@ pub trait ClientInterceptor: Send + Sync + 'static {
         call: StartUpdateCall,
         next: Next<'a, StartUpdateCall>,
     ) -> BoxFuture<'a, Result<StartUpdateOutput, UpdateError>> {
+        next.run(call)
+    }
+
+    /// A workflow is started together with an update.
+    fn start_with_update<'a>(
+        &'a self,
+        call: StartWithUpdateCall,
+        next: Next<'a, StartWithUpdateCall>,
+    ) -> BoxFuture<'a, Result<StartWithUpdateOutput, StartWithUpdateError>> {
         next.run(call)
     }
 

@@ -20,6 +20,7 @@
 //! otherwise), retries of what is worth a retry ([`RetryOptions`]), and a limit on the size of the answer. Requests
 //! are not compressed: for small messages, which nearly all are, it costs more than it saves.
 
+mod activity;
 mod client;
 mod connect;
 mod connection;
@@ -33,6 +34,7 @@ pub use interceptor::{ClientInterceptor, Next};
 pub use tonic::Code;
 pub use workflow::*;
 pub use {
+    activity::{ActivityHeartbeat, AsyncActivity, AsyncActivityError},
     client::Client,
     connect::{Connect, ConnectError, EnvironmentError, InProcess, KeepAlive, Remote},
     connection::{

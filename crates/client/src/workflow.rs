@@ -5,6 +5,7 @@ mod describe;
 mod execution;
 mod handle;
 mod history;
+mod list;
 mod query;
 mod result;
 mod signal;
@@ -18,12 +19,14 @@ pub use {
     execution::Execution,
     handle::WorkflowHandle,
     history::{FetchHistory, HistoryError, HistoryEvents},
+    list::{CountWorkflows, ListError, ListWorkflows, ListedWorkflow, WorkflowCount, WorkflowGroup},
     query::{QueryError, QueryOutput, QueryRejectCondition, QueryWorkflow, QueryWorkflowCall},
     result::{ResultError, WorkflowResult},
     signal::{SignalError, SignalWorkflow, SignalWorkflowCall},
     start::{
-        ExecuteError, Finished, Given, MissingId, MissingTaskQueue, StartError, StartSignal, StartWorkflow,
-        StartWorkflowCall, StartWorkflowOutput, Started,
+        ExecuteError, Finished, Given, MissingId, MissingTaskQueue, StartError, StartSignal, StartWithUpdate,
+        StartWithUpdateCall, StartWithUpdateError, StartWithUpdateOutput, StartWorkflow, StartWorkflowCall,
+        StartWorkflowOutput, Started, UpdatedWorkflow,
     },
     terminate::{TerminateError, TerminateWorkflow, TerminateWorkflowCall},
     update::{

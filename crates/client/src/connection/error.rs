@@ -119,6 +119,13 @@ impl RpcError {
         detail(self.status.details())
     }
 
+    /// The same call's error with another status: what was said of one operation among several.
+    pub(crate) fn with_status(&self, code: i32, message: String, details: Vec<prost_types::Any>) -> Self {
+        let rich = RichStatus { code, message: message.clone(), details };
+        let status = Status::with_details(Code::from_i32(code), message, rich.encode_to_vec().into());
+        Self { status, ..self.clone() }
+    }
+
     pub(super) fn fault(&self) -> Fault {
         match self.kind {
             Kind::RequestTooLarge | Kind::ResponseTooLarge(_) | Kind::Unreadable => Fault::Hopeless,

@@ -59,10 +59,14 @@ methods! {
     poll_workflow_execution_update PollWorkflowExecutionUpdate(PollWorkflowExecutionUpdateRequest, namespace) -> PollWorkflowExecutionUpdateResponse;
     poll_workflow_task_queue PollWorkflowTaskQueue(PollWorkflowTaskQueueRequest, namespace) -> PollWorkflowTaskQueueResponse;
     query_workflow QueryWorkflow(QueryWorkflowRequest, namespace) -> QueryWorkflowResponse;
+    record_activity_task_heartbeat_by_id RecordActivityTaskHeartbeatById(RecordActivityTaskHeartbeatByIdRequest, namespace) -> RecordActivityTaskHeartbeatByIdResponse;
     record_activity_task_heartbeat RecordActivityTaskHeartbeat(RecordActivityTaskHeartbeatRequest, namespace) -> RecordActivityTaskHeartbeatResponse;
     register_namespace RegisterNamespace(RegisterNamespaceRequest, namespace) -> RegisterNamespaceResponse;
     request_cancel_workflow_execution RequestCancelWorkflowExecution(RequestCancelWorkflowExecutionRequest, namespace) -> RequestCancelWorkflowExecutionResponse;
     reset_sticky_task_queue ResetStickyTaskQueue(ResetStickyTaskQueueRequest, namespace) -> ResetStickyTaskQueueResponse;
+    respond_activity_task_canceled_by_id RespondActivityTaskCanceledById(RespondActivityTaskCanceledByIdRequest, namespace) -> RespondActivityTaskCanceledByIdResponse;
+    respond_activity_task_completed_by_id RespondActivityTaskCompletedById(RespondActivityTaskCompletedByIdRequest, namespace) -> RespondActivityTaskCompletedByIdResponse;
+    respond_activity_task_failed_by_id RespondActivityTaskFailedById(RespondActivityTaskFailedByIdRequest, namespace) -> RespondActivityTaskFailedByIdResponse;
     respond_activity_task_canceled RespondActivityTaskCanceled(RespondActivityTaskCanceledRequest, namespace) -> RespondActivityTaskCanceledResponse;
     respond_activity_task_completed RespondActivityTaskCompleted(RespondActivityTaskCompletedRequest, namespace) -> RespondActivityTaskCompletedResponse;
     respond_activity_task_failed RespondActivityTaskFailed(RespondActivityTaskFailedRequest, namespace) -> RespondActivityTaskFailedResponse;

@@ -1,11 +1,8 @@
 //! What the server knows of a workflow.
 
-use std::{fmt, future::IntoFuture, time::SystemTime};
+use std::{fmt, future::IntoFuture};
 
-use serde::de::DeserializeOwned;
-use stead_data::{
-    BoxFuture, CodecError, ConversionError, DataConverter, PayloadMap, SearchAttributes, time::time_from_proto,
-};
+use stead_data::{BoxFuture, CodecError, ConversionError, DataConverter, PayloadMap};
 use stead_proto::{
     common::v1::WorkflowExecution,
     enums::v1::WorkflowExecutionStatus as WireStatus,
@@ -141,6 +138,96 @@ impl Operation for DescribeWorkflowCall {
     }
 }
 
+/// What is known of a workflow whether it was described or listed, for a struct with `info`, `memo` and `converter`.
+macro_rules! workflow_info {
+    () => {
+        /// The workflow's id.
+        pub fn id(&self) -> &str {
+            self.info.execution.as_ref().map_or("", |execution| &execution.workflow_id)
+        }
+
+        /// The run.
+        pub fn run_id(&self) -> &str {
+            self.info.execution.as_ref().map_or("", |execution| &execution.run_id)
+        }
+
+        /// The first run of the chain of retries, cron runs and continuations; empty if the server does not say.
+        pub fn first_run_id(&self) -> &str {
+            &self.info.first_run_id
+        }
+
+        /// The workflow type.
+        pub fn workflow_type(&self) -> &str {
+            self.info.r#type.as_ref().map_or("", |workflow_type| &workflow_type.name)
+        }
+
+        /// The task queue that the workflow's workers poll.
+        pub fn task_queue(&self) -> &str {
+            &self.info.task_queue
+        }
+
+        /// Where it is in its life.
+        pub fn status(&self) -> crate::WorkflowStatus {
+            crate::WorkflowStatus::from_wire(self.info.status)
+        }
+
+        /// When the run was started.
+        pub fn start_time(&self) -> Option<std::time::SystemTime> {
+            self.info.start_time.as_ref().map(stead_data::time::time_from_proto)
+        }
+
+        /// When the run's first task was due: later than its start if it is delayed, by a cron schedule for example.
+        pub fn execution_time(&self) -> Option<std::time::SystemTime> {
+            self.info.execution_time.as_ref().map(stead_data::time::time_from_proto)
+        }
+
+        /// When the run closed, if it has.
+        pub fn close_time(&self) -> Option<std::time::SystemTime> {
+            self.info.close_time.as_ref().map(stead_data::time::time_from_proto)
+        }
+
+        /// The number of events in the history.
+        pub fn history_length(&self) -> i64 {
+            self.info.history_length
+        }
+
+        /// Id and run id of the workflow that this one is a child of.
+        pub fn parent(&self) -> Option<(&str, &str)> {
+            self.info.parent_execution.as_ref().map($crate::workflow::describe::ids)
+        }
+
+        /// Id and run id of the workflow at the top of the tree of parents and children.
+        pub fn root(&self) -> Option<(&str, &str)> {
+            self.info.root_execution.as_ref().map($crate::workflow::describe::ids)
+        }
+
+        /// The memo's value for a key; `None` if there is none.
+        ///
+        /// # Errors
+        ///
+        /// The value is not a `T`.
+        pub fn memo<T: serde::de::DeserializeOwned>(
+            &self,
+            key: &str,
+        ) -> Result<Option<T>, stead_data::ConversionError> {
+            self.memo.get(key).map(|payload| self.converter.from_payload(payload)).transpose()
+        }
+
+        /// The keys of the memo.
+        pub fn memo_keys(&self) -> impl Iterator<Item = &str> {
+            self.memo.keys().map(String::as_str)
+        }
+
+        /// What the server finds the workflow by.
+        pub fn search_attributes(&self) -> stead_data::SearchAttributes {
+            let attributes = self.info.search_attributes.clone().unwrap_or_default();
+            stead_data::SearchAttributes::from_payloads(attributes.indexed_fields)
+        }
+    };
+}
+
+pub(super) use workflow_info;
+
 impl WorkflowDescription {
     async fn new(converter: DataConverter, raw: DescribeWorkflowExecutionResponse) -> Result<Self, CodecError> {
         let info = raw.workflow_execution_info.clone().unwrap_or_default();
@@ -151,85 +238,7 @@ impl WorkflowDescription {
         Ok(Self { raw, info, user_metadata, memo, converter })
     }
 
-    /// The workflow's id.
-    pub fn id(&self) -> &str {
-        self.info.execution.as_ref().map_or("", |execution| &execution.workflow_id)
-    }
-
-    /// The run.
-    pub fn run_id(&self) -> &str {
-        self.info.execution.as_ref().map_or("", |execution| &execution.run_id)
-    }
-
-    /// The first run of the chain of retries, cron runs and continuations; empty if the server does not say.
-    pub fn first_run_id(&self) -> &str {
-        &self.info.first_run_id
-    }
-
-    /// The workflow type.
-    pub fn workflow_type(&self) -> &str {
-        self.info.r#type.as_ref().map_or("", |workflow_type| &workflow_type.name)
-    }
-
-    /// The task queue that the workflow's workers poll.
-    pub fn task_queue(&self) -> &str {
-        &self.info.task_queue
-    }
-
-    /// Where it is in its life.
-    pub fn status(&self) -> WorkflowStatus {
-        WorkflowStatus::from_wire(self.info.status)
-    }
-
-    /// When the run was started.
-    pub fn start_time(&self) -> Option<SystemTime> {
-        self.info.start_time.as_ref().map(time_from_proto)
-    }
-
-    /// When the run's first task was due: later than its start if it is delayed, by a cron schedule for example.
-    pub fn execution_time(&self) -> Option<SystemTime> {
-        self.info.execution_time.as_ref().map(time_from_proto)
-    }
-
-    /// When the run closed, if it has.
-    pub fn close_time(&self) -> Option<SystemTime> {
-        self.info.close_time.as_ref().map(time_from_proto)
-    }
-
-    /// The number of events in the history.
-    pub fn history_length(&self) -> i64 {
-        self.info.history_length
-    }
-
-    /// Id and run id of the workflow that this one is a child of.
-    pub fn parent(&self) -> Option<(&str, &str)> {
-        self.info.parent_execution.as_ref().map(ids)
-    }
-
-    /// Id and run id of the workflow at the top of the tree of parents and children.
-    pub fn root(&self) -> Option<(&str, &str)> {
-        self.info.root_execution.as_ref().map(ids)
-    }
-
-    /// The memo's value for a key; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// The value is not a `T`.
-    pub fn memo<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ConversionError> {
-        self.memo.get(key).map(|payload| self.converter.from_payload(payload)).transpose()
-    }
-
-    /// The keys of the memo.
-    pub fn memo_keys(&self) -> impl Iterator<Item = &str> {
-        self.memo.keys().map(String::as_str)
-    }
-
-    /// What the server finds the workflow by.
-    pub fn search_attributes(&self) -> SearchAttributes {
-        let attributes = self.info.search_attributes.clone().unwrap_or_default();
-        SearchAttributes::from_payloads(attributes.indexed_fields)
-    }
+    workflow_info!();
 
     /// The one-line summary that was given when the workflow was started.
     ///
@@ -259,7 +268,7 @@ fn user_metadata(config: &WorkflowExecutionConfig) -> Option<UserMetadata> {
     config.user_metadata.clone()
 }
 
-fn ids(execution: &WorkflowExecution) -> (&str, &str) {
+pub(super) fn ids(execution: &WorkflowExecution) -> (&str, &str) {
     (&execution.workflow_id, &execution.run_id)
 }
 

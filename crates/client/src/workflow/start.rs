@@ -17,6 +17,11 @@ use crate::{
 };
 
 mod send;
+mod with_update;
+
+pub use with_update::{
+    StartWithUpdate, StartWithUpdateCall, StartWithUpdateError, StartWithUpdateOutput, UpdatedWorkflow,
+};
 
 /// A workflow to be started; `id` and `task_queue` are required.
 ///

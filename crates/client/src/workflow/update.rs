@@ -11,7 +11,9 @@ use stead_data::{BoxFuture, CodecError, ConversionError, Failure, Headers, Paylo
 use stead_proto::{
     enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage,
     update::v1::{Input, Meta, Outcome, Request, UpdateRef, WaitPolicy, outcome},
-    workflowservice::v1::{PollWorkflowExecutionUpdateRequest, UpdateWorkflowExecutionRequest},
+    workflowservice::v1::{
+        PollWorkflowExecutionUpdateRequest, UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
+    },
 };
 
 use super::{
@@ -176,7 +178,7 @@ impl<O> UpdateWorkflow<O> {
         let (execution, update, update_id) = (call.execution.clone(), call.update.clone(), call.update_id.clone());
         let StartUpdateOutput { run_id, outcome } = client.perform(call).await?;
         let execution = Execution { run_id: run_id.or(execution.run_id), ..execution };
-        Ok(UpdateHandle { update, ..UpdateHandle::new(client, execution, update_id, outcome) })
+        Ok(UpdateHandle::new(client, execution, update_id, outcome).named(update))
     }
 }
 
@@ -202,34 +204,56 @@ impl Operation for StartUpdateCall {
     }
 
     async fn send(self, client: &Client) -> Result<StartUpdateOutput, UpdateError> {
-        let Self { execution, update, update_id, arguments, headers, wait_for, options } = self;
-        let request = UpdateWorkflowExecutionRequest {
-            namespace: client.namespace().to_owned(),
-            workflow_execution: Some(execution.to_proto()),
-            first_execution_run_id: execution.first_execution_run_id.clone().unwrap_or_default(),
-            wait_policy: Some(WaitPolicy { lifecycle_stage: Stage::from(wait_for).into() }),
-            request: Some(Request {
-                meta: Some(Meta { update_id: update_id.clone(), identity: client.identity().to_owned() }),
-                input: Some(Input {
-                    header: payloads::header(headers),
-                    name: update.clone(),
-                    args: payloads::encode_arguments(client.data_converter(), arguments).await?,
-                }),
-                ..Default::default()
-            }),
-        };
+        let (workflow_id, options) = (self.execution.workflow_id.clone(), self.options.clone());
+        let (update, update_id) = (self.update.clone(), self.update_id.clone());
+        let request = request(self, client).await?;
         // The server answers after a while even if the workflow has not accepted: then the same request waits on.
         let answer = loop {
             let answer = client.service().update_workflow_execution(request.clone(), options.clone()).await;
-            let answer = answer.map_err(|error| failed_call(&execution.workflow_id, &update, &update_id, error))?;
-            if answer.outcome.is_some() || answer.stage >= Stage::Accepted as i32 {
+            let answer = answer.map_err(|error| failed_call(&workflow_id, &update, &update_id, error))?;
+            if is_accepted(&answer) {
                 break answer;
             }
         };
-        let run = answer.update_ref.and_then(|update| update.workflow_execution).map(|execution| execution.run_id);
-        let outcome = decode_outcome(client, answer.outcome).await?;
-        Ok(StartUpdateOutput { run_id: run.filter(|id| !id.is_empty()), outcome })
+        output(client, answer).await
     }
+}
+
+/// The update as it goes on the wire.
+pub(super) async fn request(
+    call: StartUpdateCall,
+    client: &Client,
+) -> Result<UpdateWorkflowExecutionRequest, UpdateError> {
+    let StartUpdateCall { execution, update, update_id, arguments, headers, wait_for, options: _ } = call;
+    Ok(UpdateWorkflowExecutionRequest {
+        namespace: client.namespace().to_owned(),
+        workflow_execution: Some(execution.to_proto()),
+        first_execution_run_id: execution.first_execution_run_id.unwrap_or_default(),
+        wait_policy: Some(WaitPolicy { lifecycle_stage: Stage::from(wait_for).into() }),
+        request: Some(Request {
+            meta: Some(Meta { update_id, identity: client.identity().to_owned() }),
+            input: Some(Input {
+                header: payloads::header(headers),
+                name: update,
+                args: payloads::encode_arguments(client.data_converter(), arguments).await?,
+            }),
+            ..Default::default()
+        }),
+    })
+}
+
+/// Whether the update has come as far as the workflow.
+pub(super) fn is_accepted(answer: &UpdateWorkflowExecutionResponse) -> bool {
+    answer.outcome.is_some() || answer.stage >= Stage::Accepted as i32
+}
+
+pub(super) async fn output(
+    client: &Client,
+    answer: UpdateWorkflowExecutionResponse,
+) -> Result<StartUpdateOutput, UpdateError> {
+    let run = answer.update_ref.and_then(|update| update.workflow_execution).map(|execution| execution.run_id);
+    let outcome = decode_outcome(client, answer.outcome).await?;
+    Ok(StartUpdateOutput { run_id: run.filter(|id| !id.is_empty()), outcome })
 }
 
 /// An update that a workflow has, or once had. Cheap to clone, but for a result that is known already.
@@ -245,6 +269,11 @@ pub struct UpdateHandle<O> {
 impl<O> UpdateHandle<O> {
     pub(super) fn new(client: Client, execution: Execution, update_id: String, outcome: Option<UpdateResult>) -> Self {
         Self { client, execution, update: String::new(), update_id, outcome, output: PhantomData }
+    }
+
+    /// With the update's name, for errors.
+    pub(super) fn named(self, update: String) -> Self {
+        Self { update, ..self }
     }
 
     /// The update's id.
@@ -311,7 +340,7 @@ impl<O: DeserializeOwned> UpdateHandle<O> {
     }
 }
 
-fn failed_call(workflow_id: &str, update: &str, update_id: &str, source: RpcError) -> UpdateError {
+pub(super) fn failed_call(workflow_id: &str, update: &str, update_id: &str, source: RpcError) -> UpdateError {
     let (workflow_id, update_id) = (workflow_id.to_owned(), update_id.to_owned());
     if is_workflow_not_found(&source) {
         UpdateError::NotFound { workflow_id, update: update.to_owned(), update_id, source }

@@ -36,6 +36,14 @@ pub(super) async fn send(call: StartWorkflowCall, client: &Client) -> Result<Sta
     answer.map_err(|error| already_started(workflow_id, workflow_type, error))
 }
 
+/// A start without a signal as it goes on the wire.
+pub(super) async fn start_request(
+    call: StartWorkflowCall,
+    client: &Client,
+) -> Result<StartWorkflowExecutionRequest, StartError> {
+    Ok(parts(call, client).await?.request)
+}
+
 struct Parts {
     request: StartWorkflowExecutionRequest,
     signal: Option<StartSignal>,
@@ -126,7 +134,7 @@ async fn signal_with_start(
 
 /// Servers that do not name the chain's first run leave it open for a workflow that ran already; of one that they
 /// started, it is this run.
-fn output(run_id: String, first_run_id: String, started: bool) -> StartWorkflowOutput {
+pub(super) fn output(run_id: String, first_run_id: String, started: bool) -> StartWorkflowOutput {
     let first_execution_run_id = match (first_run_id.is_empty(), started) {
         (false, _) => Some(first_run_id),
         (true, true) => Some(run_id.clone()),
@@ -162,7 +170,7 @@ fn with_signal(start: StartWorkflowExecutionRequest) -> SignalWithStartWorkflowE
     }
 }
 
-fn already_started(workflow_id: String, workflow_type: String, error: RpcError) -> StartError {
+pub(super) fn already_started(workflow_id: String, workflow_type: String, error: RpcError) -> StartError {
     let detail = match error.code() {
         Code::AlreadyExists => error.detail::<WorkflowExecutionAlreadyStartedFailure>(),
         _ => None,
