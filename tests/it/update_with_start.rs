@@ -26,7 +26,7 @@ impl Basket {
         Ok(self.items.with(Vec::len))
     }
 
-    fn check(&self, item: &String) -> workflow::Result<()> {
+    fn check(&self, item: &str) -> workflow::Result<()> {
         if item.is_empty() {
             return Err(stead::Failure::application("no item").into());
         }
