@@ -1,4 +1,5 @@
-//! `acts ADDRESS N K CONC`, `idle ADDRESS N`, `replay ADDRESS N K`: what the SDK costs, in one line.
+//! `acts ADDRESS N K CONC`, `idle ADDRESS N`, `replay ADDRESS N K`: what the SDK costs, in one line. `soak ADDRESS N K
+//! CONC`: whether memory stays flat, and no run gets stuck, when very many workflows go through a small cache.
 //!
 //! `cargo xtask bench` runs it and the same program on the official SDK (`peers/official`) by turns, and compares.
 
@@ -10,7 +11,7 @@ use stead::data::history::History;
 use stead::prelude::*;
 use stead::testing::Replayer;
 
-use measure::{Arguments, Laps, Meter, Mode};
+use measure::{Arguments, Course, Laps, Meter, Mode};
 use workflows::{Acts, Echo, Idle};
 
 #[tokio::main]
@@ -20,7 +21,7 @@ async fn main() -> stead::Result<()> {
         .workflow::<Acts>()
         .workflow::<Idle>()
         .activities(Echo)
-        .max_cached_workflows(20_000)
+        .max_cached_workflows(if bench.is_soak() { 100 } else { 20_000 })
         .build()?;
     let mut outcome = Ok(());
     worker.run_until(async { outcome = bench.run().await }).await?;
@@ -46,6 +47,7 @@ impl Bench {
             Mode::Acts => self.acts().await,
             Mode::Idle => self.idle().await,
             Mode::Replay => self.replay().await,
+            Mode::Soak => self.soak().await,
         }
     }
 
@@ -57,6 +59,24 @@ impl Bench {
             assert_eq!(sum?, measure::sum(activities));
         }
         meter.report_acts(&self.arguments);
+        Ok(())
+    }
+
+    fn is_soak(&self) -> bool {
+        matches!(self.arguments.mode, Mode::Soak)
+    }
+
+    async fn soak(&self) -> stead::Result<()> {
+        let Arguments { count, activities, concurrency, .. } = self.arguments;
+        let mut course = Course::of(count);
+        let mut runs = stream::iter(0..count).map(|i| self.sum(i, activities)).buffer_unordered(concurrency);
+        let mut done = 0;
+        while let Some(sum) = runs.next().await {
+            assert_eq!(sum?, measure::sum(activities));
+            done += 1;
+            course.advance(done);
+        }
+        course.report();
         Ok(())
     }
 

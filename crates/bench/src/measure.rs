@@ -10,7 +10,8 @@ pub const SETTLE: Duration = Duration::from_millis(500);
 /// From the last idle workflow's start to the measurement of memory.
 pub const SETTLE_IDLE: Duration = Duration::from_secs(5);
 
-const USAGE: &str = "usage: acts ADDRESS N [K] [CONC] | idle ADDRESS N | replay ADDRESS N [K]";
+const USAGE: &str =
+    "usage: acts ADDRESS N [K] [CONC] | idle ADDRESS N | replay ADDRESS N [K] | soak ADDRESS N [K] [CONC]";
 
 /// What is measured.
 #[derive(Clone, Copy)]
@@ -21,6 +22,8 @@ pub enum Mode {
     Idle,
     /// One history of `K` activities, again and again.
     Replay,
+    /// Very many workflows of `K` activities through one worker with a small cache.
+    Soak,
 }
 
 /// The command line.
@@ -46,6 +49,7 @@ impl Arguments {
             "acts" => Mode::Acts,
             "idle" => Mode::Idle,
             "replay" => Mode::Replay,
+            "soak" => Mode::Soak,
             _ => return None,
         };
         Some(Self {
@@ -127,6 +131,52 @@ impl Laps {
             "replay k={k} events={events} n={n}: {time:.3}s = {:.0} events/s; cpu {cpu:.2}s = {:.2} us/event",
             total / time,
             cpu * 1e6 / total
+        );
+    }
+}
+
+/// Memory over the course of a long run.
+pub struct Course {
+    started: Instant,
+    total: usize,
+    /// Resident memory in kB, after each hundredth of the workflows.
+    samples: Vec<u64>,
+}
+
+impl Course {
+    pub fn of(total: usize) -> Self {
+        Self { started: Instant::now(), total, samples: Vec::new() }
+    }
+
+    /// So many workflows have ended.
+    pub fn advance(&mut self, done: usize) {
+        let step = (self.total / 100).max(1);
+        if !done.is_multiple_of(step) {
+            return;
+        }
+        self.samples.push(resident_kilobytes());
+        if done.is_multiple_of(step * 10) {
+            let seconds = self.started.elapsed().as_secs_f64();
+            let memory = self.samples.last().copied().unwrap_or_default();
+            println!(
+                "soak {done} of {}: {seconds:.0} s, {:.0} wf/s, rss {memory} kB",
+                self.total,
+                done as f64 / seconds
+            );
+        }
+    }
+
+    /// How memory went in the second half: flat if its last quarter takes no more than its first.
+    pub fn report(&self) {
+        let quarter = |from: usize, to: usize| {
+            let part = self.samples.get(self.samples.len() * from / 4..self.samples.len() * to / 4).unwrap_or_default();
+            part.iter().sum::<u64>() as f64 / part.len().max(1) as f64
+        };
+        let (third, last) = (quarter(2, 3), quarter(3, 4));
+        println!(
+            "soak n={}: no stuck run; rss of the third quarter {third:.0} kB, of the last {last:.0} kB, {:+.1} %",
+            self.total,
+            (last / third - 1.0) * 100.0
         );
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use stead_activation::ContinueAsNew;
-use stead_data::{Arg, ConversionError, RetryPolicy, WorkflowFn};
+use stead_data::{Arg, ConversionError, RetryPolicy, SearchAttributeUpdate, WorkflowFn};
 
 use crate::context;
 use crate::error::{self, Error, Result};
@@ -60,6 +60,13 @@ impl NextRun {
     /// Retry policy of the next run.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.command.retry_policy = Some(policy.into_proto());
+        self
+    }
+
+    /// Sets search attributes of the next run. The first call makes them start empty instead of inherited.
+    pub fn search_attributes(mut self, attributes: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
+        let entries = attributes.into_iter().map(SearchAttributeUpdate::into_entry);
+        self.command.search_attributes.get_or_insert_default().extend(entries);
         self
     }
 

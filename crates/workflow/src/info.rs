@@ -53,6 +53,39 @@ pub fn memo<T: DeserializeOwned>(key: &str) -> Result<Option<T>> {
     })
 }
 
+/// The result of the run before this one, for workflows that run again and again (cron, schedules); `None` if there is
+/// none.
+///
+/// # Errors
+///
+/// If the result is not a `T`, which fails the workflow task whatever is done with the error.
+///
+/// # Panics
+///
+/// Outside of workflow code.
+#[track_caller]
+pub fn last_result<T: DeserializeOwned>() -> Result<Option<T>> {
+    let runtime = context::current();
+    let info = runtime.info();
+    let Some(payload) = info.last_completion_result() else { return Ok(None) };
+    runtime.converter().from_payload(payload).map(Some).map_err(|error| {
+        let failure = error::conversion("Failed decoding the result of the run before this one", &error);
+        runtime.fail_task(failure.clone());
+        failure.into()
+    })
+}
+
+/// The failure of the run before this one, for workflows that are retried or run again and again; `None` if it did not
+/// fail.
+///
+/// # Panics
+///
+/// Outside of workflow code.
+#[track_caller]
+pub fn last_failure() -> Option<Failure> {
+    context::current().info().last_failure().cloned()
+}
+
 /// Number of events in the history that the code has seen.
 ///
 /// # Panics

@@ -44,7 +44,8 @@ pub use definition::{Arguments, Handler, LocalBoxFuture, QueryCall, SignalCall, 
 pub use error::{ActivityError, Cancelled, ChildError, Error, ExternalError, Result};
 pub use guest::{Definition, GuestOptions, LastOperation};
 pub use info::{
-    Info, continue_as_new_suggested, deployment_version, history_length, history_size, info, memo, now, replay,
+    Info, continue_as_new_suggested, deployment_version, history_length, history_size, info, last_failure, last_result,
+    memo, now, replay,
 };
 pub use interceptor::WorkflowInterceptor;
 /// What interceptors see.
