@@ -1,7 +1,7 @@
 //! The client on its own: starting, describing, and the errors a user meets first.
 
-use stead::client::{Client, StartError, WorkflowStatus};
-use stead::data::{Keyword, SearchAttribute, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use stead::client::{Client, QueryError, QueryRejectCondition, StartError, WorkflowStatus};
+use stead::data::{Keyword, SearchAttribute, VersioningOverride, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use stead::prelude::*;
 use stead_tests::{Env, event_types, server};
 
@@ -117,4 +117,30 @@ async fn a_start_may_signal_wait_and_carry_search_attributes() {
     workflow.terminate().reason("seen").details(("so", "be it")).await.unwrap();
     let error = workflow.result_as::<()>().await.unwrap_err();
     assert!(format!("{:?}", stead::Error::from(error)).contains("seen"));
+}
+
+#[tokio::test]
+async fn the_versioning_override_of_a_start_is_in_its_description() {
+    let env = Env::new().await;
+    let start = env.client.start_workflow_named("Nobody", ()).id(env.id("versioned")).task_queue(&env.task_queue);
+    let workflow = start.versioning_override(VersioningOverride::AutoUpgrade).await.unwrap();
+    let description = workflow.describe().await.unwrap();
+    let info = description.raw().workflow_execution_info.as_ref().unwrap().versioning_info.as_ref().unwrap();
+    let expected = VersioningOverride::AutoUpgrade.into_proto().r#override;
+    assert_eq!(info.versioning_override.as_ref().unwrap().r#override, expected);
+    workflow.terminate().await.unwrap();
+}
+
+#[tokio::test]
+async fn queries_are_rejected_as_the_client_says_unless_the_query_does() {
+    let env = Env::new().await;
+    let client = Client::connect(server()).reject_queries_if(QueryRejectCondition::NotOpen).await.unwrap();
+    let start = client.start_workflow_named("Nobody", ()).id(env.id("closed")).task_queue(&env.task_queue);
+    let workflow = start.await.unwrap();
+    workflow.terminate().await.unwrap();
+    let error = workflow.query_named::<()>("anything", ()).await.unwrap_err();
+    assert!(matches!(error, QueryError::Rejected { status: WorkflowStatus::Terminated, .. }), "{error}");
+    let asked = workflow.query_named::<()>("anything", ()).reject_if(QueryRejectCondition::Never);
+    let error = asked.rpc_timeout(millis(500)).await.unwrap_err();
+    assert!(!matches!(error, QueryError::Rejected { .. }), "{error}");
 }

@@ -18,6 +18,7 @@ mod local_activities;
 mod messages;
 mod patches;
 mod recorded;
+mod runs;
 mod scopes;
 mod timers;
 mod update_with_start;

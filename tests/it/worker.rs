@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use stead::client::Client;
 use stead::prelude::*;
 use stead_tests::Env;
 
@@ -124,4 +125,34 @@ async fn a_name_registered_twice_is_refused() {
     let env = Env::new().await;
     let error = env.worker().workflow::<Adds>().workflow::<Adds>().build().unwrap_err();
     assert!(error.to_string().contains("Adds"), "{error}");
+}
+
+#[tokio::test]
+async fn a_worker_of_the_same_process_gets_the_first_task_with_the_answer_to_the_start() {
+    let env = Env::new().await;
+    let start = |client: &Client| {
+        let start = client.start_workflow(Adds::run, 2).id(env.id("eager")).task_queue(&env.task_queue);
+        start.request_eager_start()
+    };
+    let nobody_here = start(&env.client).await.unwrap();
+    assert!(!nobody_here.started_eagerly());
+
+    let worker = env.worker().workflow::<Adds>().activities(Slow).build().unwrap();
+    let work = async {
+        let plain = env.client.start_workflow(Adds::run, 1).id(env.id("plain")).task_queue(&env.task_queue);
+        assert!(!plain.await.unwrap().started_eagerly());
+        let unknown = env.client.start_workflow_named("Unknown", ()).id(env.id("eager")).task_queue(&env.task_queue);
+        let unknown = unknown.request_eager_start().await.unwrap();
+        assert!(!unknown.started_eagerly(), "no worker here knows the workflow");
+        unknown.terminate().await.unwrap();
+
+        let eager = start(&env.client).await.unwrap();
+        assert!(eager.started_eagerly());
+        assert_eq!(eager.result().await.unwrap(), 1);
+        let json = eager.history().await.unwrap().to_json().unwrap();
+        assert!(json.contains("\"eagerExecutionAccepted\": true"), "{json}");
+        assert_eq!(nobody_here.result().await.unwrap(), 1);
+    };
+    worker.run_while(work).await.unwrap();
+    assert!(!start(&env.client).await.unwrap().started_eagerly(), "the worker has stopped");
 }

@@ -13,7 +13,7 @@ use crate::{
     connect::{Connect, InProcess, Remote},
     connection::{BoxError, Connection, WorkflowService, boxed},
     interceptor::{ClientInterceptor, Next, Operation},
-    workflow::{CountWorkflows, Finished, ListWorkflows, StartWorkflow, Started, WorkflowHandle},
+    workflow::{CountWorkflows, Finished, ListWorkflows, QueryRejectCondition, StartWorkflow, Started, WorkflowHandle},
 };
 
 /// A client of one namespace. Cheap to clone; clones share the connection.
@@ -39,6 +39,7 @@ pub(crate) struct Parts {
     pub(crate) identity: String,
     pub(crate) converter: DataConverter,
     pub(crate) interceptors: Vec<Arc<dyn ClientInterceptor>>,
+    pub(crate) query_reject_condition: QueryRejectCondition,
 }
 
 impl Client {
@@ -219,6 +220,10 @@ impl Client {
     /// A handle to the workflow with this id, whatever its type.
     pub fn workflow_named(&self, id: impl Into<String>) -> WorkflowHandle<Untyped> {
         self.workflow(id)
+    }
+
+    pub(crate) fn query_reject_condition(&self) -> QueryRejectCondition {
+        self.parts.query_reject_condition
     }
 
     pub(crate) fn service(&self) -> WorkflowService {

@@ -21,6 +21,7 @@ use crate::{
     client::{Client, Parts},
     connection::{CallOptions, Connection, Metadata, RetryOptions, Settings, Transport},
     interceptor::ClientInterceptor,
+    workflow::QueryRejectCondition,
 };
 use address::Address;
 use environment::Environment;
@@ -64,6 +65,7 @@ struct Options {
     max_response_size: usize,
     converter: DataConverter,
     interceptors: Vec<Arc<dyn ClientInterceptor>>,
+    query_reject_condition: QueryRejectCondition,
 }
 
 /// Pings that tell whether an idle connection still works.
@@ -150,6 +152,13 @@ impl<T> Connect<T> {
     /// Adds an interceptor; the one added first is the outermost.
     pub fn interceptor(mut self, interceptor: impl ClientInterceptor) -> Self {
         self.options.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// When the server should refuse queries of this client that do not say it themselves, see
+    /// [`QueryWorkflow::reject_if`](crate::QueryWorkflow::reject_if). Default: never.
+    pub fn reject_queries_if(mut self, condition: QueryRejectCondition) -> Self {
+        self.options.query_reject_condition = condition;
         self
     }
 }
@@ -293,7 +302,17 @@ impl Options {
         may_send_secrets: bool,
         lazy: bool,
     ) -> Result<Client, ConnectError> {
-        let Self { namespace, identity, api_key, metadata, retry, max_response_size, converter, interceptors } = self;
+        let Self {
+            namespace,
+            identity,
+            api_key,
+            metadata,
+            retry,
+            max_response_size,
+            converter,
+            interceptors,
+            query_reject_condition,
+        } = self;
         let settings =
             Settings { address: address.into(), metadata, api_key, retry, max_response_size, may_send_secrets };
         let connection = Connection::new(transport, settings)?;
@@ -302,7 +321,7 @@ impl Options {
             loaded.map_err(|source| ConnectError::Refused { address: address.to_owned(), source })?;
         }
         let identity = identity.unwrap_or_else(default_identity);
-        Ok(Client::new(Parts { connection, namespace, identity, converter, interceptors }))
+        Ok(Client::new(Parts { connection, namespace, identity, converter, interceptors, query_reject_condition }))
     }
 }
 
@@ -317,6 +336,7 @@ impl Default for Options {
             max_response_size: 128 * 1024 * 1024,
             converter: DataConverter::default(),
             interceptors: Vec::new(),
+            query_reject_condition: QueryRejectCondition::Never,
         }
     }
 }
@@ -379,6 +399,7 @@ impl fmt::Debug for Options {
             .field("retry", &self.retry)
             .field("max_response_size", &self.max_response_size)
             .field("interceptors", &self.interceptors.len())
+            .field("query_reject_condition", &self.query_reject_condition)
             .finish_non_exhaustive()
     }
 }

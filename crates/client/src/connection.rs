@@ -23,6 +23,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataMap};
 use tracing::Level;
 
+use crate::eager::EagerWorkers;
+
 use error::Call;
 use metadata::{AUTHORIZATION, ascii};
 use raw::Raw;
@@ -54,6 +56,7 @@ struct Shared {
     max_response_size: usize,
     may_send_secrets: bool,
     capabilities: OnceLock<Capabilities>,
+    eager_workers: EagerWorkers,
 }
 
 /// What [`Connect`](crate::Connect) decided.
@@ -77,8 +80,16 @@ impl Connection {
     pub(crate) fn new(transport: Transport, settings: Settings) -> Result<Self, InvalidMetadata> {
         let Settings { address, metadata, api_key, retry, max_response_size, may_send_secrets } = settings;
         let headers = RwLock::new(Headers::new(metadata, api_key)?);
-        let capabilities = OnceLock::new();
-        let shared = Shared { transport, address, headers, retry, max_response_size, may_send_secrets, capabilities };
+        let shared = Shared {
+            transport,
+            address,
+            headers,
+            retry,
+            max_response_size,
+            may_send_secrets,
+            capabilities: OnceLock::new(),
+            eager_workers: EagerWorkers::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -95,6 +106,11 @@ impl Connection {
     /// What the server can do, as it said when the connection was made; `None` while a lazy connection has not asked.
     pub fn capabilities(&self) -> Option<&Capabilities> {
         self.shared.capabilities.get()
+    }
+
+    /// The workers of this process that take first tasks of workflows started over this connection.
+    pub fn eager_workers(&self) -> &EagerWorkers {
+        &self.shared.eager_workers
     }
 
     /// Replaces the API key; calls from now on send the new one, retries of running calls included.
@@ -234,6 +250,8 @@ impl Headers {
         let mut all = Metadata::new();
         all.insert("client-name", "stead")?;
         all.insert("client-version", env!("CARGO_PKG_VERSION"))?;
+        // Or the server shows the end of a cron or retried run as if it had continued as new, without its result.
+        all.insert("supported-features", "follows-next-run-id")?;
         if let Some(key) = &api_key {
             all.insert(AUTHORIZATION, format!("Bearer {key}"))?;
         }

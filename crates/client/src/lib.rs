@@ -24,6 +24,7 @@ mod activity;
 mod client;
 mod connect;
 mod connection;
+pub mod eager;
 mod interceptor;
 mod payloads;
 mod workflow;

@@ -23,7 +23,10 @@ pub use failure::{
     IntoFailure, NexusHandlerFailure, NexusOperationFailure, NexusRetryBehavior, RetryState, TimeoutKind,
     short_type_name,
 };
-pub use options::{Headers, ParentClosePolicy, PayloadMap, Priority, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+pub use options::{
+    DeploymentVersion, Headers, ParentClosePolicy, PayloadMap, Priority, VersioningOverride, WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy,
+};
 pub use references::{Activity, Arg, Query, Returns, Signal, Untyped, Update, WorkflowFn, WorkflowType};
 pub use retry::{InvalidRetryPolicy, RetryPolicy};
 pub use search_attributes::{

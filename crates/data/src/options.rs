@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use stead_proto::common::v1 as wire;
+use stead_proto::deployment::v1 as wire_deployment;
 use stead_proto::enums::v1 as wire_enums;
+use stead_proto::workflow::v1::VersioningOverride as WireOverride;
+use stead_proto::workflow::v1::versioning_override as wire_override;
 
 use crate::Payload;
 
@@ -79,6 +82,59 @@ impl From<ParentClosePolicy> for wire_enums::ParentClosePolicy {
             ParentClosePolicy::Abandon => Self::Abandon,
             ParentClosePolicy::RequestCancel => Self::RequestCancel,
         }
+    }
+}
+
+/// A version of a worker deployment: the deployment's name, and the build of its workers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct DeploymentVersion {
+    /// Name of the deployment.
+    pub deployment_name: String,
+    /// The build.
+    pub build_id: String,
+}
+
+impl DeploymentVersion {
+    /// The version of these names.
+    pub fn new(deployment_name: impl Into<String>, build_id: impl Into<String>) -> Self {
+        Self { deployment_name: deployment_name.into(), build_id: build_id.into() }
+    }
+
+    /// The wire's form.
+    #[must_use]
+    pub fn into_proto(self) -> wire_deployment::WorkerDeploymentVersion {
+        wire_deployment::WorkerDeploymentVersion { deployment_name: self.deployment_name, build_id: self.build_id }
+    }
+}
+
+/// On which version of its workers a workflow runs, whatever its own versioning behavior says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VersioningOverride {
+    /// On this one.
+    Pinned(DeploymentVersion),
+    /// On the one that is current when a task is handed out.
+    AutoUpgrade,
+    /// On this one for the next task, and then as its own behavior says. Temporal server 1.32 or later.
+    OneTime(DeploymentVersion),
+}
+
+impl VersioningOverride {
+    /// The wire's form.
+    #[must_use]
+    pub fn into_proto(self) -> WireOverride {
+        let choice = match self {
+            Self::Pinned(version) => wire_override::Override::Pinned(wire_override::PinnedOverride {
+                behavior: wire_override::PinnedOverrideBehavior::Pinned.into(),
+                version: Some(version.into_proto()),
+            }),
+            Self::AutoUpgrade => wire_override::Override::AutoUpgrade(true),
+            Self::OneTime(version) => wire_override::Override::OneTime(wire_override::OneTimeOverride {
+                target_deployment_version: Some(version.into_proto()),
+            }),
+        };
+        WireOverride { r#override: Some(choice), ..WireOverride::default() }
     }
 }
 

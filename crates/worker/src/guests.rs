@@ -38,6 +38,10 @@ impl Guests {
         }
     }
 
+    pub(crate) fn knows(&self, workflow_type: &str) -> bool {
+        self.definitions.contains_key(workflow_type)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.definitions.is_empty()
     }

@@ -16,6 +16,7 @@ mod clock;
 mod codec;
 mod complete;
 mod driver;
+mod eager;
 mod error;
 mod guests;
 mod lifecycle;

@@ -17,6 +17,11 @@ impl WorkflowService {
     pub(super) fn new(connection: Connection) -> Self {
         Self { connection }
     }
+
+    /// The connection.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
 }
 
 macro_rules! methods {

@@ -6,8 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use stead_data::{Arg, Query, Signal, Update, WorkflowType};
 
 use super::{
-    CancelWorkflow, DescribeWorkflow, Execution, FetchHistory, QueryWorkflow, SignalWorkflow, TerminateWorkflow,
-    UpdateHandle, UpdateWorkflow, WorkflowResult,
+    CancelWorkflow, DescribeWorkflow, Execution, FetchHistory, QueryWorkflow, SignalWorkflow, StartWorkflowOutput,
+    TerminateWorkflow, UpdateHandle, UpdateWorkflow, WorkflowResult,
 };
 use crate::client::Client;
 
@@ -15,8 +15,8 @@ use crate::client::Client;
 ///
 /// A handle that came of starting a workflow follows it: its result is that of the started run or what continues it,
 /// cancelling, terminating and updating reach that chain of runs only, and signals and queries reach whichever run is
-/// current. A handle of [`Client::workflow`] means whichever run is current, and one of
-/// [`with_run_id`](Self::with_run_id) always that run.
+/// current. A handle of [`Client::workflow`] means whichever run is current, one of [`with_run_id`](Self::with_run_id)
+/// always that run, and one of [`with_first_run_id`](Self::with_first_run_id) the chain that began with it.
 pub struct WorkflowHandle<W: ?Sized> {
     client: Client,
     id: String,
@@ -27,7 +27,8 @@ pub struct WorkflowHandle<W: ?Sized> {
 #[derive(Debug, Clone)]
 enum Run {
     Latest,
-    Started { run_id: String, first_run_id: Option<String> },
+    Started { run_id: String, first_run_id: Option<String>, eagerly: bool },
+    Chain { first_run_id: String },
     Pinned { run_id: String },
 }
 
@@ -40,8 +41,9 @@ impl<W: ?Sized> WorkflowHandle<W> {
         Self::new(client, id, Run::Latest)
     }
 
-    pub(super) fn started(client: Client, id: String, run_id: String, first_run_id: Option<String>) -> Self {
-        Self::new(client, id, Run::Started { run_id, first_run_id })
+    pub(super) fn started(client: Client, id: String, output: StartWorkflowOutput) -> Self {
+        let StartWorkflowOutput { run_id, first_execution_run_id: first_run_id, started_eagerly: eagerly } = output;
+        Self::new(client, id, Run::Started { run_id, first_run_id, eagerly })
     }
 
     /// The same workflow, kept to one run.
@@ -50,16 +52,30 @@ impl<W: ?Sized> WorkflowHandle<W> {
         Self::new(self.client.clone(), self.id.clone(), Run::Pinned { run_id: run_id.into() })
     }
 
+    /// The same workflow, kept to the chain of runs that began with this one: cancelling, terminating and updating reach
+    /// its current run, and are refused when another chain has taken the id over. Signals and queries reach whichever
+    /// run is current, and the result is that of the chain.
+    #[must_use]
+    pub fn with_first_run_id(&self, run_id: impl Into<String>) -> Self {
+        Self::new(self.client.clone(), self.id.clone(), Run::Chain { first_run_id: run_id.into() })
+    }
+
+    /// Whether a worker of this process got the first task along with the answer to the start, see
+    /// [`StartWorkflow::request_eager_start`](super::StartWorkflow::request_eager_start).
+    pub fn started_eagerly(&self) -> bool {
+        matches!(self.run, Run::Started { eagerly: true, .. })
+    }
+
     /// The workflow's id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The run that was started, or that the handle keeps to; `None` for one that means whichever run is current.
+    /// The run that was started, or that the handle keeps to or begins with; `None` for one that means whichever run is current.
     pub fn run_id(&self) -> Option<&str> {
         match &self.run {
             Run::Latest => None,
-            Run::Started { run_id, .. } | Run::Pinned { run_id } => Some(run_id),
+            Run::Started { run_id, .. } | Run::Pinned { run_id } | Run::Chain { first_run_id: run_id } => Some(run_id),
         }
     }
 
@@ -146,7 +162,7 @@ impl<W: ?Sized> WorkflowHandle<W> {
     /// Whichever run is current, unless the handle keeps to one.
     fn current(&self) -> Execution {
         let run_id = match &self.run {
-            Run::Latest | Run::Started { .. } => None,
+            Run::Latest | Run::Started { .. } | Run::Chain { .. } => None,
             Run::Pinned { run_id } => Some(run_id.clone()),
         };
         Execution { workflow_id: self.id.clone(), run_id, first_execution_run_id: None }
@@ -156,6 +172,7 @@ impl<W: ?Sized> WorkflowHandle<W> {
     fn chain(&self) -> Execution {
         let first_execution_run_id = match &self.run {
             Run::Started { first_run_id, .. } => first_run_id.clone(),
+            Run::Chain { first_run_id } => Some(first_run_id.clone()),
             Run::Latest | Run::Pinned { .. } => None,
         };
         Execution { first_execution_run_id, ..self.current() }

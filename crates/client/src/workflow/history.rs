@@ -1,6 +1,6 @@
 //! Reading a workflow's history.
 
-use std::{collections::VecDeque, future::IntoFuture};
+use std::{collections::VecDeque, future::IntoFuture, time::Duration};
 
 use stead_data::{BoxFuture, history::History};
 use stead_proto::{
@@ -76,6 +76,12 @@ impl FetchHistory {
     /// Headers of the calls to the server.
     pub fn rpc_metadata(mut self, metadata: Metadata) -> Self {
         self.pages.options.metadata = metadata;
+        self
+    }
+
+    /// The deadline of each call to the server, retries included; there is one for each page. Default: 70 s.
+    pub fn rpc_timeout(mut self, timeout: Duration) -> Self {
+        self.pages.options.timeout = timeout;
         self
     }
 

@@ -129,13 +129,14 @@ impl<O> QueryWorkflow<O> {
             query,
             arguments: Vec::new(),
             headers: Headers::new(),
-            reject_condition: QueryRejectCondition::Never,
+            reject_condition: client.query_reject_condition(),
             options: CallOptions::new(),
         };
         Self { client, call, arguments, output: PhantomData }
     }
 
-    /// When the server should refuse the query with [`QueryError::Rejected`]. Default: never.
+    /// When the server should refuse the query with [`QueryError::Rejected`]. Default: as the client
+    /// says, see [`Connect::reject_queries_if`](crate::Connect::reject_queries_if).
     pub fn reject_if(mut self, condition: QueryRejectCondition) -> Self {
         self.call.reject_condition = condition;
         self

@@ -1,6 +1,6 @@
 //! Waiting for a workflow's result.
 
-use std::{fmt, future::IntoFuture, marker::PhantomData};
+use std::{fmt, future::IntoFuture, marker::PhantomData, time::Duration};
 
 use serde::de::DeserializeOwned;
 use stead_data::{BoxFuture, CodecError, ConversionError, Failure};
@@ -12,11 +12,12 @@ use stead_proto::{
     },
     history::v1::{HistoryEvent, history_event::Attributes},
 };
+use tokio::time::{Instant, sleep_until};
 
 use super::{execution::is_workflow_not_found, history::Pages, predicates};
 use crate::{
     client::Client,
-    connection::{Metadata, RpcError},
+    connection::{CallOptions, Metadata, RpcError},
     payloads,
 };
 
@@ -31,7 +32,7 @@ pub struct WorkflowResult<O> {
     workflow_id: String,
     run_id: Option<String>,
     follow_runs: bool,
-    metadata: Metadata,
+    options: CallOptions,
     output: PhantomData<fn() -> O>,
 }
 
@@ -120,7 +121,7 @@ predicates!(
 
 impl<O> WorkflowResult<O> {
     pub(super) fn new(client: Client, workflow_id: String, run_id: Option<String>) -> Self {
-        Self { client, workflow_id, run_id, follow_runs: true, metadata: Metadata::new(), output: PhantomData }
+        Self { client, workflow_id, run_id, follow_runs: true, options: CallOptions::wait(), output: PhantomData }
     }
 
     /// Whether the runs that a retry, a cron schedule or a continuation starts are followed to the last. Default: yes;
@@ -132,7 +133,15 @@ impl<O> WorkflowResult<O> {
 
     /// Headers of the calls to the server.
     pub fn rpc_metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = metadata;
+        self.options.metadata = metadata;
+        self
+    }
+
+    /// The deadline of each call to the server, retries included; there are as many calls as it takes, as a server ends
+    /// those that have no news, shortly before their deadline and after 20 s. For a limit on the whole wait, drop the
+    /// future: `tokio::time::timeout`. Default: 70 s.
+    pub fn rpc_timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
         self
     }
 }
@@ -166,12 +175,16 @@ impl<O: DeserializeOwned> WorkflowResult<O> {
         pages.request.wait_new_event = true;
         pages.request.skip_archival = true;
         pages.request.history_event_filter_type = HistoryEventFilterType::CloseEvent.into();
-        pages.options.metadata = self.metadata.clone();
+        pages.options = self.options.clone();
         loop {
+            let soonest = Instant::now() + MIN_INTERVAL;
             match pages.next(&self.client).await {
                 Ok(events) => match events.into_iter().last() {
                     Some(event) => return Ok(event),
-                    None => pages.start_over_if_done(),
+                    None => {
+                        pages.start_over_if_done();
+                        sleep_until(soonest).await;
+                    }
                 },
                 Err(source) if is_workflow_not_found(&source) => {
                     return Err(ResultError::NotFound { workflow_id: self.workflow_id.clone(), source });
@@ -229,6 +242,9 @@ impl FailedKind {
         }
     }
 }
+
+/// From one question to the next, if the server has no news and does not wait for any.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 fn close(event: HistoryEvent, follow_runs: bool) -> Close {
     let next = |run_id: &str| (follow_runs && !run_id.is_empty()).then(|| Close::Next(run_id.to_owned()));

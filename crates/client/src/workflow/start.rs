@@ -5,8 +5,8 @@ use std::{fmt, future::IntoFuture, marker::PhantomData, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 use stead_data::{
     Arg, BoxFuture, CodecError, ConversionError, DataConverter, Failure, FromFailure, Headers, Payload, PayloadMap,
-    Priority, RetryPolicy, SearchAttributeUpdate, SearchAttributes, Signal, WorkflowIdConflictPolicy,
-    WorkflowIdReusePolicy, WorkflowType,
+    Priority, RetryPolicy, SearchAttributeUpdate, SearchAttributes, Signal, VersioningOverride,
+    WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowType,
 };
 
 use super::{ResultError, WorkflowHandle, WorkflowResult, execution::request_id, predicates};
@@ -101,6 +101,10 @@ pub struct StartWorkflowCall {
     pub static_details: Option<String>,
     /// How urgent its tasks are.
     pub priority: Option<Priority>,
+    /// On which version of its workers it runs; `None` for what they and the deployment say.
+    pub versioning_override: Option<VersioningOverride>,
+    /// Whether a worker of this process may be given the first task with the answer.
+    pub request_eager_start: bool,
     /// By which the server recognizes this request when it is sent again.
     pub request_id: String,
     /// How the call is made.
@@ -125,6 +129,8 @@ pub struct StartWorkflowOutput {
     pub run_id: String,
     /// The first run of its chain, where it is known.
     pub first_execution_run_id: Option<String>,
+    /// Whether a worker of this process has got the first task with the answer.
+    pub started_eagerly: bool,
 }
 
 /// A workflow was not started.
@@ -324,6 +330,23 @@ impl<W: ?Sized, Goal, Id, Queue> StartWorkflow<W, Goal, Id, Queue> {
         self
     }
 
+    /// On which version of its workers the workflow runs, whatever its own behavior and the deployment's current version
+    /// are. Default: what those say.
+    pub fn versioning_override(mut self, versioning: VersioningOverride) -> Self {
+        self.call.versioning_override = Some(versioning);
+        self
+    }
+
+    /// Asks the server to send the first task along with its answer, to a worker of this process that polls the task
+    /// queue over the same connection, knows the workflow and has a free slot. It saves the way through the task queue;
+    /// without such a worker, or with a server that does not do it, the workflow starts as usual.
+    ///
+    /// A start together with a signal or an update is never eager. Default: not asked for.
+    pub fn request_eager_start(mut self) -> Self {
+        self.call.request_eager_start = true;
+        self
+    }
+
     /// By which the server recognizes the request when it is sent again. Default: a random one.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.call.request_id = id.into();
@@ -367,8 +390,8 @@ impl<W: ?Sized, Goal, Id, Queue> StartWorkflow<W, Goal, Id, Queue> {
         let Self { client, call, error, .. } = self;
         error.map_or(Ok(()), Err)?;
         let id = call.workflow_id.clone();
-        let StartWorkflowOutput { run_id, first_execution_run_id } = client.perform(call).await?;
-        Ok(WorkflowHandle::started(client, id, run_id, first_execution_run_id))
+        let output = client.perform(call).await?;
+        Ok(WorkflowHandle::started(client, id, output))
     }
 }
 
@@ -426,6 +449,8 @@ impl StartWorkflowCall {
             static_summary: None,
             static_details: None,
             priority: None,
+            versioning_override: None,
+            request_eager_start: false,
             request_id: request_id(),
             options: CallOptions::new(),
         }

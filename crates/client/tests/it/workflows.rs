@@ -514,6 +514,23 @@ mod results {
         assert_eq!(error.to_string(), "workflow `order-1` continued as new, in run `run-2`");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_wait_for_a_result_have_the_deadline_they_are_given_and_pause_when_the_server_does_not_wait() {
+        let fake = Fake::new();
+        fake.answers(api::GetWorkflowExecutionHistoryResponse::default());
+        fake.hangs();
+        let order = order(&fake).await;
+        let error = order.result().rpc_timeout(secs(3)).await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        let calls = fake.calls();
+        assert_eq!(calls[1].at - calls[0].at, std::time::Duration::from_millis(100));
+        assert!(calls.iter().all(|call| call.timeout() <= secs(3)));
+
+        fake.hangs();
+        let error = order.history().rpc_timeout(secs(2)).await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+    }
+
     #[tokio::test]
     async fn each_way_to_close_is_an_error_of_its_own() {
         let fake = Fake::new();

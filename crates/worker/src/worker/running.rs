@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stead_client::eager::EagerWorker;
 use stead_client::{CallOptions, RpcError};
 use stead_proto::enums::v1::TaskQueueType;
 use stead_proto::workflowservice::v1::ShutdownWorkerRequest;
@@ -11,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::eager::EagerStarts;
 use crate::lifecycle::Phase;
 use crate::poll::{self, ActivityTasks, WorkflowTasks};
 use crate::shard::{Ended, Shards};
@@ -22,14 +24,18 @@ pub(super) struct Running {
     pollers: JoinSet<Result<(), RpcError>>,
     shards: Arc<Shards>,
     shards_ended: Ended,
+    /// Held, as the connection forgets a worker that nobody holds.
+    eager_starts: Option<Arc<dyn EagerWorker>>,
 }
 
 impl Running {
     /// Starts shards and pollers.
     pub(super) fn start(shared: Arc<Shared>) -> io::Result<Self> {
         let (shards, shards_ended) = Shards::start(&shared, &Handle::current())?;
-        let mut running = Self { shared, pollers: JoinSet::new(), shards: Arc::new(shards), shards_ended };
+        let mut running =
+            Self { shared, pollers: JoinSet::new(), shards: Arc::new(shards), shards_ended, eager_starts: None };
         running.poll_workflow_tasks();
+        running.take_eager_starts();
         running.poll_activity_tasks();
         tracing::debug!(
             target: "stead::worker",
@@ -52,6 +58,17 @@ impl Running {
             let (shared, shards) = (Arc::clone(&self.shared), Arc::clone(&self.shards));
             self.pollers.spawn(poll::run(WorkflowTasks { shared, shards, queue }));
         }
+    }
+
+    fn take_eager_starts(&mut self) {
+        if self.shared.guests.is_empty() {
+            return;
+        }
+        let (shared, shards) = (Arc::clone(&self.shared), Arc::clone(&self.shards));
+        let queue = shared.normal_queue();
+        let worker: Arc<dyn EagerWorker> = Arc::new(EagerStarts::new(WorkflowTasks { shared, shards, queue }));
+        self.shared.service.connection().eager_workers().register(&worker);
+        self.eager_starts = Some(worker);
     }
 
     fn poll_activity_tasks(&mut self) {
@@ -85,6 +102,7 @@ impl Running {
     pub(super) async fn shut_down(mut self) {
         tracing::debug!(target: "stead::worker", task_queue = self.shared.task_queue, "worker shutting down");
         self.shared.lifecycle.advance(Phase::Draining);
+        self.eager_starts = None;
         self.close_polls().await;
         tokio::join!(self.drain_activities(), self.drain_workflow_tasks());
         self.shards.close();

@@ -15,14 +15,16 @@ use super::{StartError, StartSignal, StartWorkflowCall, StartWorkflowOutput};
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
+    eager::EagerSlot,
     payloads,
 };
 
 pub(super) async fn send(call: StartWorkflowCall, client: &Client) -> Result<StartWorkflowOutput, StartError> {
     let (workflow_id, workflow_type) = (call.workflow_id.clone(), call.workflow_type.clone());
+    let eager = call.request_eager_start;
     let Parts { request, signal, options } = parts(call, client).await?;
     let answer = match signal {
-        None => start(request, options, client).await,
+        None => start(request, options, eager, client).await,
         Some(signal) => {
             let input = payloads::encode_arguments(client.data_converter(), signal.arguments).await?;
             let request = SignalWithStartWorkflowExecutionRequest {
@@ -72,6 +74,8 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         static_summary,
         static_details,
         priority,
+        versioning_override,
+        request_eager_start: _,
         request_id,
         options,
     } = call;
@@ -98,6 +102,7 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         workflow_start_delay: start_delay.map(duration_to_proto),
         user_metadata: user_metadata(client, static_summary, static_details).await?,
         priority: priority.map(|priority| priority.into_proto()),
+        versioning_override: versioning_override.map(|it| it.into_proto()),
         ..Default::default()
     };
     Ok(Parts { request, signal, options })
@@ -115,12 +120,30 @@ async fn user_metadata(
 }
 
 async fn start(
-    request: StartWorkflowExecutionRequest,
+    mut request: StartWorkflowExecutionRequest,
     options: CallOptions,
+    eager: bool,
     client: &Client,
 ) -> Result<StartWorkflowOutput, RpcError> {
+    let reserved = if eager { reserve(&request, client) } else { None };
+    request.request_eager_execution = reserved.is_some();
     let answer = client.service().start_workflow_execution(request, options).await?;
-    Ok(output(answer.run_id, answer.first_execution_run_id, answer.started))
+    let mut output = output(answer.run_id, answer.first_execution_run_id, answer.started);
+    if let (Some(slot), Some(task)) = (reserved, answer.eager_workflow_task) {
+        slot.run(task);
+        output.started_eagerly = true;
+    }
+    Ok(output)
+}
+
+/// A slot of a worker of this process, if there is one and the server knows what to do about it.
+fn reserve(request: &StartWorkflowExecutionRequest, client: &Client) -> Option<EagerSlot> {
+    let connection = client.connection();
+    let supported = connection.capabilities().is_some_and(|it| it.eager_workflow_start);
+    let task_queue = request.task_queue.as_ref()?;
+    let workflow_type = request.workflow_type.as_ref()?;
+    let workers = supported.then(|| connection.eager_workers())?;
+    workers.reserve(&request.namespace, &task_queue.name, &workflow_type.name)
 }
 
 async fn signal_with_start(
@@ -140,7 +163,7 @@ pub(super) fn output(run_id: String, first_run_id: String, started: bool) -> Sta
         (true, true) => Some(run_id.clone()),
         (true, false) => None,
     };
-    StartWorkflowOutput { run_id, first_execution_run_id }
+    StartWorkflowOutput { run_id, first_execution_run_id, started_eagerly: false }
 }
 
 /// All that both requests have in common; the signal is missing.
@@ -166,6 +189,7 @@ fn with_signal(start: StartWorkflowExecutionRequest) -> SignalWithStartWorkflowE
         workflow_start_delay: start.workflow_start_delay,
         user_metadata: start.user_metadata,
         priority: start.priority,
+        versioning_override: start.versioning_override,
         ..Default::default()
     }
 }

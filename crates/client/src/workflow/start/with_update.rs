@@ -138,11 +138,10 @@ impl<W: ?Sized + 'static, O: 'static> IntoFuture for StartWithUpdate<W, O, Given
             update.execution.workflow_id.clone_from(&start.workflow_id);
             let (id, update_id, name) = (start.workflow_id.clone(), update.update_id.clone(), update.update.clone());
             let output = client.perform(StartWithUpdateCall { start, update }).await?;
-            let StartWorkflowOutput { run_id, first_execution_run_id } = output.start;
             let StartUpdateOutput { run_id: updated, outcome } = output.update;
             let execution = Execution { workflow_id: id.clone(), run_id: updated, first_execution_run_id: None };
             let update = UpdateHandle::new(client.clone(), execution, update_id, outcome).named(name);
-            let workflow = WorkflowHandle::started(client, id, run_id, first_execution_run_id);
+            let workflow = WorkflowHandle::started(client, id, output.start);
             Ok(UpdatedWorkflow { workflow, update })
         })
     }
