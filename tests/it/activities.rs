@@ -472,3 +472,54 @@ async fn a_result_of_another_type_fails_the_task_and_says_why() {
         .await
         .unwrap();
 }
+
+struct Archive;
+
+#[activities]
+impl Archive {
+    #[activity(start_to_close = "7s", heartbeat = "5s", retry(max_attempts = 2, initial_interval = "1ms"))]
+    fn fails(&self, shelf: u32) -> activity::Result<()> {
+        Err(format!("shelf {shelf} is full").into())
+    }
+}
+
+/// Calls as the definition says, with what the call says, and locally.
+#[derive(Default)]
+struct Librarian;
+
+#[workflow]
+impl Librarian {
+    #[run]
+    async fn run(&self) -> workflow::Result<u32> {
+        let mut failed = 0;
+        failed += u32::from(workflow::activity(Archive::fails, 1).await.is_err());
+        let once = RetryPolicy::default().max_attempts(1);
+        failed += u32::from(workflow::activity(Archive::fails, 2).start_to_close(secs(9)).retry(once).await.is_err());
+        failed += u32::from(workflow::local_activity(Archive::fails, 3).await.is_err());
+        Ok(failed)
+    }
+}
+
+fn of_options(line: &str) -> bool {
+    let is_task = line.contains("\"10s\"");
+    !is_task && ["startToClose", "heartbeatTimeout", "maximumAttempts"].iter().any(|option| line.contains(option))
+}
+
+#[tokio::test]
+async fn options_of_the_definition_hold_where_the_call_is_silent() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Librarian>().activities(Archive).build().unwrap();
+    let work = async {
+        let start = env.client.start_workflow(Librarian::run, ()).id(env.id("librarian")).task_queue(&env.task_queue);
+        let run = start.await.unwrap();
+        assert_eq!(run.result().await.unwrap(), 3);
+        let history = env.replays(Replayer::new().workflow::<Librarian>(), &run, "activity-defaults").await;
+        let json = history.to_json().unwrap();
+        let lines = json.lines().map(|line| line.trim().trim_end_matches(','));
+        let seen: Vec<_> = lines.filter(|line| of_options(line)).collect();
+        let first = ["\"startToCloseTimeout\": \"7s\"", "\"heartbeatTimeout\": \"5s\"", "\"maximumAttempts\": 2"];
+        let second = ["\"startToCloseTimeout\": \"9s\"", "\"heartbeatTimeout\": \"5s\"", "\"maximumAttempts\": 1"];
+        assert_eq!(seen, [first, second].concat());
+    };
+    worker.run_while(work).await.unwrap();
+}

@@ -6,6 +6,7 @@
 //!
 //! What is not here: any runtime, transport or clock. A crate of contracts depends on this crate alone.
 
+mod activity_defaults;
 mod codec;
 pub mod convert;
 pub mod failure;
@@ -16,6 +17,7 @@ mod retry;
 mod search_attributes;
 pub mod time;
 
+pub use activity_defaults::{ActivityDefaults, Bounded, Unbounded};
 pub use codec::{BoxFuture, CodecError, PayloadCodec};
 pub use convert::{Binary, ConversionError, DataConverter, PayloadConverter, Proto, ProtoJson, Raw};
 pub use failure::{

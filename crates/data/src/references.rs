@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 
 use crate::Payload;
+use crate::activity_defaults::{ActivityDefaults, Unbounded};
 use crate::convert::{ConversionError, DataConverter, Raw};
 
 macro_rules! reference {
@@ -73,9 +74,62 @@ reference! {
     /// Reference to an update of the workflow `W` that returns `O`.
     Update<W, I, O>
 }
-reference! {
-    /// Reference to an activity of `A` that takes `I` and returns `O`. Its name is the activity type.
-    Activity<A, I, O>
+
+/// Reference to an activity of `A` that takes `I` and returns `O`. Its name is the activity type. `T` says whether its
+/// definition sets a timeout that bounds it.
+pub struct Activity<A: ?Sized, I, O, T = Unbounded> {
+    name: &'static str,
+    arity: usize,
+    defaults: Option<fn() -> ActivityDefaults<T>>,
+    types: PhantomData<(fn(&A), fn() -> I, fn() -> O)>,
+}
+
+impl<A: ?Sized, I, O> Activity<A, I, O> {
+    /// Refers to the activity that is called `name` on the wire and takes `arity` arguments.
+    #[must_use]
+    pub const fn new(name: &'static str, arity: usize) -> Self {
+        Self { name, arity, defaults: None, types: PhantomData }
+    }
+
+    /// The same with options for all calls that do not say otherwise.
+    #[must_use]
+    pub const fn with_defaults<T>(self, defaults: fn() -> ActivityDefaults<T>) -> Activity<A, I, O, T> {
+        Activity { name: self.name, arity: self.arity, defaults: Some(defaults), types: PhantomData }
+    }
+}
+
+impl<A: ?Sized, I, O, T> Activity<A, I, O, T> {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How many arguments the activity takes: each travels as a payload of its own.
+    #[must_use]
+    pub const fn arity(&self) -> usize {
+        self.arity
+    }
+
+    /// What the definition says about calls.
+    #[must_use]
+    pub fn defaults(&self) -> Option<ActivityDefaults<T>> {
+        self.defaults.map(|defaults| defaults())
+    }
+}
+
+impl<A: ?Sized, I, O, T> Clone for Activity<A, I, O, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: ?Sized, I, O, T> Copy for Activity<A, I, O, T> {}
+
+impl<A: ?Sized, I, O, T> fmt::Debug for Activity<A, I, O, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Activity({:?})", self.name)
+    }
 }
 
 /// A workflow as its callers see it: a name, an input and an output.

@@ -2,6 +2,7 @@
 
 pub(crate) mod activities;
 pub(crate) mod contract;
+mod defaults;
 pub(crate) mod failure;
 pub(crate) mod workflow;
 
@@ -40,7 +41,10 @@ impl Paths {
 /// The typed reference of a handler: a constant with the name of the method.
 pub(crate) fn reference(handler: &Handler, visibility: &Visibility, value: &TokenStream, paths: &Paths) -> TokenStream {
     let (attrs, ident) = (handler.reference_attrs(), handler.ident());
-    let ty = reference_type(handler.kind, &handler.input(), &handler.output(), paths);
+    let ty = match handler.options.defaults.is_bounded() {
+        true => defaults::bounded_reference_type(handler, paths),
+        false => reference_type(handler.kind, &handler.input(), &handler.output(), paths),
+    };
     quote! {
         #(#attrs)*
         #[allow(non_upper_case_globals, dead_code, private_interfaces, unreachable_pub)]
@@ -59,7 +63,8 @@ pub(crate) fn reference_type(kind: Kind, input: &TokenStream, output: &TokenStre
 /// `Signal::new("pay", 1)`.
 pub(crate) fn new_reference(handler: &Handler, name: &TokenStream, paths: &Paths) -> TokenStream {
     let (data, ident, arity) = (&paths.data, reference_ident(handler.kind), handler.arity());
-    quote!(#data::#ident::new(#name, #arity))
+    let defaults = defaults::with_defaults(&handler.options.defaults, paths);
+    quote!(#data::#ident::new(#name, #arity) #defaults)
 }
 
 fn reference_ident(kind: Kind) -> Ident {

@@ -135,6 +135,12 @@ pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `#[activity(name = "..")]`: the activity type, if not the method's name.
 /// - `#[activity(errors(A, B))]`: error types that derive [`macro@IntoFailure`] and that `?` may put into an
 ///   `activity::Error`. They reach the caller with their type and fields.
+/// - `#[activity(start_to_close = "30s", retry(max_attempts = 5))]`: options of all calls that do not set them
+///   themselves. With `start_to_close` or `schedule_to_close` a call needs no timeout of its own. There are
+///   `start_to_close`, `schedule_to_close`, `schedule_to_start`, `heartbeat` (durations: `ms`, `s`, `m`, `h`, `d`),
+///   `task_queue` (a string or a constant) and `retry(initial_interval = "1s", backoff = 2.0, max_interval = "1m",
+///   max_attempts = 5, non_retryable("TypeName"))`. They belong to the reference, so they reach workflows that name
+///   it, not those that call the activity by its name.
 /// - `#[activities(part = 2)]`: a type may have several blocks. The first one is plain, the others are numbered from 2
 ///   on, without a gap. Registering the type registers all of them. The methods of part 2 are in `PaymentsMethods2`.
 /// - `#[activities(crate = path)]`: where the SDK is found, if not at `::stead`.
@@ -168,6 +174,7 @@ pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `self: Rc<Self>` if implementations need to keep it.
 ///
 /// `#[activity]` methods (which other programs implement, in any language) become references as well.
+/// Options of calls, such as `start_to_close = "30s"`, stand in the contract (see [`macro@activities`]).
 /// `name = ".."` on a method and on the contract gives the name on the wire; `crate = path` says where the SDK is
 /// found, if not at `::stead`.
 #[proc_macro_attribute]

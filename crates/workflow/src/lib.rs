@@ -56,7 +56,7 @@ pub mod intercepted {
     };
 }
 pub use join::{AsCompleted, JoinAll, JoinSet, as_completed, join_all};
-pub use ops::activity::{ActivityCall, ActivityHandle, Bounded, RunActivity, Unbounded, activity, activity_named};
+pub use ops::activity::{ActivityCall, ActivityHandle, RunActivity, activity, activity_named};
 pub use ops::child::{ChildCall, ChildHandle, ChildResult, RunChild, StartChild, child, child_named};
 pub use ops::external::{ExternalWorkflow, RequestCancel, SendCancel, SendSignal, external};
 pub use ops::local_activity::{LocalActivityCall, local_activity, local_activity_named};
@@ -77,6 +77,7 @@ pub use stead_activation::ActivityCancellation;
 pub use stead_activation::ChildWorkflowCancellation;
 /// Ids of another workflow, the version of a deployment: parts of [`Info`].
 pub use stead_activation::{DeploymentVersion, ExecutionRef, ParentExecution};
+pub use stead_data::{Bounded, Unbounded};
 pub use sync::{Closed, Mutex, MutexGuard, Notify, Permit, Receiver, Semaphore, Sender, channel};
 
 /// What the expansions of macros name. Not part of the public interface.

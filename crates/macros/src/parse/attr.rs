@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::parse::{Parse, ParseStream, Parser};
@@ -86,6 +86,90 @@ pub(crate) struct MethodOptions {
     pub(crate) name: Option<Name>,
     pub(crate) validator: Option<Ident>,
     pub(crate) errors: Vec<Type>,
+    pub(crate) defaults: CallDefaults,
+}
+
+/// What a definition of an activity says about its calls.
+#[derive(Default)]
+pub(crate) struct CallDefaults {
+    pub(crate) start_to_close: Option<Duration>,
+    pub(crate) schedule_to_close: Option<Duration>,
+    pub(crate) schedule_to_start: Option<Duration>,
+    pub(crate) heartbeat: Option<Duration>,
+    pub(crate) task_queue: Option<Name>,
+    pub(crate) retry: Option<RetryOptions>,
+}
+
+/// `retry(..)`.
+#[derive(Default)]
+pub(crate) struct RetryOptions {
+    pub(crate) initial_interval: Option<Duration>,
+    pub(crate) max_interval: Option<Duration>,
+    pub(crate) backoff: Option<Lit>,
+    pub(crate) max_attempts: Option<LitInt>,
+    pub(crate) non_retryable: Vec<LitStr>,
+}
+
+impl CallDefaults {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { start_to_close, schedule_to_close, schedule_to_start, heartbeat, task_queue, retry } = self;
+        let timeouts = [start_to_close, schedule_to_close, schedule_to_start, heartbeat];
+        timeouts.iter().all(|timeout| timeout.is_none()) && task_queue.is_none() && retry.is_none()
+    }
+
+    /// Whether there is a limit on how long the activity takes.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.start_to_close.is_some() || self.schedule_to_close.is_some()
+    }
+
+    /// Returns whether there is such an option.
+    fn parse_one(&mut self, key: &str, span: Span, meta: &ParseNestedMeta<'_>) -> Result<bool> {
+        let timeout = match key {
+            "start_to_close" => &mut self.start_to_close,
+            "schedule_to_close" => &mut self.schedule_to_close,
+            "schedule_to_start" => &mut self.schedule_to_start,
+            "heartbeat" => &mut self.heartbeat,
+            "task_queue" => return set(&mut self.task_queue, meta.value()?.parse()?, span, key).map(|()| true),
+            "retry" => return set(&mut self.retry, RetryOptions::parse(meta)?, span, key).map(|()| true),
+            _ => return Ok(false),
+        };
+        let literal: LitStr = meta.value()?.parse()?;
+        let limit = parse_delay(&literal)?;
+        if limit.is_zero() {
+            return Err(syn::Error::new_spanned(literal, "a timeout is longer than nothing"));
+        }
+        set(timeout, limit, span, key)?;
+        Ok(true)
+    }
+}
+
+impl RetryOptions {
+    fn parse(meta: &ParseNestedMeta<'_>) -> Result<Self> {
+        let mut options = Self::default();
+        meta.parse_nested_meta(|meta| options.parse_one(&meta))?;
+        Ok(options)
+    }
+
+    fn parse_one(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        let key = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
+        let span = meta.path.segments.first().map_or_else(Span::call_site, |segment| segment.ident.span());
+        match key.as_str() {
+            "initial_interval" => set(&mut self.initial_interval, parse_delay(&meta.value()?.parse()?)?, span, &key),
+            "max_interval" => set(&mut self.max_interval, parse_delay(&meta.value()?.parse()?)?, span, &key),
+            "max_attempts" => set(&mut self.max_attempts, meta.value()?.parse()?, span, &key),
+            "backoff" => set(&mut self.backoff, parse_factor(meta.value()?.parse()?)?, span, &key),
+            "non_retryable" => {
+                let content;
+                parenthesized!(content in meta.input);
+                self.non_retryable.extend(content.parse_terminated(<LitStr as Parse>::parse, Token![,])?);
+                Ok(())
+            }
+            _ => Err(meta.error(format!(
+                "unknown option `{key}`: `retry` takes `max_attempts`, `initial_interval`, `backoff`, `max_interval` and \
+                 `non_retryable`"
+            ))),
+        }
+    }
 }
 
 impl MethodOptions {
@@ -104,7 +188,7 @@ impl MethodOptions {
     fn parse_one(&mut self, attribute: &Path, meta: &ParseNestedMeta<'_>) -> Result<()> {
         let kind = attribute.get_ident().map(Ident::to_string).unwrap_or_default();
         let key = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
-        let span = meta.path.segments.first().map_or_else(proc_macro2::Span::call_site, |s| s.ident.span());
+        let span = meta.path.segments.first().map_or_else(Span::call_site, |segment| segment.ident.span());
         match (kind.as_str(), key.as_str()) {
             ("signal" | "query" | "update" | "activity", "name") => {
                 set(&mut self.name, meta.value()?.parse()?, span, "name")
@@ -116,6 +200,7 @@ impl MethodOptions {
                 self.errors.extend(content.parse_terminated(Type::parse, Token![,])?);
                 Ok(())
             }
+            ("activity", _) if self.defaults.parse_one(&key, span, meta)? => Ok(()),
             _ => Err(meta.error(unknown_option(&kind, &key))),
         }
     }
@@ -124,17 +209,16 @@ impl MethodOptions {
 fn unknown_option(kind: &str, key: &str) -> String {
     match (kind, key) {
         ("run", "name") => "the name of a workflow goes on the block: `#[workflow(\"..\")]`".to_owned(),
-        (
-            "activity",
-            "start_to_close" | "schedule_to_close" | "schedule_to_start" | "heartbeat" | "retry" | "task_queue",
-        ) => format!("a definition cannot set `{key}` yet: set it where the activity is called"),
         ("activity", "process") => "activities in a child process are not supported yet".to_owned(),
         ("signal" | "query", _) => format!("unknown option `{key}`: `#[{kind}]` takes `name`"),
         ("update", _) => {
             format!("unknown option `{key}`: `#[update]` takes `name` and `validator`")
         }
         ("activity", _) => {
-            format!("unknown option `{key}`: `#[activity]` takes `name` and `errors`")
+            format!(
+                "unknown option `{key}`: `#[activity]` takes `name`, `errors`, `start_to_close`, `schedule_to_close`, \
+                 `schedule_to_start`, `heartbeat`, `retry` and `task_queue`"
+            )
         }
         _ => format!("unknown option `{key}`: `#[{kind}]` takes none"),
     }
@@ -202,7 +286,19 @@ fn duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
-fn set<T>(slot: &mut Option<T>, value: T, span: proc_macro2::Span, key: &str) -> Result<()> {
+fn parse_factor(literal: Lit) -> Result<Lit> {
+    let factor = match &literal {
+        Lit::Int(factor) => factor.base10_parse::<f64>().ok(),
+        Lit::Float(factor) => factor.base10_parse::<f64>().ok(),
+        _ => None,
+    };
+    match factor.is_some_and(|factor| factor >= 1.0) {
+        true => Ok(literal),
+        false => Err(syn::Error::new_spanned(literal, "expected a number of at least 1, such as 1.5")),
+    }
+}
+
+fn set<T>(slot: &mut Option<T>, value: T, span: Span, key: &str) -> Result<()> {
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(syn::Error::new(span, format!("`{key}` is given twice"))),

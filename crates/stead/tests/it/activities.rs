@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use stead::activity::{Activities, Definition, Implementation, Input};
-use stead::data::{Activity, Arg, DataConverter};
+use stead::data::{Activity, Arg, Bounded, DataConverter, Unbounded};
 use stead::prelude::*;
 
 #[derive(Debug, thiserror::Error, PartialEq, IntoFailure)]
@@ -165,4 +165,47 @@ async fn declared_errors_keep_their_type_and_fields() {
     let failure = run::<String, ()>(payments(), "refund-card", "visa", 1).await.unwrap_err().into_failure();
     assert_eq!(failure.application_as(), Some(ChargeError::Empty { card: "visa".to_owned() }));
     assert!(failure.find_application().unwrap().1.non_retryable);
+}
+
+struct Press;
+
+#[activities]
+impl Press {
+    #[activity(
+        start_to_close = "30s",
+        schedule_to_close = "10m",
+        schedule_to_start = "1m",
+        heartbeat = "5s",
+        task_queue = "presses",
+        retry(
+            initial_interval = "2s",
+            backoff = 3,
+            max_interval = "1m",
+            max_attempts = 5,
+            non_retryable("Jam", "Fire")
+        )
+    )]
+    fn print(&self, page: u32) -> u32 {
+        page
+    }
+
+    #[activity(heartbeat = "5s")]
+    fn fold(&self, page: u32) -> u32 {
+        page
+    }
+}
+
+#[test]
+fn a_definition_says_how_its_activity_is_called() {
+    let print: Activity<Press, u32, u32, Bounded> = Press::print;
+    let defaults = print.defaults().unwrap();
+    assert_eq!((defaults.start_to_close, defaults.schedule_to_close), (Some(secs(30)), Some(mins(10))));
+    assert_eq!((defaults.schedule_to_start, defaults.heartbeat), (Some(mins(1)), Some(secs(5))));
+    assert_eq!(defaults.task_queue.as_deref(), Some("presses"));
+    let policy = RetryPolicy::default().initial_interval(secs(2)).backoff(3.0).max_interval(mins(1)).max_attempts(5);
+    assert_eq!(defaults.retry, Some(policy.non_retryable(["Jam", "Fire"])));
+
+    let fold: Activity<Press, u32, u32, Unbounded> = Press::fold;
+    assert_eq!(fold.defaults().unwrap().heartbeat, Some(secs(5)));
+    assert!(Payments::charge.defaults().is_none());
 }

@@ -1,6 +1,6 @@
 //! `#[contract]`.
 
-use stead::data::{Activity, Query, Signal, Update, WorkflowFn, WorkflowType};
+use stead::data::{Activity, Bounded, Query, Signal, Update, WorkflowFn, WorkflowType};
 use stead::prelude::*;
 use stead::workflow::Workflow;
 
@@ -39,6 +39,8 @@ mod contracts {
     pub trait Billing {
         #[activity]
         fn refund(&self, amount: u64);
+        #[activity(schedule_to_close = "1h", task_queue = "billing")]
+        fn invoice(&self, amount: u64) -> String;
     }
 }
 
@@ -104,6 +106,8 @@ fn the_contract_gives_callers_typed_references() {
     let redirect: Update<Shipping, (String, u32), String> = Shipping::redirect;
     let charge: Activity<Shipping, u64, String> = Shipping::charge;
     let refund: Activity<Billing, u64, ()> = Billing::refund;
+    let invoice: Activity<Billing, u64, String, Bounded> = Billing::invoice;
+    assert_eq!(invoice.defaults().unwrap().task_queue.as_deref(), Some("billing"));
     assert_eq!([run.name(), hold.name(), held.name(), redirect.name()], ["ship-order", "hold", "is-held", "redirect"]);
     assert_eq!([charge.name(), refund.name()], ["Charge", "refund"]);
     assert_eq!(<Shipping as WorkflowType>::NAME, "ship-order");

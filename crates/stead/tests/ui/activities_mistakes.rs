@@ -4,8 +4,17 @@ struct Payments;
 
 #[activities]
 impl Payments {
-    #[activity(start_to_close = "30s")]
+    #[activity(start_to_close = "30 seconds")]
     fn charge(&self) {}
+
+    #[activity(heartbeat = "0s")]
+    fn watch(&self) {}
+
+    #[activity(retry(backoff = 0.5))]
+    fn hurry(&self) {}
+
+    #[activity(retry(attempts = 3))]
+    fn insist(&self) {}
 
     #[activity(process)]
     fn render(&self) {}

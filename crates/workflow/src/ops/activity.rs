@@ -14,7 +14,9 @@ use serde::de::DeserializeOwned;
 use stead_activation::{
     ActivityCancellation, ActivityResolution, CallSite, Command, Payload, ScheduleActivity, ScheduleLocalActivity, Seq,
 };
-use stead_data::{Activity, Arg, ConversionError, Failure, IntoFailure, Priority, RetryPolicy};
+use stead_data::{
+    Activity, ActivityDefaults, Arg, Bounded, ConversionError, Failure, IntoFailure, Priority, RetryPolicy, Unbounded,
+};
 
 use crate::context;
 use crate::error::{self, ActivityError, Cancelled};
@@ -23,8 +25,8 @@ use crate::runtime::Runtime;
 /// Runs an activity.
 ///
 /// Await it for the result, or [`start`](ActivityCall::start) it for a handle. Either needs
-/// [`start_to_close`](ActivityCall::start_to_close) or [`schedule_to_close`](ActivityCall::schedule_to_close): without
-/// one there is nothing to await.
+/// [`start_to_close`](ActivityCall::start_to_close) or [`schedule_to_close`](ActivityCall::schedule_to_close), here or in
+/// the activity's definition: without one there is nothing to await. What the call sets wins over the definition.
 ///
 /// The activity is scheduled when the future is first polled. Dropping the pending future cancels it. Arguments are
 /// encoded here, so nothing is borrowed.
@@ -50,9 +52,13 @@ use crate::runtime::Runtime;
 ///
 /// Outside of workflow code.
 #[track_caller]
-pub fn activity<A: ?Sized, I, O>(activity: Activity<A, I, O>, args: impl Arg<I>) -> ActivityCall<O> {
+pub fn activity<A: ?Sized, I, O, T>(activity: Activity<A, I, O, T>, args: impl Arg<I>) -> ActivityCall<O, T> {
     let arguments = args.encode(context::current().converter(), activity.arity());
-    ActivityCall::new(activity.name().to_owned(), arguments, Location::caller())
+    let mut call = ActivityCall::new(activity.name().to_owned(), arguments, Location::caller());
+    if let Some(defaults) = activity.defaults() {
+        call.apply(defaults);
+    }
+    call
 }
 
 /// Runs an activity of which only the name is known, such as one that another language implements. Several
@@ -86,15 +92,7 @@ pub struct ActivityCall<O, T = Unbounded> {
     types: PhantomData<fn() -> (O, T)>,
 }
 
-/// No timeout bounds the activity yet.
-#[derive(Debug)]
-pub enum Unbounded {}
-
-/// A timeout bounds the activity.
-#[derive(Debug)]
-pub enum Bounded {}
-
-impl<O> ActivityCall<O> {
+impl<O, T> ActivityCall<O, T> {
     fn new(name: String, arguments: Result<Vec<Payload>, ConversionError>, at: CallSite) -> Self {
         let (arguments, problem) = match arguments {
             Ok(arguments) => (arguments, None),
@@ -103,9 +101,17 @@ impl<O> ActivityCall<O> {
         let request = ScheduleActivity { activity_type: name, arguments, ..ScheduleActivity::default() };
         Self { request: Box::new(request), problem, at, types: PhantomData }
     }
-}
 
-impl<O, T> ActivityCall<O, T> {
+    fn apply(&mut self, defaults: ActivityDefaults<T>) {
+        let request = &mut *self.request;
+        request.start_to_close_timeout = defaults.start_to_close;
+        request.schedule_to_close_timeout = defaults.schedule_to_close;
+        request.schedule_to_start_timeout = defaults.schedule_to_start;
+        request.heartbeat_timeout = defaults.heartbeat;
+        request.retry_policy = defaults.retry.map(RetryPolicy::into_proto);
+        request.task_queue = defaults.task_queue.unwrap_or_default();
+    }
+
     /// Limit on one attempt.
     pub fn start_to_close(mut self, limit: Duration) -> ActivityCall<O, Bounded> {
         self.request.start_to_close_timeout = Some(limit);

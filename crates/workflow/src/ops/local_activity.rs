@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_activation::{ActivityCancellation, CallSite, Payload, ScheduleLocalActivity};
-use stead_data::{Activity, Arg, ConversionError, RetryPolicy};
+use stead_data::{Activity, ActivityDefaults, Arg, Bounded, ConversionError, RetryPolicy, Unbounded};
 
-use super::activity::{ActivityHandle, Bounded, Operation, Request, RunActivity, Unbounded};
+use super::activity::{ActivityHandle, Operation, Request, RunActivity};
 use crate::context;
 use crate::error::ActivityError;
 
@@ -20,8 +20,8 @@ use crate::error::ActivityError;
 ///
 /// Await it for the result, or [`start`](LocalActivityCall::start) it for a handle. Either needs
 /// [`start_to_close`](LocalActivityCall::start_to_close) or
-/// [`schedule_to_close`](LocalActivityCall::schedule_to_close): without one there is nothing to await. Heartbeats of a
-/// local activity go nowhere, and it cannot be completed from elsewhere. If the worker dies meanwhile it runs again.
+/// [`schedule_to_close`](LocalActivityCall::schedule_to_close), here or in the activity's definition: without one there
+/// is nothing to await. Heartbeats of a local activity go nowhere, and it cannot be completed from elsewhere. If the worker dies meanwhile it runs again.
 ///
 /// Retries that are near happen within the workflow task, which is kept alive meanwhile. One that is farther away than
 /// [`local_retry_threshold`](LocalActivityCall::local_retry_threshold) is waited for with a timer.
@@ -43,9 +43,16 @@ use crate::error::ActivityError;
 ///
 /// Outside of workflow code.
 #[track_caller]
-pub fn local_activity<A: ?Sized, I, O>(activity: Activity<A, I, O>, args: impl Arg<I>) -> LocalActivityCall<O> {
+pub fn local_activity<A: ?Sized, I, O, T>(
+    activity: Activity<A, I, O, T>,
+    args: impl Arg<I>,
+) -> LocalActivityCall<O, T> {
     let arguments = args.encode(context::current().converter(), activity.arity());
-    LocalActivityCall::new(activity.name().to_owned(), arguments, Location::caller())
+    let mut call = LocalActivityCall::new(activity.name().to_owned(), arguments, Location::caller());
+    if let Some(defaults) = activity.defaults() {
+        call.apply(defaults);
+    }
+    call
 }
 
 /// Runs a local activity of which only the name is known. Several arguments are a tuple, none are `()`. The type of the
@@ -69,7 +76,7 @@ pub struct LocalActivityCall<O, T = Unbounded> {
     types: PhantomData<fn() -> (O, T)>,
 }
 
-impl<O> LocalActivityCall<O> {
+impl<O, T> LocalActivityCall<O, T> {
     fn new(name: String, arguments: Result<Vec<Payload>, ConversionError>, at: CallSite) -> Self {
         let (arguments, problem) = match arguments {
             Ok(arguments) => (arguments, None),
@@ -79,9 +86,16 @@ impl<O> LocalActivityCall<O> {
             ScheduleLocalActivity { activity_type: name, arguments, attempt: 1, ..ScheduleLocalActivity::default() };
         Self { request: Box::new(request), problem, at, types: PhantomData }
     }
-}
 
-impl<O, T> LocalActivityCall<O, T> {
+    /// What a definition says of heartbeats and the task queue is not for local activities.
+    fn apply(&mut self, defaults: ActivityDefaults<T>) {
+        let request = &mut *self.request;
+        request.start_to_close_timeout = defaults.start_to_close;
+        request.schedule_to_close_timeout = defaults.schedule_to_close;
+        request.schedule_to_start_timeout = defaults.schedule_to_start;
+        request.retry_policy = defaults.retry.map(RetryPolicy::into_proto);
+    }
+
     /// Limit on one attempt.
     pub fn start_to_close(mut self, limit: Duration) -> LocalActivityCall<O, Bounded> {
         self.request.start_to_close_timeout = Some(limit);
