@@ -1,5 +1,6 @@
 //! Child workflows.
 
+use stead::client::ResultError;
 use stead::data::ParentClosePolicy;
 use stead::prelude::*;
 use stead::testing::Replayer;
@@ -156,6 +157,49 @@ async fn cancelling_the_parent_cancels_the_child_it_waits_for() {
             started.contains("\"workflowRunTimeout\": \"60s\"") || started.contains("\"workflowRunTimeout\":\"60s\"")
         );
         assert!(started.contains("note"), "the memo reaches the child");
+    };
+    worker.run_while(work).await.unwrap();
+}
+
+#[derive(Default)]
+struct Leaves;
+
+#[workflow]
+impl Leaves {
+    /// Starts a child and goes.
+    #[run]
+    async fn run(&self, policy: String) -> workflow::Result<()> {
+        let policy = match policy.as_str() {
+            "terminate" => ParentClosePolicy::Terminate,
+            "request-cancel" => ParentClosePolicy::RequestCancel,
+            _ => ParentClosePolicy::Abandon,
+        };
+        let id = format!("{}-child", workflow::info().workflow_id());
+        workflow::child(Shipping::run, "slow").id(id).parent_close_policy(policy).start().await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_policy_decides_what_becomes_of_a_child_whose_parent_closes() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Leaves>().workflow::<Shipping>().build().unwrap();
+    let work = async {
+        for policy in ["terminate", "request-cancel", "abandon"] {
+            let id = env.id(policy);
+            let start = env.client.execute_workflow(Leaves::run, policy).id(&id).task_queue(&env.task_queue);
+            start.await.unwrap();
+            let child = env.client.workflow::<Shipping>(format!("{id}-child"));
+            if policy == "abandon" {
+                child.signal(Shipping::hold, ()).await.unwrap();
+            }
+            let ended = child.result().await;
+            match policy {
+                "terminate" => assert!(matches!(ended, Err(ResultError::Terminated { .. })), "{ended:?}"),
+                "request-cancel" => assert!(matches!(ended, Err(ResultError::Cancelled { .. })), "{ended:?}"),
+                _ => assert_eq!(ended.unwrap(), "slow shipped, held: true"),
+            }
+        }
     };
     worker.run_while(work).await.unwrap();
 }

@@ -115,6 +115,21 @@ async fn changed_code_fails_the_task_and_the_right_code_finishes_the_run() {
     env.replays(Replayer::new().workflow::<right::Evolving>(), &workflow, "nondeterminism").await;
 }
 
+#[tokio::test]
+async fn changed_code_fails_the_workflow_where_the_worker_wants_that() {
+    let env = Env::new().await;
+    let start = env.client.start_workflow(right::Evolving::run, ()).id(env.id("strict")).task_queue(&env.task_queue);
+    let workflow = start.task_timeout(secs(1)).await.unwrap();
+    let before = env.worker().workflow::<right::Evolving>().build().unwrap();
+    before.run_while(until_history_has(&workflow, "TIMER_FIRED")).await.unwrap();
+    workflow.signal(right::Evolving::go, ()).await.unwrap();
+
+    let strict = env.worker().workflow::<wrong::Evolving>().nondeterminism_fails_workflows().build().unwrap();
+    let error = strict.run_while(async { workflow.result().await }).await.unwrap().unwrap_err();
+    let message = &error.failure().unwrap().message;
+    assert!(message.contains("[TMPRL1100] Nondeterminism error: "), "{message}");
+}
+
 static DAWDLED: AtomicU32 = AtomicU32::new(0);
 
 #[derive(Default)]

@@ -23,6 +23,15 @@ impl Labelled {
             workflow::sleep(millis(1)).await?;
             return workflow::continue_as_new(Self::run, false).exit();
         }
+        if workflow::memo::<String>("replaced")?.is_some() {
+            let labels = workflow::search_attributes();
+            let change = labels.get(CHANGE).ok().flatten();
+            return Ok((change, None, labels.get(BINARY).is_ok_and(|value| value.is_some())));
+        }
+        if workflow::memo::<String>("replace")?.is_some() {
+            let next = workflow::continue_as_new(Self::run, false).search_attributes([CHANGE.set("theirs")]);
+            return next.memo("replaced", "yes").exit();
+        }
         let has_attribute = workflow::search_attributes().get(BINARY).is_ok_and(|value| value.is_some());
         Ok((workflow::memo("step")?, workflow::memo("note")?, has_attribute))
     }
@@ -40,6 +49,20 @@ async fn what_a_workflow_sets_is_read_back_and_inherited() {
         assert_eq!((step.as_deref(), note), (Some("packing"), None));
         assert!(has_attribute);
         let _ = event_types(&history);
+    };
+    worker.run_while(work).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_next_run_has_the_search_attributes_that_it_is_given_and_no_others() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Labelled>().build().unwrap();
+    let work = async {
+        let start =
+            env.client.start_workflow(Labelled::run, false).id(env.id("relabelled")).task_queue(&env.task_queue);
+        let start = start.memo("replace", "yes").search_attributes([BINARY.set(["a".to_owned()])]);
+        let (change, _, has_other) = start.await.unwrap().result().await.unwrap();
+        assert_eq!((change.as_deref(), has_other), (Some("theirs"), false));
     };
     worker.run_while(work).await.unwrap();
 }

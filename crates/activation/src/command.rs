@@ -391,6 +391,20 @@ pub struct ContinueAsNew {
     pub retry_policy: Option<RetryPolicy>,
     /// Headers set by interceptors.
     pub headers: PayloadMap,
+    /// Which version of its workers the next run begins on.
+    pub versioning: NextRunVersioning,
+}
+
+/// Which version of its workers a run begins on that continues a pinned one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NextRunVersioning {
+    /// The same.
+    #[default]
+    Inherit,
+    /// The deployment's current or ramping version, as a new workflow.
+    AutoUpgrade,
+    /// The deployment's ramping version; the current one if none is ramping.
+    UseRampingVersion,
 }
 
 /// Why a workflow task failed. The workflow stays open and the server tries again.

@@ -20,9 +20,9 @@ pub use activation::{
 };
 pub use command::{
     ActivityCancellation, CallSite, CancelExternal, ChildWorkflowCancellation, Command, ContinueAsNew,
-    ExternalWorkflow, Issued, NexusOperationCancellation, QueryAnswer, ScheduleActivity, ScheduleLocalActivity,
-    ScheduleNexusOperation, SignalExternal, SignalTarget, StartChildWorkflow, TaskFailure, TaskFailureCause,
-    UpdateResponse,
+    ExternalWorkflow, Issued, NextRunVersioning, NexusOperationCancellation, QueryAnswer, ScheduleActivity,
+    ScheduleLocalActivity, ScheduleNexusOperation, SignalExternal, SignalTarget, StartChildWorkflow, TaskFailure,
+    TaskFailureCause, UpdateResponse,
 };
 /// A serialized value with its metadata, as it travels on the wire.
 pub use stead_proto::common::v1::Payload;

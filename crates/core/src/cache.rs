@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 /// A least-recently-used cache by run id.
 ///
-/// It only keeps order and count: the caller decides what eviction means. A `BTreeMap` of uses keeps every operation
+/// It only keeps order, count and weight: the caller decides what eviction means. A `BTreeMap` of uses keeps every operation
 /// at `O(log n)` without an order that differs between processes.
 #[derive(Debug)]
 pub struct RunCache<T> {
     capacity: usize,
+    max_weight: usize,
+    /// Of all runs together.
+    weight: usize,
     clock: u64,
     entries: BTreeMap<String, Entry<T>>,
     by_use: BTreeMap<u64, String>,
@@ -17,13 +20,15 @@ pub struct RunCache<T> {
 #[derive(Debug)]
 struct Entry<T> {
     used: u64,
+    weight: usize,
     value: T,
 }
 
 impl<T> RunCache<T> {
-    /// An empty cache that considers itself full at `capacity` runs. Zero is full at once.
-    pub const fn new(capacity: usize) -> Self {
-        Self { capacity, clock: 0, entries: BTreeMap::new(), by_use: BTreeMap::new() }
+    /// An empty cache that considers itself full at `capacity` runs, or when these weigh `max_weight` together. Zero is
+    /// full at once.
+    pub const fn new(capacity: usize, max_weight: usize) -> Self {
+        Self { capacity, max_weight, weight: 0, clock: 0, entries: BTreeMap::new(), by_use: BTreeMap::new() }
     }
 
     /// How many runs it may hold.
@@ -43,7 +48,15 @@ impl<T> RunCache<T> {
 
     /// Whether it holds more than it should.
     pub fn is_over_capacity(&self) -> bool {
-        self.entries.len() > self.capacity
+        self.entries.len() > self.capacity || self.weight > self.max_weight
+    }
+
+    /// Notes what a run weighs. What it is measured in is up to the caller; a new run weighs nothing.
+    pub fn set_weight(&mut self, run_id: &str, weight: usize) {
+        if let Some(entry) = self.entries.get_mut(run_id) {
+            let before = std::mem::replace(&mut entry.weight, weight);
+            self.weight = self.weight.saturating_sub(before).saturating_add(weight);
+        }
     }
 
     /// The run, which counts as a use.
@@ -71,7 +84,7 @@ impl<T> RunCache<T> {
         let replaced = self.remove(&run_id);
         self.clock += 1;
         self.by_use.insert(self.clock, run_id.clone());
-        self.entries.insert(run_id, Entry { used: self.clock, value });
+        self.entries.insert(run_id, Entry { used: self.clock, weight: 0, value });
         replaced
     }
 
@@ -79,6 +92,7 @@ impl<T> RunCache<T> {
     pub fn remove(&mut self, run_id: &str) -> Option<T> {
         let entry = self.entries.remove(run_id)?;
         self.by_use.remove(&entry.used);
+        self.weight = self.weight.saturating_sub(entry.weight);
         Some(entry.value)
     }
 
@@ -100,6 +114,7 @@ impl<T> RunCache<T> {
     /// Takes all runs out, ordered by id.
     pub fn drain(&mut self) -> impl Iterator<Item = (String, T)> + use<T> {
         self.by_use.clear();
+        self.weight = 0;
         std::mem::take(&mut self.entries).into_iter().map(|(id, entry)| (id, entry.value))
     }
 }
@@ -109,7 +124,7 @@ mod tests {
     use super::*;
 
     fn filled() -> RunCache<u8> {
-        let mut cache = RunCache::new(2);
+        let mut cache = RunCache::new(2, 100);
         for (id, value) in [("a", 1), ("b", 2), ("c", 3)] {
             assert_eq!(cache.insert(id.to_owned(), value), None);
         }
@@ -124,6 +139,20 @@ mod tests {
         assert_eq!(cache.least_recently_used(|_| true), Some("b"));
         assert_eq!(cache.remove("b"), Some(2));
         assert!(!cache.is_over_capacity());
+    }
+
+    #[test]
+    fn runs_that_weigh_too_much_together_are_too_many() {
+        let mut cache = filled();
+        cache.remove("c");
+        cache.set_weight("a", 60);
+        cache.set_weight("b", 41);
+        assert!(cache.is_over_capacity());
+        cache.set_weight("b", 40);
+        assert!(!cache.is_over_capacity());
+        cache.set_weight("b", 90);
+        cache.remove("a");
+        assert!(!cache.is_over_capacity(), "what went weighs no more");
     }
 
     #[test]

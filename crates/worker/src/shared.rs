@@ -46,6 +46,7 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) max_cached_workflows: usize,
+    pub(crate) max_cached_bytes: usize,
     pub(crate) max_concurrent_workflow_tasks: u32,
     pub(crate) max_concurrent_activities: u32,
     pub(crate) max_concurrent_local_activities: u32,
@@ -58,6 +59,7 @@ pub(crate) struct Options {
     pub(crate) default_heartbeat_throttle: Duration,
     pub(crate) max_heartbeat_throttle: Duration,
     pub(crate) shards: usize,
+    pub(crate) nondeterminism_fails_workflows: bool,
 }
 
 impl Shared {
@@ -71,6 +73,7 @@ impl Shared {
         options.namespace = self.namespace.as_str().into();
         options.eager_activities = self.options.max_eager_activities.is_some() && !self.activities.is_empty();
         options.sdk_metadata = self.records_metadata;
+        options.mismatch_fails_workflow = self.options.nondeterminism_fails_workflows;
         options
     }
 
@@ -102,6 +105,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_cached_workflows: 1000,
+            max_cached_bytes: 1 << 30,
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
             max_concurrent_local_activities: 100,
@@ -113,6 +117,7 @@ impl Default for Options {
             default_heartbeat_throttle: Duration::from_secs(30),
             max_heartbeat_throttle: Duration::from_secs(60),
             shards: std::thread::available_parallelism().map_or(1, Into::into),
+            nondeterminism_fails_workflows: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use stead_activation::ContinueAsNew;
+use stead_activation::{ContinueAsNew, NextRunVersioning};
 use stead_data::{Arg, ConversionError, RetryPolicy, SearchAttributeUpdate, WorkflowFn};
 
 use crate::context;
@@ -54,6 +54,13 @@ impl NextRun {
     /// Waits this long before the next run starts to work. Default: no wait.
     pub fn backoff(mut self, wait: Duration) -> Self {
         self.command.backoff_start_interval = Some(wait);
+        self
+    }
+
+    /// Which version of its workers the next run begins on, where this one is pinned to one. Default:
+    /// [`NextRunVersioning::Inherit`].
+    pub fn versioning(mut self, versioning: NextRunVersioning) -> Self {
+        self.command.versioning = versioning;
         self
     }
 

@@ -75,6 +75,8 @@ pub use state::State;
 pub use stead_activation::ActivityCancellation;
 /// What cancelling a child workflow means.
 pub use stead_activation::ChildWorkflowCancellation;
+/// Which version of its workers the next run begins on.
+pub use stead_activation::NextRunVersioning;
 /// Ids of another workflow, the version of a deployment: parts of [`Info`].
 pub use stead_activation::{DeploymentVersion, ExecutionRef, ParentExecution};
 pub use stead_data::{Bounded, Unbounded};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use stead_activation::{
-    CallSite, Command, ContinueAsNew, Failure, Issued, Payload, ScheduleActivity, Seq, UpdateResponse,
+    CallSite, Command, ContinueAsNew, Failure, Issued, NextRunVersioning, Payload, ScheduleActivity, Seq,
+    UpdateResponse,
 };
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::command::v1::{
@@ -13,7 +14,7 @@ use stead_proto::command::v1::{
     ScheduleActivityTaskCommandAttributes, StartTimerCommandAttributes,
 };
 use stead_proto::common::v1::{ActivityType, Header, Memo, Payloads, SearchAttributes, WorkflowType};
-use stead_proto::enums::v1::{CommandType, ContinueAsNewInitiator};
+use stead_proto::enums::v1::{CommandType, ContinueAsNewInitiator, ContinueAsNewVersioningBehavior};
 use stead_proto::protocol::v1::Message;
 use stead_proto::taskqueue::v1::TaskQueue;
 
@@ -284,6 +285,7 @@ impl Machines {
             memo: (!memo.is_empty()).then_some(Memo { fields: memo }),
             search_attributes: (!search_attributes.is_empty())
                 .then_some(SearchAttributes { indexed_fields: search_attributes }),
+            initial_versioning_behavior: versioning_behavior(next.versioning).into(),
             ..ContinueAsNewWorkflowExecutionCommandAttributes::default()
         };
         let attributes = Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes);
@@ -294,6 +296,14 @@ impl Machines {
     pub(crate) fn misuse(&self, kind: MismatchKind, at: Option<CallSite>) -> Fault {
         let event_id = self.progress.last_event;
         Fault::Mismatch(Box::new(Mismatch { kind, event_id, expected: None, found: None, at }))
+    }
+}
+
+fn versioning_behavior(versioning: NextRunVersioning) -> ContinueAsNewVersioningBehavior {
+    match versioning {
+        NextRunVersioning::Inherit => ContinueAsNewVersioningBehavior::Unspecified,
+        NextRunVersioning::AutoUpgrade => ContinueAsNewVersioningBehavior::AutoUpgrade,
+        NextRunVersioning::UseRampingVersion => ContinueAsNewVersioningBehavior::UseRampingVersion,
     }
 }
 

@@ -155,6 +155,10 @@ impl Machines {
         &self.progress
     }
 
+    pub(crate) fn history_size_bytes(&self) -> u64 {
+        self.progress.history_size_bytes
+    }
+
     pub(crate) fn options(&self) -> &RunOptions {
         &self.options
     }

@@ -97,14 +97,14 @@ impl Run {
     pub(super) fn fail(&mut self, task: Ticket, reason: Reason) {
         if task.is_only_query {
             self.fail_query(task, reason);
-        } else if task.attempt > 1 {
-            // Reported once; told again and again the server would try again at once, while a task that times out
-            // is tried less and less often.
-            self.evict(reason.into_eviction());
         } else if reason.cause == WorkflowTaskFailedCause::NonDeterministicError
             && self.machines.options().mismatch_fails_workflow
         {
             self.fail_workflow(task, reason);
+        } else if task.attempt > 1 {
+            // Reported once; told again and again the server would try again at once, while a task that times out
+            // is tried less and less often.
+            self.evict(reason.into_eviction());
         } else {
             self.fail_task(task, reason);
         }

@@ -160,6 +160,12 @@ impl Run {
         &self.machines.workflow_type
     }
 
+    /// Size of the history that the run has seen, in bytes, as the server counts it: what the run's code has been given,
+    /// and so may keep.
+    pub fn history_size_bytes(&self) -> u64 {
+        self.machines.history_size_bytes()
+    }
+
     /// A task for this run: a polled one, or the one that came with the response to a completion.
     ///
     /// While another is outstanding it waits. A task that advances history replaces one that waits, and the queries

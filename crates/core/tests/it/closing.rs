@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use stead_activation::{Command, ContinueAsNew, Failure, RetryPolicy};
+use stead_activation::{Command, ContinueAsNew, Failure, NextRunVersioning, RetryPolicy};
 use stead_core::EvictionReason;
 use stead_proto::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes;
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::common::v1::{Memo, SearchAttributes};
-use stead_proto::enums::v1::CommandType;
+use stead_proto::enums::v1::{CommandType, ContinueAsNewVersioningBehavior};
 
 use crate::support::{HistoryBuilder, Scenario, complete, eviction, payload, run_to_end};
 
@@ -81,8 +81,10 @@ fn s52_what_the_code_says_wins() {
         memo: Some(BTreeMap::new()),
         search_attributes: Some(BTreeMap::from([("attribute".to_owned(), payload("new"))])),
         retry_policy: Some(RetryPolicy::default()),
+        versioning: NextRunVersioning::UseRampingVersion,
         ..ContinueAsNew::default()
     });
+    assert_eq!(next.initial_versioning_behavior(), ContinueAsNewVersioningBehavior::UseRampingVersion);
     assert_eq!(next.workflow_type.map(|kind| kind.name), Some("refund".to_owned()));
     assert_eq!(next.memo, None);
     assert_eq!(next.search_attributes.expect("they are set").indexed_fields["attribute"], payload("new"));

@@ -43,7 +43,9 @@ struct Entry {
 
 impl Shard {
     pub(super) fn new(shared: Arc<Shared>, inbox: Arc<Inbox<Event>>, runtime: Handle) -> Self {
-        let capacity = shared.options.max_cached_workflows.div_ceil(shared.options.shards.max(1));
+        let shards = shared.options.shards.max(1);
+        let capacity = shared.options.max_cached_workflows.div_ceil(shards);
+        let max_bytes = shared.options.max_cached_bytes.div_ceil(shards);
         let (guests, options) = (shared.guests.for_thread(), Arc::new(shared.run_options()));
         Self {
             shared,
@@ -52,7 +54,7 @@ impl Shard {
             clock: Clock::new(),
             guests,
             options,
-            runs: RunCache::new(capacity),
+            runs: RunCache::new(capacity, max_bytes),
             timeouts: BTreeMap::new(),
         }
     }
@@ -135,7 +137,10 @@ impl Shard {
                 return;
             }
         }
-        match entry.driver.run().poll_timeout() {
+        let (timeout, size) = (entry.driver.run().poll_timeout(), entry.driver.run().history_size_bytes());
+        self.runs.set_weight(&run_id, usize::try_from(size).unwrap_or(usize::MAX));
+        self.make_room(&run_id);
+        match timeout {
             Some(at) => drop(self.timeouts.insert(run_id, at)),
             None => drop(self.timeouts.remove(&run_id)),
         }

@@ -84,6 +84,24 @@ impl WorkerBuilder {
         self
     }
 
+    /// How many bytes the workflows that stay in memory may have been sent, all together: the sizes of their histories,
+    /// as the server counts them. What their code makes of it cannot be seen from here; this is the measure of what it
+    /// may keep. Beyond it the ones that were not used for longest are dropped, as with
+    /// [`max_cached_workflows`](Self::max_cached_workflows).
+    ///
+    /// Default: 1 GiB.
+    pub fn max_cached_bytes(mut self, bytes: usize) -> Self {
+        self.options.max_cached_bytes = bytes;
+        self
+    }
+
+    /// Fails workflows whose code does not do what their history says, instead of the workflow task. A failed task is
+    /// tried again, so that the right code can still finish the workflow; a failed workflow is over.
+    pub fn nondeterminism_fails_workflows(mut self) -> Self {
+        self.options.nondeterminism_fails_workflows = true;
+        self
+    }
+
     /// How many workflow tasks are handled at once, those included that a poll waits for. At least 1, with a cache at
     /// least 2.
     ///

@@ -7,6 +7,7 @@ use stead_proto::command::v1::Command;
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::common::v1::{WorkflowExecution, WorkflowType};
 use stead_proto::history::v1::History;
+use stead_proto::history::v1::history_event::Attributes as HistoryAttributes;
 use stead_proto::workflowservice::v1::{
     GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse, PollWorkflowTaskQueueResponse,
     RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse,
@@ -160,6 +161,32 @@ async fn a_full_cache_drops_the_run_that_was_not_used_for_longest() {
         server.workflow_task(nap_is_over("b"));
         completed(&server).await;
         assert_eq!(server.count("GetWorkflowExecutionHistory"), 0);
+        server.workflow_task(nap_is_over("a"));
+        let _: GetWorkflowExecutionHistoryRequest = server.call("GetWorkflowExecutionHistory").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn runs_that_were_sent_too_much_together_leave_the_cache() {
+    let server = Server::default();
+    let sized = |run_id| {
+        let mut task = nap(run_id);
+        for event in task.history.iter_mut().flat_map(|history| &mut history.events) {
+            if let Some(HistoryAttributes::WorkflowTaskStartedEventAttributes(started)) = &mut event.attributes {
+                started.history_size_bytes = 600_000;
+            }
+        }
+        task
+    };
+    with_worker(&server, |it| it.max_cached_bytes(1_000_000).shards(1), async {
+        for run_id in ["a", "b"] {
+            server.workflow_task(sized(run_id));
+            assert!(starts_timer(&completed(&server).await));
+        }
+        server.workflow_task(nap_is_over("b"));
+        completed(&server).await;
+        assert_eq!(server.count("GetWorkflowExecutionHistory"), 0, "the one used last stays");
         server.workflow_task(nap_is_over("a"));
         let _: GetWorkflowExecutionHistoryRequest = server.call("GetWorkflowExecutionHistory").await;
     })

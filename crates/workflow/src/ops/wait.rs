@@ -90,6 +90,14 @@ pub struct WaitUntilTimeout<F> {
     timer: Sleep,
 }
 
+impl<F> WaitUntilTimeout<F> {
+    /// One line about the timer of the limit, for people who look at the workflow. Default: none.
+    pub fn summary(mut self, text: impl Into<Box<str>>) -> Self {
+        self.timer = self.timer.summary(text);
+        self
+    }
+}
+
 impl<F: Fn() -> bool> Future for WaitUntilTimeout<F> {
     type Output = Result<bool, Cancelled>;
 

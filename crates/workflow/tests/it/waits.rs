@@ -1,3 +1,4 @@
+use stead_activation::Command;
 use stead_workflow as workflow;
 
 use crate::support::*;
@@ -140,4 +141,15 @@ fn only_one_of_two_waiters_takes_what_both_wait_for() {
     assert_eq!(outline(&commands), ["start timer 1 1s"]);
     let commands = run.activate(vec![fire(1)]);
     assert_eq!(outline(&commands), ["start timer 2 1s", r#"complete workflow: ["first","second"]"#]);
+}
+
+workflow!(Patient, |board, input: ()| -> bool {
+    Ok(workflow::wait_until(|| board.flag.get()).timeout(SECOND).summary("patience").await?)
+});
+
+#[test]
+fn the_timer_of_a_limit_may_be_labelled() {
+    let (_, commands) = Driver::start::<Patient>(());
+    let Command::StartTimer { summary: Some(summary), .. } = &commands[0] else { panic!("{commands:?}") };
+    assert_eq!(summary.data.as_ref(), br#""patience""#);
 }
