@@ -175,7 +175,7 @@ impl Leaves {
             _ => ParentClosePolicy::Abandon,
         };
         let id = format!("{}-child", workflow::info().workflow_id());
-        workflow::child(Shipping::run, "slow").id(id).parent_close_policy(policy).start().await?;
+        let _ = workflow::child(Shipping::run, "slow").id(id).parent_close_policy(policy).start().await?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use stead_tests::{Env, event_types};
 /// Every server has this one.
 const BINARY: SearchAttribute<stead::data::KeywordList> = SearchAttribute::new("BuildIds");
 const CHANGE: SearchAttribute<Keyword> = SearchAttribute::new("TemporalChangeVersion");
+const PLAIN: SearchAttribute<Keyword> = SearchAttribute::new("StdKeyword");
 
 #[derive(Default)]
 struct Labelled;
@@ -25,11 +26,11 @@ impl Labelled {
         }
         if workflow::memo::<String>("replaced")?.is_some() {
             let labels = workflow::search_attributes();
-            let change = labels.get(CHANGE).ok().flatten();
-            return Ok((change, None, labels.get(BINARY).is_ok_and(|value| value.is_some())));
+            let plain = labels.get(PLAIN).ok().flatten();
+            return Ok((plain, None, labels.get(BINARY).is_ok_and(|value| value.is_some())));
         }
         if workflow::memo::<String>("replace")?.is_some() {
-            let next = workflow::continue_as_new(Self::run, false).search_attributes([CHANGE.set("theirs")]);
+            let next = workflow::continue_as_new(Self::run, false).search_attributes([PLAIN.set("theirs")]);
             return next.memo("replaced", "yes").exit();
         }
         let has_attribute = workflow::search_attributes().get(BINARY).is_ok_and(|value| value.is_some());
@@ -61,8 +62,8 @@ async fn the_next_run_has_the_search_attributes_that_it_is_given_and_no_others()
         let start =
             env.client.start_workflow(Labelled::run, false).id(env.id("relabelled")).task_queue(&env.task_queue);
         let start = start.memo("replace", "yes").search_attributes([BINARY.set(["a".to_owned()])]);
-        let (change, _, has_other) = start.await.unwrap().result().await.unwrap();
-        assert_eq!((change.as_deref(), has_other), (Some("theirs"), false));
+        let (plain, _, has_other) = start.await.unwrap().result().await.unwrap();
+        assert_eq!((plain.as_deref(), has_other), (Some("theirs"), false));
     };
     worker.run_while(work).await.unwrap();
 }
