@@ -77,7 +77,8 @@ pub fn payload(data: &[u8]) {
 
 fn try_payload(mut input: Unstructured<'_>) -> Result<()> {
     const ENCODINGS: [&str; 5] = ["json/plain", "json/protobuf", "binary/null", "binary/plain", "binary/protobuf"];
-    let mut metadata = BTreeMap::from([("encoding".to_owned(), Bytes::from_static(input.choose(&ENCODINGS)?.as_bytes()))]);
+    let mut metadata =
+        BTreeMap::from([("encoding".to_owned(), Bytes::from_static(input.choose(&ENCODINGS)?.as_bytes()))]);
     if input.arbitrary()? {
         metadata.insert(input.arbitrary()?, Bytes::copy_from_slice(input.arbitrary()?));
     }

@@ -80,10 +80,8 @@ impl Driver {
                     self.run.handle_completed(CompletionOutcome::accepted(), now());
                 }
                 Some(Output::Evict(eviction)) => {
-                    let is_expected = matches!(
-                        eviction.reason,
-                        EvictionReason::WorkflowEnded | EvictionReason::Requested
-                    );
+                    let is_expected =
+                        matches!(eviction.reason, EvictionReason::WorkflowEnded | EvictionReason::Requested);
                     return if is_expected { ending } else { Ending::Failed(eviction.message) };
                 }
             }

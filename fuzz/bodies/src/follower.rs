@@ -36,10 +36,9 @@ impl Follower {
 
     pub(crate) fn answer(&mut self, activation: &Activation) -> Vec<Command> {
         let queries = activation.jobs.iter().filter_map(|job| match job {
-            Job::Query(query) => Some(Command::AnswerQuery {
-                id: query.id.clone(),
-                answer: QueryAnswer::Succeeded(Payload::default()),
-            }),
+            Job::Query(query) => {
+                Some(Command::AnswerQuery { id: query.id.clone(), answer: QueryAnswer::Succeeded(Payload::default()) })
+            }
             _ => None,
         });
         let mut commands: Vec<_> = queries.collect();
@@ -132,9 +131,9 @@ impl Reader {
                 }
                 Command::UpsertSearchAttributes(fields)
             }
-            Attributes::WorkflowPropertiesModifiedEventAttributes(modified) => Command::UpsertMemo(
-                modified.upserted_memo.as_ref().map(|memo| memo.fields.clone()).unwrap_or_default(),
-            ),
+            Attributes::WorkflowPropertiesModifiedEventAttributes(modified) => {
+                Command::UpsertMemo(modified.upserted_memo.as_ref().map(|memo| memo.fields.clone()).unwrap_or_default())
+            }
             _ => return self.remote(id, attributes).or_else(|| end(attributes)),
         })
     }

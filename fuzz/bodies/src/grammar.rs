@@ -279,9 +279,9 @@ impl Grammar<'_, '_> {
         self.is_closed = true;
         let end = match self.input.int_in_range(0..=3)? {
             0 => Attributes::WorkflowExecutionFailedEventAttributes(WorkflowExecutionFailedEventAttributes::default()),
-            1 => Attributes::WorkflowExecutionCanceledEventAttributes(
-                WorkflowExecutionCanceledEventAttributes::default(),
-            ),
+            1 => {
+                Attributes::WorkflowExecutionCanceledEventAttributes(WorkflowExecutionCanceledEventAttributes::default())
+            }
             2 => Attributes::WorkflowExecutionContinuedAsNewEventAttributes(
                 WorkflowExecutionContinuedAsNewEventAttributes {
                     workflow_type: Some(WorkflowType { name: "order".into() }),

@@ -113,20 +113,19 @@ pub(crate) fn live(events: &[HistoryEvent], guest: Follower) -> Option<String> {
 
 /// Where the starts of the tasks are that were completed, and of one that is open.
 fn tasks(events: &[HistoryEvent]) -> impl Iterator<Item = usize> {
-    let is_start = |event: &HistoryEvent| {
-        matches!(event.attributes, Some(Attributes::WorkflowTaskStartedEventAttributes(_)))
-    };
-    let is_completion = |event: &HistoryEvent| {
-        matches!(event.attributes, Some(Attributes::WorkflowTaskCompletedEventAttributes(_)))
-    };
+    let is_start =
+        |event: &HistoryEvent| matches!(event.attributes, Some(Attributes::WorkflowTaskStartedEventAttributes(_)));
+    let is_completion =
+        |event: &HistoryEvent| matches!(event.attributes, Some(Attributes::WorkflowTaskCompletedEventAttributes(_)));
     (0..events.len()).filter(move |&at| is_start(&events[at]) && events.get(at + 1).is_none_or(is_completion))
 }
 
 /// The requests for the updates that a task accepted, by the events after its start.
 fn requests(after: &[HistoryEvent], previous: i64) -> Vec<Message> {
-    let traces = after.iter().skip(1).take_while(|event| {
-        !matches!(event.attributes, Some(Attributes::WorkflowTaskScheduledEventAttributes(_)))
-    });
+    let traces = after
+        .iter()
+        .skip(1)
+        .take_while(|event| !matches!(event.attributes, Some(Attributes::WorkflowTaskScheduledEventAttributes(_))));
     let accepted = traces.filter_map(|event| match &event.attributes {
         Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => Some(accepted),
         _ => None,
@@ -182,7 +181,8 @@ mod tests {
         let failed: Vec<_> = RECORDED
             .iter()
             .filter_map(|history| {
-                let replayed = replay(history.events.clone(), Follower::of(&history.events), &mut Unstructured::new(&[]));
+                let replayed =
+                    replay(history.events.clone(), Follower::of(&history.events), &mut Unstructured::new(&[]));
                 replayed.expect("nothing has to be drawn")
             })
             .collect();

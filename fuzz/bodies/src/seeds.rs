@@ -14,7 +14,9 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let histories = files().into_iter();
     match target {
         "history_json" => histories.map(|(name, json)| (name, json.into_bytes())).collect(),
-        "task" => histories.map(|(name, json)| (name, replay_task(history(&json), "workflow", "run").encode_to_vec())).collect(),
+        "task" => histories
+            .map(|(name, json)| (name, replay_task(history(&json), "workflow", "run").encode_to_vec()))
+            .collect(),
         _ => Vec::new(),
     }
 }
