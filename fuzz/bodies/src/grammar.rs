@@ -426,3 +426,37 @@ impl Grammar<'_, '_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Bytes that differ from one `seed` to the next.
+    fn bytes(seed: u32) -> Vec<u8> {
+        let mut state = u64::from(seed);
+        let mut next = || {
+            state = (state ^ (state >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            state.to_be_bytes()[1]
+        };
+        (0..400).map(|_| next()).collect()
+    }
+
+    /// If the grammar wrote little, that it is replayed would say little.
+    #[test]
+    fn histories_are_long_and_hold_everything() {
+        let mut kinds = BTreeSet::new();
+        let (mut events, count) = (0, 500);
+        for seed in 0..count {
+            let written = history(&mut Unstructured::new(&bytes(seed))).expect("there is always a history");
+            events += written.len();
+            for attributes in written.iter().filter_map(|event| event.attributes.as_ref()) {
+                let text = format!("{attributes:?}");
+                kinds.insert(text.split('(').next().unwrap_or_default().to_owned());
+            }
+        }
+        assert!(events > 50 * count as usize, "{} events in a history", events / count as usize);
+        assert_eq!(kinds.len(), 34, "{kinds:#?}");
+    }
+}

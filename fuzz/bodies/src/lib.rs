@@ -15,7 +15,7 @@ mod writer;
 
 pub use decoders::{failure, history_json, marker, payload, sdk_flags, task, update_message};
 pub use histories::{mutated_history, plausible_history};
-pub use seeds::seeds;
+pub use seeds::{seeds, write_seeds};
 
 /// A body, and the name of the program that fuzzes it.
 #[derive(Debug, Clone, Copy)]

@@ -21,6 +21,16 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     }
 }
 
+/// Writes the seeds of a target into the folder that `STEAD_FUZZ_SEEDS` names, if it names one, where its fuzzer finds
+/// them: it looks there only afterwards.
+pub fn write_seeds(target: &str) {
+    let Some(folder) = std::env::var_os("STEAD_FUZZ_SEEDS").map(PathBuf::from) else { return };
+    for (name, seed) in seeds(target) {
+        let path = folder.join(name);
+        fs::write(&path, seed).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+}
+
 /// The histories that the integration suite recorded on a server.
 pub(crate) fn recorded() -> Vec<History> {
     files().iter().map(|(_, json)| history(json)).collect()

@@ -24,7 +24,7 @@ fn no_seed_is_a_fault() {
 #[test]
 fn what_was_a_fault_is_none_any_more() {
     for target in TARGETS {
-        for path in corpus(target) {
+        for path in faults(target) {
             let input = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             run(target, &input, &path.display().to_string());
         }
@@ -67,8 +67,8 @@ fn run(target: Target, input: &[u8], name: &str) {
     }
 }
 
-fn corpus(target: Target) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(target.name);
+fn faults(target: Target) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../faults").join(target.name);
     let mut paths: Vec<_> = fs::read_dir(folder).into_iter().flatten().filter_map(|it| Some(it.ok()?.path())).collect();
     paths.sort();
     paths
