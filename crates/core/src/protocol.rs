@@ -30,7 +30,7 @@ impl Incoming {
             return Err(Fault::task(Problem::Task("an update does not say after which event it comes")));
         };
         let body = message.body.unwrap_or_default();
-        if body.type_url != type_url(REQUEST) {
+        if body.type_url != REQUEST {
             return Err(Fault::task(Problem::Unsupported("protocol messages other than update requests")));
         }
         let request = Request::decode(body.value.as_slice())
@@ -69,25 +69,25 @@ impl Incoming {
     }
 }
 
-/// Name of the message type of requests.
-const REQUEST: &str = "temporal.api.update.v1.Request";
+/// The URL of the message type of requests.
+const REQUEST: &str = "type.googleapis.com/temporal.api.update.v1.Request";
 
 /// The bodies of answers.
 pub(crate) trait Body: prost::Message {
-    /// Name of the message type.
-    const TYPE: &'static str;
+    /// The URL of the message type.
+    const TYPE_URL: &'static str;
 }
 
 impl Body for Acceptance {
-    const TYPE: &'static str = "temporal.api.update.v1.Acceptance";
+    const TYPE_URL: &'static str = "type.googleapis.com/temporal.api.update.v1.Acceptance";
 }
 
 impl Body for Rejection {
-    const TYPE: &'static str = "temporal.api.update.v1.Rejection";
+    const TYPE_URL: &'static str = "type.googleapis.com/temporal.api.update.v1.Rejection";
 }
 
 impl Body for Response {
-    const TYPE: &'static str = "temporal.api.update.v1.Response";
+    const TYPE_URL: &'static str = "type.googleapis.com/temporal.api.update.v1.Response";
 }
 
 /// An answer about the update `instance_id`.
@@ -95,11 +95,7 @@ pub(crate) fn outgoing<B: Body>(id: String, instance_id: &str, body: &B) -> Mess
     Message {
         id,
         protocol_instance_id: instance_id.to_owned(),
-        body: Some(Any { type_url: type_url(B::TYPE), value: body.encode_to_vec() }),
+        body: Some(Any { type_url: B::TYPE_URL.to_owned(), value: body.encode_to_vec() }),
         sequencing_id: None,
     }
-}
-
-fn type_url(name: &str) -> String {
-    format!("type.googleapis.com/{name}")
 }

@@ -7,7 +7,7 @@ use super::workspace::{Dependency, Package, packages};
 
 /// Package, and the packages of the workspace that it may depend on. Development dependencies are not ruled: a crate's
 /// tests may look at it from outside.
-const EDGES: [(&str, &[&str]); 17] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("stead-proto", &[]),
     ("stead-activation", &["stead-proto"]),
     ("stead-data", &["stead-proto"]),
@@ -25,6 +25,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("stead-cli", &["stead", "stead-server"]),
     ("xtask", &[]),
     ("stead-bench", &["stead", "stead-testing"]),
+    ("stead-fuzz-bodies", &["stead-proto", "stead-activation", "stead-data", "stead-core"]),
 ];
 
 /// Programs that show or test the SDK use it as anybody would, one of them the client alone, and share contracts.

@@ -97,11 +97,11 @@ impl Machines {
 
     /// Hands the requests for updates whose turn it is to the code.
     fn handle_incoming(&mut self, is_due: impl Fn(&Incoming) -> bool) -> Result<(), Fault> {
-        if self.incoming.is_empty() {
-            return Ok(());
-        }
-        let (due, waiting) = std::mem::take(&mut self.incoming).into_iter().partition(is_due);
-        self.incoming = waiting;
+        let due = if self.incoming.iter().all(&is_due) {
+            std::mem::take(&mut self.incoming)
+        } else {
+            self.incoming.extract_if(.., |update| is_due(update)).collect()
+        };
         due.into_iter().try_for_each(|update| self.request_update(update))
     }
 }

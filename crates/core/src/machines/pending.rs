@@ -100,7 +100,10 @@ impl Pending {
 
     /// The commands to send, in order. They go on waiting for their events.
     pub(super) fn take_commands(&mut self) -> Vec<Command> {
-        self.commands.iter_mut().filter_map(|command| command.wire.take()).map(|command| *command).collect()
+        // Commands are large and mostly one or two, so no room is taken for more.
+        let mut commands = Vec::with_capacity(self.commands.iter().filter(|command| !command.is_due()).count());
+        commands.extend(self.commands.iter_mut().filter_map(|command| command.wire.take()).map(|command| *command));
+        commands
     }
 }
 

@@ -160,7 +160,7 @@ impl Update {
     }
 
     fn outgoing_id(&self, kind: &str) -> String {
-        format!("{}/{kind}", self.message_id)
+        [&self.message_id, "/", kind].concat()
     }
 }
 
