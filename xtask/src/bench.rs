@@ -1,4 +1,4 @@
-//! `cargo xtask bench [acts|idle|replay|all]`: what `stead` costs, next to the official SDK on the same server.
+//! `cargo xtask bench [acts|idle|replay|all|soak]`: what `stead` costs, next to the official SDK on the same server.
 //!
 //! Both programs run by turns, so that a busy machine disturbs both alike; the median of each is compared.
 
@@ -22,7 +22,9 @@ pub(crate) enum Part {
     Idle,
     /// CPU of a replayed event.
     Replay,
-    /// Everything.
+    /// Whether memory stays flat under very many workflows; `stead` alone, and not part of everything: it takes long.
+    Soak,
+    /// Everything else.
     All,
 }
 
@@ -40,14 +42,19 @@ impl FromStr for Part {
             "acts" => Ok(Self::Acts),
             "idle" => Ok(Self::Idle),
             "replay" => Ok(Self::Replay),
+            "soak" => Ok(Self::Soak),
             "all" => Ok(Self::All),
-            _ => bail!("nothing is measured as `{word}`: acts, idle, replay or all"),
+            _ => bail!("nothing is measured as `{word}`: acts, idle, replay, soak or all"),
         }
     }
 }
 
 /// Builds, measures and prints the table.
 pub(crate) fn run(part: Part) -> Result<()> {
+    if part == Part::Soak {
+        // 50,000 workflows of two activities, 60 at a time, over a cache of 100.
+        return program::stead()?.show(&real_server::ensure_running()?, "soak", &["50000", "2", "60"]);
+    }
     let pair =
         Pair { address: real_server::ensure_running()?, stead: program::stead()?, official: program::official()? };
     let mut table = Table::default();

@@ -16,10 +16,10 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask <chore>
 
-  codegen [--check]          write the Rust of `stead-proto` from `proto/`, or only compare
-  real-server [--stop]       run Temporal's own server and print its address
-  bench [acts|idle|replay]   measure `stead` and the official SDK by turns, and compare
-  tidy                       check the rules of the repository";
+  codegen [--check]               write the Rust of `stead-proto` from `proto/`, or only compare
+  real-server [--stop]            run Temporal's own server and print its address
+  bench [acts|idle|replay|soak]   measure `stead` and the official SDK by turns, and compare
+  tidy                            check the rules of the repository";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

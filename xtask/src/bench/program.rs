@@ -66,6 +66,15 @@ fn describes_xtask(variable: &OsStr) -> bool {
 }
 
 impl Program {
+    /// Runs the program and lets it print.
+    pub(super) fn show(&self, address: &str, mode: &str, arguments: &[&str]) -> Result<()> {
+        let mut command = Command::new(&self.binary);
+        let status =
+            command.args([mode, address]).args(arguments).env_remove("RUST_LOG").stdin(Stdio::null()).status()?;
+        ensure!(status.success(), "`{} {mode}` failed, {status}", self.name);
+        Ok(())
+    }
+
     /// Runs the program and reads one number of the line that it prints.
     pub(super) fn run(&self, address: &str, mode: &str, figure: Figure, arguments: &[&str]) -> Result<f64> {
         let output = Command::new(&self.binary)

@@ -14,7 +14,7 @@ use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::task::LocalSet;
 use url::Url;
 
-use measure::{Arguments, Laps, Meter, Mode};
+use measure::{Arguments, Course, Laps, Meter, Mode};
 use workflows::{Acts, Echo, Idle};
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -28,7 +28,7 @@ async fn main() -> Result<()> {
         .register_workflow::<Acts>()?
         .register_workflow::<Idle>()?
         .register_activities(Echo)
-        .max_cached_workflows(20_000usize)
+        .max_cached_workflows(if matches!(bench.arguments.mode, Mode::Soak) { 100usize } else { 20_000 })
         .build();
     let mut worker = Worker::new(&runtime, bench.client.clone(), options)?;
     let stop = worker.shutdown_handle();
@@ -64,6 +64,7 @@ impl Bench {
             Mode::Acts => self.acts().await,
             Mode::Idle => self.idle().await,
             Mode::Replay => self.replay().await,
+            Mode::Soak => self.soak().await,
         }
     }
 
@@ -75,6 +76,20 @@ impl Bench {
             assert_eq!(sum?, measure::sum(activities));
         }
         meter.report_acts(&self.arguments);
+        Ok(())
+    }
+
+    async fn soak(&self) -> Result<()> {
+        let Arguments { count, activities, concurrency, .. } = self.arguments;
+        let mut course = Course::of(count);
+        let mut runs = stream::iter(0..count).map(|i| self.sum(i, activities)).buffer_unordered(concurrency);
+        let mut done = 0;
+        while let Some(sum) = runs.next().await {
+            assert_eq!(sum?, measure::sum(activities));
+            done += 1;
+            course.advance(done);
+        }
+        course.report();
         Ok(())
     }
 
@@ -123,7 +138,6 @@ impl Bench {
     }
 
     fn start_options(&self, i: usize) -> WorkflowStartOptions {
-        WorkflowStartOptions::new(self.task_queue.clone(), format!("{}-{i}", self.task_queue))
-            .build()
+        WorkflowStartOptions::new(self.task_queue.clone(), format!("{}-{i}", self.task_queue)).build()
     }
 }
