@@ -1,6 +1,7 @@
 //! The integration suite. One module a feature; every test runs on a real server and replays what it recorded.
 
 mod activities;
+mod activity_env;
 mod async_activities;
 mod cancellation;
 mod children;

@@ -1,5 +1,9 @@
 //! Tools for testing workflows and activities.
 //!
-//! So far that is replay: recorded histories against the code of today. See [`Replayer`].
+//! - [`ActivityEnv`] runs an activity on its own, without a server.
+//! - [`Replayer`] runs recorded histories against the code of today.
 
+mod activity_env;
+
+pub use activity_env::ActivityEnv;
 pub use stead_worker::replay::{ReplayDirError, ReplayError, ReplayedWorkflow, Replayer};
