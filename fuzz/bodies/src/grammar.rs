@@ -237,7 +237,7 @@ impl Grammar<'_, '_> {
             signal_name: "go".into(),
             ..SignalExternalWorkflowExecutionInitiatedEventAttributes::default()
         };
-        let initiated = Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(initiated.into());
+        let initiated = Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(initiated);
         let initiated = self.writer.push(initiated);
         self.open.signals.push(initiated);
     }

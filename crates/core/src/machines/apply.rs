@@ -97,6 +97,9 @@ impl Machines {
 
     /// Hands the requests for updates whose turn it is to the code.
     fn handle_incoming(&mut self, is_due: impl Fn(&Incoming) -> bool) -> Result<(), Fault> {
+        if self.incoming.is_empty() {
+            return Ok(());
+        }
         let due = if self.incoming.iter().all(&is_due) {
             std::mem::take(&mut self.incoming)
         } else {
