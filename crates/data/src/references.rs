@@ -81,8 +81,11 @@ pub struct Activity<A: ?Sized, I, O, T = Unbounded> {
     name: &'static str,
     arity: usize,
     defaults: Option<fn() -> ActivityDefaults<T>>,
-    types: PhantomData<(fn(&A), fn() -> I, fn() -> O)>,
+    types: ActivityTypes<A, I, O>,
 }
+
+/// What a reference mentions and does not hold.
+type ActivityTypes<A, I, O> = PhantomData<fn(&A) -> (I, O)>;
 
 impl<A: ?Sized, I, O> Activity<A, I, O> {
     /// Refers to the activity that is called `name` on the wire and takes `arity` arguments.
