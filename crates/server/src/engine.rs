@@ -1,4 +1,109 @@
-//! The server without its I/O: requests and time go in, answers and wishes come out.
+//! The server without its I/O: calls and time go in, answers and rows to keep come out.
+//!
+//! [`Engine`] has one owner and no lock, reads no clock and draws its random choices from a seed: the same inputs give
+//! the same outputs. A driver gives it each call with [`handle`](Engine::handle), tells it when the instant of
+//! [`poll_timeout`](Engine::poll_timeout) has come, and after each input takes what comes out of
+//! [`poll_output`](Engine::poll_output) until there is nothing more.
+//!
+//! Time here is the server's own, which may skip. How long a call may wait is measured on the caller's clock, so it is
+//! the driver that ends a long poll, with [`handle_expired`](Engine::handle_expired).
 
-mod schedule;
-mod visibility;
+mod call;
+mod config;
+mod dispatch;
+mod ids;
+mod namespaces;
+pub mod raw;
+mod refusal;
+mod rows;
+mod time;
+
+use std::collections::VecDeque;
+
+pub use call::{Call, CallId, Request, Response};
+pub use config::Config;
+pub use refusal::{Code, Refusal};
+pub use time::Time;
+
+use crate::store::Batch;
+use call::Outcome;
+use ids::Ids;
+use namespaces::Namespaces;
+use rows::Changes;
+
+/// The server without its I/O.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    /// The latest instant that the engine was told of.
+    now: Time,
+    ids: Ids,
+    namespaces: Namespaces,
+    changes: Changes,
+    replies: Vec<(CallId, Result<Response, Refusal>)>,
+    outputs: VecDeque<Output>,
+}
+
+/// What the engine wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Keep these rows, all or none. Replies that come after it wait until they are kept.
+    Write(Batch),
+    /// Answer a call.
+    Reply {
+        /// The call.
+        call: CallId,
+        /// Its answer.
+        answer: Result<Response, Refusal>,
+    },
+}
+
+impl Engine {
+    /// A server in which nothing has happened but the registration of the namespaces of `config`.
+    #[must_use]
+    pub fn new(config: Config, now: Time) -> Self {
+        let mut engine = Self {
+            now,
+            ids: Ids::new(config.seed),
+            namespaces: Namespaces::default(),
+            changes: Changes::new(config.durable),
+            replies: Vec::new(),
+            outputs: VecDeque::new(),
+            config,
+        };
+        engine.register_configured_namespaces();
+        engine.finish();
+        engine
+    }
+
+    /// Takes a call. Its answer comes with this input or a later one.
+    pub fn handle(&mut self, call: &Call, request: Request, now: Time) {
+        self.advance(now);
+        match self.dispatch(call, request) {
+            Ok(Outcome::Answered(response)) => self.reply(call.id, Ok(*response)),
+            Ok(Outcome::Waits) => {}
+            Err(refusal) => self.reply(call.id, Err(refusal)),
+        }
+        self.finish();
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn advance(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
+    fn reply(&mut self, call: CallId, answer: Result<Response, Refusal>) {
+        self.replies.push((call, answer));
+    }
+
+    /// The end of every input: what changed goes out in one piece, then the answers.
+    fn finish(&mut self) {
+        self.namespaces.write(&mut self.changes);
+        self.outputs.extend(self.changes.take().map(Output::Write));
+        self.outputs.extend(self.replies.drain(..).map(|(call, answer)| Output::Reply { call, answer }));
+    }
+}

@@ -1,0 +1,106 @@
+//! [`Request`] and [`Response`]: the calls that the engine serves, and [`Call`], who made one.
+//!
+//! A call that is not in the table below is one that the server does not know.
+
+use bytes::{BufMut, Bytes};
+use prost::{DecodeError, Message};
+use stead_proto::workflowservice::v1 as workflow;
+
+/// One call that somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// A call, and what its headers say about the caller.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which call; the answer bears the same id. Never used twice.
+    pub id: CallId,
+    /// The header `client-name`: which SDK or tool calls.
+    pub client_name: String,
+}
+
+/// How a call goes on once it has been looked at.
+pub(crate) enum Outcome {
+    /// Here is the answer.
+    Answered(Box<Response>),
+    /// The answer comes with a later input.
+    Waits,
+}
+
+impl<R: Into<Response>> From<R> for Outcome {
+    fn from(response: R) -> Self {
+        Self::Answered(Box::new(response.into()))
+    }
+}
+
+macro_rules! calls {
+    ($($service:literal: { $($name:ident: $request:ty => $response:ty,)+ })+) => {
+        /// A request to the engine, by the name of its call.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each is the request of the call of its name")]
+        pub enum Request { $($($name(Box<$request>),)+)+ }
+
+        /// The engine's answer, by the name of its call.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each is the response of the call of its name")]
+        pub enum Response { $($($name(Box<$response>),)+)+ }
+
+        impl Request {
+            /// Reads the request of a call such as `temporal.api.workflowservice.v1.WorkflowService` and
+            /// `GetSystemInfo`. `None` if the server does not know the call.
+            ///
+            /// # Errors
+            ///
+            /// When the bytes are not such a request.
+            pub fn decode(service: &str, method: &str, bytes: Bytes) -> Option<Result<Self, DecodeError>> {
+                match (service, method) {
+                    $($(($service, stringify!($name)) => {
+                        Some(<$request>::decode(bytes).map(|request| Self::$name(Box::new(request))))
+                    })+)+
+                    _ => None,
+                }
+            }
+
+            /// The call's name, such as `GetSystemInfo`.
+            #[must_use]
+            pub fn method(&self) -> &'static str {
+                match self { $($(Self::$name(_) => stringify!($name),)+)+ }
+            }
+        }
+
+        impl Response {
+            /// Length of the encoded response, in bytes.
+            #[must_use]
+            pub fn encoded_len(&self) -> usize {
+                match self { $($(Self::$name(response) => response.encoded_len(),)+)+ }
+            }
+
+            /// Appends the encoded response, which must fit.
+            pub fn encode(&self, buffer: &mut impl BufMut) {
+                match self { $($(Self::$name(response) => response.encode_raw(buffer),)+)+ }
+            }
+        }
+
+        $($(impl From<$request> for Request {
+            fn from(request: $request) -> Self { Self::$name(Box::new(request)) }
+        })+)+
+
+        $($(impl From<$response> for Response {
+            fn from(response: $response) -> Self { Self::$name(Box::new(response)) }
+        })+)+
+    };
+}
+
+calls! {
+    "temporal.api.workflowservice.v1.WorkflowService": {
+        GetSystemInfo: workflow::GetSystemInfoRequest => workflow::GetSystemInfoResponse,
+        GetClusterInfo: workflow::GetClusterInfoRequest => workflow::GetClusterInfoResponse,
+        RegisterNamespace: workflow::RegisterNamespaceRequest => workflow::RegisterNamespaceResponse,
+        DescribeNamespace: workflow::DescribeNamespaceRequest => workflow::DescribeNamespaceResponse,
+        ListNamespaces: workflow::ListNamespacesRequest => workflow::ListNamespacesResponse,
+        UpdateNamespace: workflow::UpdateNamespaceRequest => workflow::UpdateNamespaceResponse,
+        DeprecateNamespace: workflow::DeprecateNamespaceRequest => workflow::DeprecateNamespaceResponse,
+    }
+}

@@ -1,0 +1,85 @@
+//! [`Config`]: what an engine is told once.
+
+use std::time::Duration;
+
+/// What an engine is told once. The defaults are those of a Temporal server with the features on that its tests turn
+/// on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Seed of run ids and other random choices. 0 by default: a server with a store of its own should draw one.
+    pub seed: u64,
+    /// Whether rows come out to be kept. False by default.
+    pub durable: bool,
+    /// Namespaces that exist from the beginning. `default` alone by default.
+    pub namespaces: Vec<String>,
+    /// Retention of the namespaces above. A day by default.
+    pub retention: Duration,
+    /// Limits of sizes and counts.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            durable: false,
+            namespaces: vec!["default".to_owned()],
+            retention: Duration::from_secs(24 * 60 * 60),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Limits of sizes and counts, as the dynamic configuration of Temporal's server has them
+/// (`common/dynamicconfig/constants.go` of 1.32.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of a payload, or of several that travel in one field. 2 MiB.
+    pub blob: usize,
+    /// Bytes of a memo. 2 MiB.
+    pub memo: usize,
+    /// Activities, children, signals and cancellations under way of one run, each. 2,000.
+    pub pending: usize,
+    /// Events of one run. 51,200.
+    pub history_events: i64,
+    /// Bytes of the history of one run. 50 MiB.
+    pub history_size: usize,
+    /// Events from which continue-as-new is suggested. 4,096.
+    pub history_events_suggest: i64,
+    /// Bytes of history from which continue-as-new is suggested. 4 MiB.
+    pub history_size_suggest: usize,
+    /// Events that wait for the end of a workflow task. 100.
+    pub buffered_events: usize,
+    /// Characters of an id. 1,000.
+    pub id_length: usize,
+    /// Updates under way of one run. 10.
+    pub updates_in_flight: usize,
+    /// Updates of one run in all. 2,000.
+    pub updates_total: usize,
+    /// Signals of one run. 10,000.
+    pub signals: usize,
+    /// Events in a page of history. 256.
+    pub history_page: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            blob: 2 << 20,
+            memo: 2 << 20,
+            pending: 2_000,
+            history_events: 51_200,
+            history_size: 50 << 20,
+            history_events_suggest: 4_096,
+            history_size_suggest: 4 << 20,
+            buffered_events: 100,
+            id_length: 1_000,
+            updates_in_flight: 10,
+            updates_total: 2_000,
+            signals: 10_000,
+            history_page: 256,
+        }
+    }
+}

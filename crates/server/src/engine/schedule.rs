@@ -1,1 +1,0 @@
-//! Schedules: when the next action is due, and what happens to those that overlap.

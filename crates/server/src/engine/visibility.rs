@@ -1,1 +1,0 @@
-//! What list and count calls see of executions, and the language they ask in.

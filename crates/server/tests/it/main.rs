@@ -1,0 +1,4 @@
+//! The server as its callers see it.
+
+mod namespaces;
+mod support;
