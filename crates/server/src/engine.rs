@@ -10,6 +10,7 @@
 
 mod call;
 mod config;
+mod cron;
 mod dispatch;
 mod ids;
 mod namespaces;
@@ -17,6 +18,7 @@ pub mod raw;
 mod refusal;
 mod rows;
 mod time;
+mod zone;
 
 use std::collections::VecDeque;
 
