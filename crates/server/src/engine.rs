@@ -17,7 +17,9 @@ mod namespaces;
 pub mod raw;
 mod refusal;
 mod rows;
+mod search_attributes;
 mod time;
+mod visibility;
 mod zone;
 
 use std::collections::VecDeque;
@@ -32,6 +34,7 @@ use call::Outcome;
 use ids::Ids;
 use namespaces::Namespaces;
 use rows::Changes;
+use visibility::Visibility;
 
 /// The server without its I/O.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub struct Engine {
     now: Time,
     ids: Ids,
     namespaces: Namespaces,
+    visibility: Visibility,
     changes: Changes,
     replies: Vec<(CallId, Result<Response, Refusal>)>,
     outputs: VecDeque<Output>,
@@ -68,6 +72,7 @@ impl Engine {
             now,
             ids: Ids::new(config.seed),
             namespaces: Namespaces::default(),
+            visibility: Visibility::default(),
             changes: Changes::new(config.durable),
             replies: Vec::new(),
             outputs: VecDeque::new(),
