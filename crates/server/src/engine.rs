@@ -13,6 +13,7 @@ mod config;
 mod cron;
 mod dispatch;
 mod ids;
+mod matching;
 mod namespaces;
 pub mod raw;
 mod refusal;
