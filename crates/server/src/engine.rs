@@ -8,19 +8,36 @@
 //! Time here is the server's own, which may skip. How long a call may wait is measured on the caller's clock, so it is
 //! the driver that ends a long poll, with [`handle_expired`](Engine::handle_expired).
 
+#![allow(deprecated, reason = "what the API has deprecated, callers still send")]
+
+mod activity;
+mod activity_options;
+mod activity_tasks;
 mod call;
+mod closed;
+mod commands;
 mod config;
+mod control;
 mod cron;
 mod dispatch;
+mod effect;
 mod ids;
 mod matching;
 mod namespaces;
 pub mod raw;
 mod refusal;
+mod retry;
 mod rows;
+mod run;
+mod runs;
 mod search_attributes;
+mod start;
 mod time;
+mod token;
+mod transact;
 mod visibility;
+mod waits;
+mod workflow_tasks;
 mod zone;
 
 use std::collections::VecDeque;
@@ -32,10 +49,16 @@ pub use time::Time;
 
 use crate::store::Batch;
 use call::Outcome;
+use effect::Effect;
 use ids::Ids;
+use matching::Matching;
 use namespaces::Namespaces;
 use rows::Changes;
+use runs::Runs;
+use transact::Touched;
 use visibility::Visibility;
+use waits::Waits;
+use workflow_tasks::TaskRef;
 
 /// The server without its I/O.
 #[derive(Debug)]
@@ -45,7 +68,12 @@ pub struct Engine {
     now: Time,
     ids: Ids,
     namespaces: Namespaces,
+    runs: Runs,
+    matching: Matching<TaskRef>,
+    waits: Waits,
     visibility: Visibility,
+    effects: VecDeque<Effect>,
+    touched: Touched,
     changes: Changes,
     replies: Vec<(CallId, Result<Response, Refusal>)>,
     outputs: VecDeque<Output>,
@@ -73,7 +101,12 @@ impl Engine {
             now,
             ids: Ids::new(config.seed),
             namespaces: Namespaces::default(),
+            runs: Runs::default(),
+            matching: Matching::new(true),
+            waits: Waits::default(),
             visibility: Visibility::default(),
+            effects: VecDeque::new(),
+            touched: Touched::default(),
             changes: Changes::new(config.durable),
             replies: Vec::new(),
             outputs: VecDeque::new(),
@@ -95,6 +128,19 @@ impl Engine {
         self.finish();
     }
 
+    /// Does what has become due. To be called when the instant of [`poll_timeout`](Self::poll_timeout) has come; earlier
+    /// and later is no harm.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.advance(now);
+        self.finish();
+    }
+
+    /// When something becomes due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.next_deadline().into_iter().chain(self.runs.next_retention()).min()
+    }
+
     /// The next thing to do, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -110,6 +156,10 @@ impl Engine {
 
     /// The end of every input: what changed goes out in one piece, then the answers.
     fn finish(&mut self) {
+        self.matching.handle_timeout(self.now);
+        self.fire_deadlines();
+        self.carry_out_effects();
+        self.publish_changes();
         self.namespaces.write(&mut self.changes);
         self.outputs.extend(self.changes.take().map(Output::Write));
         self.outputs.extend(self.replies.drain(..).map(|(call, answer)| Output::Reply { call, answer }));

@@ -6,6 +6,8 @@ use bytes::{BufMut, Bytes};
 use prost::{DecodeError, Message};
 use stead_proto::workflowservice::v1 as workflow;
 
+use super::raw;
+
 /// One call that somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
@@ -102,5 +104,37 @@ calls! {
         ListNamespaces: workflow::ListNamespacesRequest => workflow::ListNamespacesResponse,
         UpdateNamespace: workflow::UpdateNamespaceRequest => workflow::UpdateNamespaceResponse,
         DeprecateNamespace: workflow::DeprecateNamespaceRequest => workflow::DeprecateNamespaceResponse,
+        StartWorkflowExecution: workflow::StartWorkflowExecutionRequest => raw::StartWorkflowExecutionResponse,
+        PollWorkflowTaskQueue: workflow::PollWorkflowTaskQueueRequest => raw::PollWorkflowTaskQueueResponse,
+        RespondWorkflowTaskCompleted: workflow::RespondWorkflowTaskCompletedRequest =>
+            raw::RespondWorkflowTaskCompletedResponse,
+        GetWorkflowExecutionHistory: workflow::GetWorkflowExecutionHistoryRequest =>
+            raw::GetWorkflowExecutionHistoryResponse,
+        RespondWorkflowTaskFailed: workflow::RespondWorkflowTaskFailedRequest =>
+            workflow::RespondWorkflowTaskFailedResponse,
+        PollActivityTaskQueue: workflow::PollActivityTaskQueueRequest =>
+            workflow::PollActivityTaskQueueResponse,
+        RespondActivityTaskCompleted: workflow::RespondActivityTaskCompletedRequest =>
+            workflow::RespondActivityTaskCompletedResponse,
+        RespondActivityTaskCompletedById: workflow::RespondActivityTaskCompletedByIdRequest =>
+            workflow::RespondActivityTaskCompletedByIdResponse,
+        RespondActivityTaskFailed: workflow::RespondActivityTaskFailedRequest =>
+            workflow::RespondActivityTaskFailedResponse,
+        RespondActivityTaskFailedById: workflow::RespondActivityTaskFailedByIdRequest =>
+            workflow::RespondActivityTaskFailedByIdResponse,
+        RespondActivityTaskCanceled: workflow::RespondActivityTaskCanceledRequest =>
+            workflow::RespondActivityTaskCanceledResponse,
+        RespondActivityTaskCanceledById: workflow::RespondActivityTaskCanceledByIdRequest =>
+            workflow::RespondActivityTaskCanceledByIdResponse,
+        RecordActivityTaskHeartbeat: workflow::RecordActivityTaskHeartbeatRequest =>
+            workflow::RecordActivityTaskHeartbeatResponse,
+        RecordActivityTaskHeartbeatById: workflow::RecordActivityTaskHeartbeatByIdRequest =>
+            workflow::RecordActivityTaskHeartbeatByIdResponse,
+        SignalWorkflowExecution: workflow::SignalWorkflowExecutionRequest =>
+            workflow::SignalWorkflowExecutionResponse,
+        RequestCancelWorkflowExecution: workflow::RequestCancelWorkflowExecutionRequest =>
+            workflow::RequestCancelWorkflowExecutionResponse,
+        TerminateWorkflowExecution: workflow::TerminateWorkflowExecutionRequest =>
+            workflow::TerminateWorkflowExecutionResponse,
     }
 }

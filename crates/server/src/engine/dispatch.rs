@@ -4,7 +4,7 @@ use super::call::Outcome;
 use super::{Call, Engine, Refusal, Request};
 
 impl Engine {
-    pub(super) fn dispatch(&mut self, _call: &Call, request: Request) -> Result<Outcome, Refusal> {
+    pub(super) fn dispatch(&mut self, call: &Call, request: Request) -> Result<Outcome, Refusal> {
         Ok(match request {
             Request::GetSystemInfo(_) => self.system_info().into(),
             Request::GetClusterInfo(_) => self.cluster_info().into(),
@@ -13,6 +13,25 @@ impl Engine {
             Request::ListNamespaces(request) => self.list_namespaces(&request)?.into(),
             Request::UpdateNamespace(request) => self.update_namespace(*request)?.into(),
             Request::DeprecateNamespace(request) => self.deprecate_namespace(&request)?.into(),
+            Request::StartWorkflowExecution(request) => self.start_workflow(*request)?,
+            Request::PollWorkflowTaskQueue(request) => self.poll_workflow_task_queue(call, *request)?,
+            Request::RespondWorkflowTaskCompleted(request) => self.respond_workflow_task_completed(*request)?,
+            Request::RespondWorkflowTaskFailed(request) => self.respond_workflow_task_failed(*request)?,
+            Request::GetWorkflowExecutionHistory(request) => self.get_workflow_execution_history(call, *request)?,
+            Request::PollActivityTaskQueue(request) => self.poll_activity_task_queue(call, *request)?,
+            Request::RespondActivityTaskCompleted(request) => self.respond_activity_task_completed(*request)?,
+            Request::RespondActivityTaskCompletedById(request) => {
+                self.respond_activity_task_completed_by_id(*request)?
+            }
+            Request::RespondActivityTaskFailed(request) => self.respond_activity_task_failed(*request)?,
+            Request::RespondActivityTaskFailedById(request) => self.respond_activity_task_failed_by_id(*request)?,
+            Request::RespondActivityTaskCanceled(request) => self.respond_activity_task_canceled(*request)?,
+            Request::RespondActivityTaskCanceledById(request) => self.respond_activity_task_canceled_by_id(*request)?,
+            Request::RecordActivityTaskHeartbeat(request) => self.record_activity_task_heartbeat(*request)?,
+            Request::RecordActivityTaskHeartbeatById(request) => self.record_activity_task_heartbeat_by_id(*request)?,
+            Request::SignalWorkflowExecution(request) => self.signal_workflow_execution(*request)?,
+            Request::RequestCancelWorkflowExecution(request) => self.request_cancel_workflow_execution(*request)?,
+            Request::TerminateWorkflowExecution(request) => self.terminate_workflow_execution(*request)?,
         })
     }
 }

@@ -2,3 +2,4 @@
 
 mod namespaces;
 mod support;
+mod workflow_tasks;

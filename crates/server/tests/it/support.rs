@@ -1,6 +1,16 @@
-//! [`Server`]: an engine that is called and answers at once, on a clock that the test moves.
+//! [`Server`]: an engine that is called and answers at once, on a clock that the test moves; and a worker by hand.
 
-use stead_server::engine::{Call, CallId, Config, Engine, Output, Refusal, Request, Response, Time};
+use std::time::Duration;
+
+use prost::Message;
+use stead_proto::command::v1::Command;
+use stead_proto::command::v1::command::Attributes;
+use stead_proto::common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType};
+use stead_proto::enums::v1::{CommandType, TaskQueueKind};
+use stead_proto::history::v1::HistoryEvent;
+use stead_proto::taskqueue::v1::{StickyExecutionAttributes, TaskQueue};
+use stead_proto::workflowservice::v1 as api;
+use stead_server::engine::{Call, CallId, Config, Engine, Output, Refusal, Request, Response, Time, raw};
 
 /// An engine, its clock, and what it has not been asked for yet.
 pub(crate) struct Server {
@@ -44,6 +54,26 @@ impl Server {
         self.answer(call).unwrap_or_else(|| panic!("{method} waits"))
     }
 
+    /// Ends a long poll as the driver does when its time is up, and gives the answer.
+    pub(crate) fn expire(&mut self, call: CallId) -> Result<Response, Refusal> {
+        self.engine.handle_expired(call, self.now);
+        self.collect();
+        self.answer(call).expect("an answer to the expired call")
+    }
+
+    /// Moves the clock, stopping wherever the engine has something to do.
+    pub(crate) fn advance(&mut self, by: Duration) {
+        let end = self.now + by;
+        while let Some(at) = self.engine.poll_timeout().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.engine.handle_timeout(self.now);
+            self.collect();
+        }
+        self.now = end;
+        self.engine.handle_timeout(end);
+        self.collect();
+    }
+
     fn collect(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
@@ -63,4 +93,201 @@ macro_rules! call {
             other => panic!("{} answers {other:?}", stringify!($method)),
         }
     };
+}
+
+/// What a client and a worker do, in few words. Workflows have the type `Flow`, and everything happens on the queue `q`.
+impl Server {
+    /// Starts a workflow; its run id.
+    pub(crate) fn start(&mut self, workflow_id: &str) -> String {
+        crate::call!(self, StartWorkflowExecution, start_request(workflow_id)).run_id
+    }
+
+    /// Polls for a workflow task and expects one at once.
+    pub(crate) fn task(&mut self) -> raw::PollWorkflowTaskQueueResponse {
+        crate::call!(self, PollWorkflowTaskQueue, poll_request())
+    }
+
+    /// Polls for an activity task and expects one at once.
+    pub(crate) fn activity(&mut self) -> api::PollActivityTaskQueueResponse {
+        crate::call!(self, PollActivityTaskQueue, activity_poll_request())
+    }
+
+    /// Completes a workflow task with commands.
+    pub(crate) fn complete(
+        &mut self,
+        task: &raw::PollWorkflowTaskQueueResponse,
+        commands: Vec<Command>,
+    ) -> raw::RespondWorkflowTaskCompletedResponse {
+        crate::call!(self, RespondWorkflowTaskCompleted, complete_request(task, commands))
+    }
+
+    /// Polls for a workflow task and completes it.
+    pub(crate) fn step(&mut self, commands: Vec<Command>) -> raw::RespondWorkflowTaskCompletedResponse {
+        let task = self.task();
+        self.complete(&task, commands)
+    }
+
+    pub(crate) fn signal(&mut self, workflow_id: &str, name: &str) {
+        let request = api::SignalWorkflowExecutionRequest {
+            namespace: NAMESPACE.to_owned(),
+            workflow_execution: Some(execution(workflow_id)),
+            signal_name: name.to_owned(),
+            ..Default::default()
+        };
+        crate::call!(self, SignalWorkflowExecution, request);
+    }
+
+    /// The history of the current run of a workflow id.
+    pub(crate) fn history(&mut self, workflow_id: &str) -> Vec<HistoryEvent> {
+        let request = api::GetWorkflowExecutionHistoryRequest {
+            namespace: NAMESPACE.to_owned(),
+            execution: Some(execution(workflow_id)),
+            ..Default::default()
+        };
+        let response = crate::call!(self, GetWorkflowExecutionHistory, request);
+        decoded(response.history)
+    }
+
+    /// The event types of that history, such as `TimerFired`, with spaces between them.
+    pub(crate) fn events(&mut self, workflow_id: &str) -> String {
+        types(&self.history(workflow_id))
+    }
+}
+
+pub(crate) const NAMESPACE: &str = "default";
+
+/// Decodes events as a worker does.
+pub(crate) fn decoded(history: Option<raw::History>) -> Vec<HistoryEvent> {
+    let events = history.unwrap_or_default().events;
+    events.into_iter().map(|event| HistoryEvent::decode(event).expect("an event")).collect()
+}
+
+pub(crate) fn types(events: &[HistoryEvent]) -> String {
+    let names: Vec<_> = events.iter().map(|event| format!("{:?}", event.event_type())).collect();
+    names.join(" ")
+}
+
+pub(crate) fn execution(workflow_id: &str) -> WorkflowExecution {
+    WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: String::new() }
+}
+
+pub(crate) fn queue() -> TaskQueue {
+    TaskQueue { name: "q".to_owned(), kind: TaskQueueKind::Normal.into(), normal_name: String::new() }
+}
+
+pub(crate) fn sticky_queue() -> TaskQueue {
+    TaskQueue { name: "q-sticky".to_owned(), kind: TaskQueueKind::Sticky.into(), normal_name: "q".to_owned() }
+}
+
+pub(crate) fn start_request(workflow_id: &str) -> api::StartWorkflowExecutionRequest {
+    api::StartWorkflowExecutionRequest {
+        namespace: NAMESPACE.to_owned(),
+        workflow_id: workflow_id.to_owned(),
+        workflow_type: Some(WorkflowType { name: "Flow".to_owned() }),
+        task_queue: Some(queue()),
+        identity: "client".to_owned(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn poll_request() -> api::PollWorkflowTaskQueueRequest {
+    api::PollWorkflowTaskQueueRequest {
+        namespace: NAMESPACE.to_owned(),
+        task_queue: Some(queue()),
+        identity: "worker".to_owned(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn sticky_poll_request() -> api::PollWorkflowTaskQueueRequest {
+    api::PollWorkflowTaskQueueRequest { task_queue: Some(sticky_queue()), ..poll_request() }
+}
+
+pub(crate) fn activity_poll_request() -> api::PollActivityTaskQueueRequest {
+    api::PollActivityTaskQueueRequest {
+        namespace: NAMESPACE.to_owned(),
+        task_queue: Some(queue()),
+        identity: "worker".to_owned(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn complete_request(
+    task: &raw::PollWorkflowTaskQueueResponse,
+    commands: Vec<Command>,
+) -> api::RespondWorkflowTaskCompletedRequest {
+    api::RespondWorkflowTaskCompletedRequest {
+        namespace: NAMESPACE.to_owned(),
+        task_token: task.task_token.clone(),
+        commands,
+        identity: "worker".to_owned(),
+        return_new_workflow_task: true,
+        ..Default::default()
+    }
+}
+
+/// What a worker says that keeps workflows in its cache.
+pub(crate) fn sticky() -> Option<StickyExecutionAttributes> {
+    let schedule_to_start_timeout = Some(prost_types::Duration { seconds: 5, nanos: 0 });
+    Some(StickyExecutionAttributes { worker_task_queue: Some(sticky_queue()), schedule_to_start_timeout })
+}
+
+pub(crate) fn secs(seconds: i64) -> Option<prost_types::Duration> {
+    Some(prost_types::Duration { seconds, nanos: 0 })
+}
+
+/// A command of the type that belongs to its attributes.
+pub(crate) fn command(attributes: Attributes) -> Command {
+    let command_type = match &attributes {
+        Attributes::ScheduleActivityTaskCommandAttributes(_) => CommandType::ScheduleActivityTask,
+        Attributes::StartTimerCommandAttributes(_) => CommandType::StartTimer,
+        Attributes::CompleteWorkflowExecutionCommandAttributes(_) => CommandType::CompleteWorkflowExecution,
+        Attributes::FailWorkflowExecutionCommandAttributes(_) => CommandType::FailWorkflowExecution,
+        Attributes::RequestCancelActivityTaskCommandAttributes(_) => CommandType::RequestCancelActivityTask,
+        Attributes::CancelTimerCommandAttributes(_) => CommandType::CancelTimer,
+        Attributes::CancelWorkflowExecutionCommandAttributes(_) => CommandType::CancelWorkflowExecution,
+        Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(_) => {
+            CommandType::RequestCancelExternalWorkflowExecution
+        }
+        Attributes::RecordMarkerCommandAttributes(_) => CommandType::RecordMarker,
+        Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(_) => CommandType::ContinueAsNewWorkflowExecution,
+        Attributes::StartChildWorkflowExecutionCommandAttributes(_) => CommandType::StartChildWorkflowExecution,
+        Attributes::SignalExternalWorkflowExecutionCommandAttributes(_) => CommandType::SignalExternalWorkflowExecution,
+        Attributes::UpsertWorkflowSearchAttributesCommandAttributes(_) => CommandType::UpsertWorkflowSearchAttributes,
+        Attributes::ProtocolMessageCommandAttributes(_) => CommandType::ProtocolMessage,
+        Attributes::ModifyWorkflowPropertiesCommandAttributes(_) => CommandType::ModifyWorkflowProperties,
+        Attributes::ScheduleNexusOperationCommandAttributes(_) => CommandType::ScheduleNexusOperation,
+        Attributes::RequestCancelNexusOperationCommandAttributes(_) => CommandType::RequestCancelNexusOperation,
+    };
+    Command { command_type: command_type.into(), attributes: Some(attributes), ..Default::default() }
+}
+
+pub(crate) fn complete_workflow() -> Command {
+    command(Attributes::CompleteWorkflowExecutionCommandAttributes(Default::default()))
+}
+
+pub(crate) fn start_timer(timer_id: &str, seconds: i64) -> Command {
+    command(Attributes::StartTimerCommandAttributes(stead_proto::command::v1::StartTimerCommandAttributes {
+        timer_id: timer_id.to_owned(),
+        start_to_fire_timeout: secs(seconds),
+    }))
+}
+
+/// An activity that may take ten seconds.
+pub(crate) fn schedule_activity(activity_id: &str) -> Command {
+    command(Attributes::ScheduleActivityTaskCommandAttributes(
+        stead_proto::command::v1::ScheduleActivityTaskCommandAttributes {
+            activity_id: activity_id.to_owned(),
+            activity_type: Some(stead_proto::common::v1::ActivityType { name: "charge".to_owned() }),
+            task_queue: Some(queue()),
+            start_to_close_timeout: secs(10),
+            ..Default::default()
+        },
+    ))
+}
+
+pub(crate) fn text(text: &str) -> Option<Payloads> {
+    let metadata = [("encoding".to_owned(), "json/plain".into())].into();
+    let data = format!("\"{text}\"").into();
+    Some(Payloads { payloads: vec![Payload { metadata, data, ..Default::default() }] })
 }

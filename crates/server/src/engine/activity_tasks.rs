@@ -1,0 +1,318 @@
+//! Activity tasks on their way: offered to workers, polled, and answered, by token or by the ids of their activity.
+
+use prost::Message;
+use stead_proto::common::v1::{Payloads, WorkflowExecution};
+use stead_proto::failure::v1::failure::FailureInfo;
+use stead_proto::failure::v1::{Failure, ServerFailureInfo};
+use stead_proto::workflowservice::v1 as api;
+
+use super::activity::ActivityState;
+use super::activity_options::check_queue;
+use super::call::Outcome;
+use super::matching::{Directive, Match, Polled, Poller, QueueKind, Task};
+use super::namespaces::NamespaceKey;
+use super::run::RunKey;
+use super::token::{TaskToken, TokenKind};
+use super::waits::Wait;
+use super::workflow_tasks::TaskRef;
+use super::{Call, Engine, Refusal, Time};
+
+/// An activity of a run that is to be answered.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    run: RunKey,
+    id: i64,
+}
+
+impl Engine {
+    pub(super) fn poll_activity_task_queue(
+        &mut self,
+        call: &Call,
+        request: api::PollActivityTaskQueueRequest,
+    ) -> Result<Outcome, Refusal> {
+        let namespace = self.namespaces.key(&request.namespace)?;
+        let queue = request.task_queue.unwrap_or_default();
+        check_queue(&queue.name, self.config.limits.id_length)?;
+        let queue = self.matching.queue(namespace, QueueKind::Activity, &queue.name, self.now);
+        let poller = Poller {
+            call: call.id,
+            identity: request.identity,
+            worker_instance_key: request.worker_instance_key,
+            deployment_options: request.deployment_options,
+            capabilities: request.worker_version_capabilities,
+            max_tasks_per_second: request.task_queue_metadata.and_then(|metadata| metadata.max_tasks_per_second),
+        };
+        match self.matching.poll(queue, poller, self.now) {
+            Polled::Waits => {
+                self.waits.insert(call.id, Wait::ActivityTask);
+                Ok(Outcome::Waits)
+            }
+            Polled::ShutDown => Ok(api::PollActivityTaskQueueResponse::default().into()),
+        }
+    }
+
+    pub(super) fn offer_activity(&mut self, key: RunKey, id: i64) {
+        let Some(run) = self.runs.get(key) else { return };
+        let Some(activity) = run.activities.get(&id) else { return };
+        let queue = self.matching.queue(run.namespace(), QueueKind::Activity, &activity.task_queue, self.now);
+        let task = Task {
+            id: TaskRef::Activity { run: key, id, stamp: activity.stamp },
+            workflow_id: &run.state.workflow_id,
+            directive: Directive::Routed,
+            priority: activity.priority.as_ref(),
+            added: Time::from_unix_nanos(activity.scheduled_at),
+        };
+        self.matching.add(queue, task, self.now);
+    }
+
+    pub(super) fn start_activity_task(
+        &mut self,
+        key: RunKey,
+        id: i64,
+        stamp: u64,
+        matched: &Match<TaskRef>,
+    ) -> Option<api::PollActivityTaskQueueResponse> {
+        let request_id = self.ids.uuid().to_string();
+        let identity = &matched.poller.identity;
+        let run = self.runs.get(key)?;
+        let activity = run.activities.get(&id)?;
+        if activity.stamp != stamp || !activity.is_offered() || run.is_paused() {
+            return None;
+        }
+        self.transact_speculative(key, |run, cx| run.start_activity(cx, id, stamp, identity, &request_id));
+        let response = self.activity_task_response(key, id)?;
+        Some(api::PollActivityTaskQueueResponse { poller_scaling_decision: matched.scaling, ..response })
+    }
+
+    /// A started activity as its worker gets it.
+    pub(super) fn activity_task_response(&self, key: RunKey, id: i64) -> Option<api::PollActivityTaskQueueResponse> {
+        let run = self.runs.get(key)?;
+        let activity = run.activities.get(&id)?;
+        let token = TaskToken {
+            key: key.0,
+            scheduled_event_id: id,
+            attempt: activity.attempt,
+            stamp: activity.stamp,
+            kind: TokenKind::ActivityTask as u32,
+            id: activity.activity_id.clone(),
+            ..Default::default()
+        };
+        Some(api::PollActivityTaskQueueResponse {
+            task_token: token.bytes(),
+            workflow_namespace: self.namespaces.get(run.namespace())?.info.name.clone(),
+            workflow_type: Some(run.workflow_type()),
+            workflow_execution: Some(run.execution()),
+            ..attempt_response(activity)
+        })
+    }
+
+    pub(super) fn respond_activity_task_completed(
+        &mut self,
+        request: api::RespondActivityTaskCompletedRequest,
+    ) -> Result<Outcome, Refusal> {
+        let pending = self.pending_by_token(&request.task_token)?;
+        self.complete_pending(pending, request.result, &request.identity);
+        Ok(api::RespondActivityTaskCompletedResponse {}.into())
+    }
+
+    pub(super) fn respond_activity_task_completed_by_id(
+        &mut self,
+        request: api::RespondActivityTaskCompletedByIdRequest,
+    ) -> Result<Outcome, Refusal> {
+        let pending =
+            self.pending_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
+        self.complete_pending(pending, request.result, &request.identity);
+        Ok(api::RespondActivityTaskCompletedByIdResponse {}.into())
+    }
+
+    pub(super) fn respond_activity_task_failed(
+        &mut self,
+        request: api::RespondActivityTaskFailedRequest,
+    ) -> Result<Outcome, Refusal> {
+        let pending = self.pending_by_token(&request.task_token)?;
+        self.fail_pending(pending, request.failure, request.last_heartbeat_details, &request.identity);
+        Ok(api::RespondActivityTaskFailedResponse::default().into())
+    }
+
+    pub(super) fn respond_activity_task_failed_by_id(
+        &mut self,
+        request: api::RespondActivityTaskFailedByIdRequest,
+    ) -> Result<Outcome, Refusal> {
+        let pending =
+            self.pending_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
+        self.fail_pending(pending, request.failure, request.last_heartbeat_details, &request.identity);
+        Ok(api::RespondActivityTaskFailedByIdResponse::default().into())
+    }
+
+    pub(super) fn respond_activity_task_canceled(
+        &mut self,
+        request: api::RespondActivityTaskCanceledRequest,
+    ) -> Result<Outcome, Refusal> {
+        let pending = self.pending_by_token(&request.task_token)?;
+        self.cancel_pending(pending, request.details, &request.identity)?;
+        Ok(api::RespondActivityTaskCanceledResponse {}.into())
+    }
+
+    pub(super) fn respond_activity_task_canceled_by_id(
+        &mut self,
+        request: api::RespondActivityTaskCanceledByIdRequest,
+    ) -> Result<Outcome, Refusal> {
+        let pending =
+            self.pending_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
+        self.cancel_pending(pending, request.details, &request.identity)?;
+        Ok(api::RespondActivityTaskCanceledByIdResponse {}.into())
+    }
+
+    pub(super) fn record_activity_task_heartbeat(
+        &mut self,
+        request: api::RecordActivityTaskHeartbeatRequest,
+    ) -> Result<Outcome, Refusal> {
+        let pending = self.pending_by_token(&request.task_token)?;
+        let (cancel_requested, activity_paused, activity_reset) =
+            self.heartbeat(pending, request.details, &request.identity)?;
+        Ok(api::RecordActivityTaskHeartbeatResponse { cancel_requested, activity_paused, activity_reset }.into())
+    }
+
+    pub(super) fn record_activity_task_heartbeat_by_id(
+        &mut self,
+        request: api::RecordActivityTaskHeartbeatByIdRequest,
+    ) -> Result<Outcome, Refusal> {
+        let pending =
+            self.pending_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
+        let (cancel_requested, activity_paused, activity_reset) =
+            self.heartbeat(pending, request.details, &request.identity)?;
+        Ok(api::RecordActivityTaskHeartbeatByIdResponse { cancel_requested, activity_paused, activity_reset }.into())
+    }
+
+    fn complete_pending(&mut self, pending: Pending, result: Option<Payloads>, identity: &str) {
+        if result.as_ref().map_or(0, Payloads::encoded_len) > self.config.limits.blob {
+            let failure = server_failure("Complete result exceeds size limit.");
+            return self.fail_pending(pending, Some(failure), None, identity);
+        }
+        self.transact(pending.run, |run, cx| run.complete_activity(cx, pending.id, result, identity));
+    }
+
+    fn fail_pending(
+        &mut self,
+        pending: Pending,
+        failure: Option<Failure>,
+        last_heartbeat: Option<Payloads>,
+        identity: &str,
+    ) {
+        let mut failure = failure.unwrap_or_default();
+        if failure.encoded_len() > self.config.limits.blob {
+            failure = server_failure("Failure exceeds size limit.");
+        }
+        self.transact(pending.run, |run, cx| {
+            if let Some(details) = last_heartbeat
+                && let Some(activity) = run.activities.get_mut(&pending.id)
+            {
+                activity.heartbeat_details = Some(details);
+            }
+            run.fail_activity(cx, pending.id, failure, identity);
+        });
+    }
+
+    fn cancel_pending(&mut self, pending: Pending, details: Option<Payloads>, identity: &str) -> Result<(), Refusal> {
+        let activity = self.runs.get(pending.run).and_then(|run| run.activities.get(&pending.id));
+        if !activity.is_some_and(ActivityState::cancel_requested) {
+            return Err(Refusal::invalid(
+                "unable to mark activity as canceled without activity being request canceled first",
+            ));
+        }
+        self.transact(pending.run, |run, cx| run.cancel_activity(cx, pending.id, details, identity));
+        Ok(())
+    }
+
+    /// What the worker is to know: whether the activity is to end, is paused, has been reset.
+    fn heartbeat(
+        &mut self,
+        pending: Pending,
+        details: Option<Payloads>,
+        identity: &str,
+    ) -> Result<(bool, bool, bool), Refusal> {
+        if details.as_ref().map_or(0, Payloads::encoded_len) > self.config.limits.blob {
+            let failure = server_failure("Heartbeat details exceed size limit.");
+            self.fail_pending(pending, Some(failure), None, identity);
+            return Ok((true, false, false));
+        }
+        let flags = self.transact_speculative(pending.run, |run, cx| {
+            let activity = run.activities.get_mut(&pending.id)?;
+            activity.heartbeat_at = cx.now.unix_nanos();
+            activity.heartbeat_details = details;
+            let flags = (activity.cancel_requested(), activity.pause.is_some(), activity.reset);
+            run.watch_activity(pending.id);
+            Some(flags)
+        });
+        flags.flatten().ok_or_else(not_found)
+    }
+
+    /// The attempt that a token is of.
+    fn pending_by_token(&self, token: &bytes::Bytes) -> Result<Pending, Refusal> {
+        let token = TaskToken::read(token)?;
+        let run =
+            self.runs.get(RunKey(token.key)).filter(|_| token.is(TokenKind::ActivityTask)).ok_or_else(not_found)?;
+        let activity = run.activities.get(&token.scheduled_event_id).ok_or_else(not_found)?;
+        if activity.started.is_none() || activity.stamp != token.stamp || activity.attempt != token.attempt {
+            return Err(not_found());
+        }
+        Ok(Pending { run: run.key, id: token.scheduled_event_id })
+    }
+
+    fn pending_by_id(
+        &self,
+        namespace: &str,
+        workflow_id: String,
+        run_id: String,
+        activity_id: &str,
+    ) -> Result<Pending, Refusal> {
+        let namespace: NamespaceKey = self.namespaces.key(namespace)?;
+        if activity_id.is_empty() {
+            return Err(Refusal::invalid("ActivityId is not set on request."));
+        }
+        let key = self.runs.find(namespace, Some(&WorkflowExecution { workflow_id, run_id }))?;
+        let id = self.runs.get(key).and_then(|run| run.activity_ids.get(activity_id)).copied();
+        let id = id.ok_or_else(|| {
+            Refusal::not_found(format!(
+                "cannot find pending activity with ActivityID {activity_id}, check workflow execution history for more \
+                 details"
+            ))
+        })?;
+        Ok(Pending { run: key, id })
+    }
+}
+
+/// An attempt as its worker gets it, whoever owns the activity.
+pub(super) fn attempt_response(activity: &ActivityState) -> api::PollActivityTaskQueueResponse {
+    let at = |nanos: i64| Some(Time::from_unix_nanos(nanos).timestamp());
+    api::PollActivityTaskQueueResponse {
+        activity_type: activity.activity_type.clone(),
+        activity_id: activity.activity_id.clone(),
+        header: activity.header.clone(),
+        input: activity.input.clone(),
+        heartbeat_details: activity.heartbeat_details.clone(),
+        scheduled_time: at(activity.first_scheduled_at),
+        current_attempt_scheduled_time: at(activity.scheduled_at),
+        started_time: activity.started.as_ref().and_then(|started| at(started.at)),
+        attempt: activity.attempt,
+        schedule_to_close_timeout: activity.schedule_to_close,
+        start_to_close_timeout: activity.start_to_close,
+        heartbeat_timeout: activity.heartbeat,
+        retry_policy: activity.retry_policy.clone(),
+        priority: activity.priority.clone(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn not_found() -> Refusal {
+    Refusal::not_found("invalid activityID or activity already timed out or invoking workflow is completed")
+}
+
+fn server_failure(message: &str) -> Failure {
+    Failure {
+        message: message.to_owned(),
+        source: "Server".to_owned(),
+        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable: true })),
+        ..Default::default()
+    }
+}

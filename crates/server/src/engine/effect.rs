@@ -1,0 +1,19 @@
+//! [`Effect`]: what a change of one run means for the world outside of it.
+//!
+//! Effects are carried out after the change, within the same input, so that they are kept together with it.
+
+use super::run::RunKey;
+use super::start::NewRun;
+
+/// What a change of one run means for the world outside of it.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// The run's workflow task waits for a worker.
+    OfferWorkflowTask(RunKey),
+    /// An activity, by its scheduled event, waits for a worker.
+    OfferActivity(RunKey, i64),
+    /// The run has closed, and the run that follows it is to be started.
+    Follow(RunKey, Box<NewRun>),
+    /// The run has closed.
+    Closed(RunKey),
+}

@@ -1,0 +1,148 @@
+//! Whether, and when, something is tried again: activities and workflows alike.
+
+use std::time::Duration;
+
+use prost::Message;
+use stead_proto::common::v1::RetryPolicy;
+use stead_proto::enums::v1::{RetryState, TimeoutType};
+use stead_proto::failure::v1::failure::FailureInfo;
+use stead_proto::failure::v1::{Failure, ServerFailureInfo};
+
+use super::time::{duration, wire};
+use super::{Refusal, Time};
+
+/// What decides about another attempt, beside the failure.
+pub(crate) struct Retry<'a> {
+    pub(crate) policy: &'a RetryPolicy,
+    /// The attempt that has failed; the first is 1.
+    pub(crate) attempt: i32,
+    pub(crate) now: Time,
+    /// No attempt may begin after this.
+    pub(crate) expires_at: Option<Time>,
+}
+
+/// How long to wait for the next attempt, or why there is none. (`service/history/workflow/retry.go` of Temporal's
+/// server.)
+pub(crate) fn next(retry: &Retry<'_>, failure: &Failure) -> Result<Duration, RetryState> {
+    if !is_retryable(failure, &retry.policy.non_retryable_error_types) {
+        return Err(RetryState::NonRetryableFailure);
+    }
+    if retry.policy.maximum_attempts > 0 && retry.attempt >= retry.policy.maximum_attempts {
+        return Err(RetryState::MaximumAttemptsReached);
+    }
+    let interval = asked_delay(failure).unwrap_or_else(|| interval(retry.policy, retry.attempt));
+    match retry.expires_at {
+        Some(expires_at) if retry.now + interval > expires_at => Err(RetryState::Timeout),
+        _ => Ok(interval),
+    }
+}
+
+/// The interval before attempt `attempt + 1`.
+pub(crate) fn interval(policy: &RetryPolicy, attempt: i32) -> Duration {
+    let initial = duration(policy.initial_interval.as_ref()).unwrap_or(DEFAULT_INITIAL);
+    let maximum = duration(policy.maximum_interval.as_ref()).unwrap_or(initial.saturating_mul(DEFAULT_MAXIMUM_FACTOR));
+    let factor = policy.backoff_coefficient.max(1.0).powi(attempt.saturating_sub(1).max(0));
+    Duration::try_from_secs_f64(initial.as_secs_f64() * factor).unwrap_or(maximum).min(maximum)
+}
+
+/// The delay that the failure itself asks for.
+fn asked_delay(failure: &Failure) -> Option<Duration> {
+    match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => {
+            // Zero is a delay, too: it says "at once".
+            let delay = info.next_retry_delay.as_ref()?;
+            Some(duration(Some(delay)).unwrap_or(Duration::ZERO))
+        }
+        _ => None,
+    }
+}
+
+fn is_retryable(failure: &Failure, non_retryable: &[String]) -> bool {
+    let listed = |name: &str| non_retryable.iter().any(|listed| listed == name);
+    match &failure.failure_info {
+        Some(FailureInfo::TerminatedFailureInfo(_) | FailureInfo::CanceledFailureInfo(_)) => false,
+        Some(FailureInfo::TimeoutFailureInfo(info)) => match info.timeout_type() {
+            TimeoutType::StartToClose => !listed("TemporalTimeout:StartToClose"),
+            TimeoutType::Heartbeat => !listed("TemporalTimeout:Heartbeat"),
+            _ => false,
+        },
+        Some(FailureInfo::ServerFailureInfo(info)) => !info.non_retryable,
+        Some(FailureInfo::ApplicationFailureInfo(info)) => !info.non_retryable && !listed(&info.r#type),
+        _ => true,
+    }
+}
+
+/// A policy with every field said: what a request leaves out is the server's default
+/// (`common/retrypolicy/retry_policy.go`).
+pub(crate) fn with_defaults(policy: Option<&RetryPolicy>) -> RetryPolicy {
+    let policy = policy.cloned().unwrap_or_default();
+    let initial = duration(policy.initial_interval.as_ref()).unwrap_or(DEFAULT_INITIAL);
+    let maximum = duration(policy.maximum_interval.as_ref()).unwrap_or(initial.saturating_mul(DEFAULT_MAXIMUM_FACTOR));
+    RetryPolicy {
+        initial_interval: Some(wire(initial)),
+        backoff_coefficient: if policy.backoff_coefficient == 0.0 { 2.0 } else { policy.backoff_coefficient },
+        maximum_interval: Some(wire(maximum)),
+        ..policy
+    }
+}
+
+/// Refuses a policy that makes no sense, with the words of the server.
+pub(crate) fn validate(policy: Option<&RetryPolicy>) -> Result<(), Refusal> {
+    let Some(policy) = policy else { return Ok(()) };
+    let negative = |wire: &Option<prost_types::Duration>| wire.is_some_and(|wire| wire.seconds < 0 || wire.nanos < 0);
+    if negative(&policy.initial_interval) {
+        return Err(Refusal::invalid("InitialInterval cannot be negative on retry policy."));
+    }
+    if policy.backoff_coefficient != 0.0 && policy.backoff_coefficient < 1.0 {
+        return Err(Refusal::invalid("BackoffCoefficient cannot be less than 1 on retry policy."));
+    }
+    if negative(&policy.maximum_interval) {
+        return Err(Refusal::invalid("MaximumInterval cannot be negative on retry policy."));
+    }
+    let (initial, maximum) = (duration(policy.initial_interval.as_ref()), duration(policy.maximum_interval.as_ref()));
+    if maximum.is_some_and(|maximum| initial.is_some_and(|initial| maximum < initial)) {
+        return Err(Refusal::invalid("MaximumInterval cannot be less than InitialInterval on retry policy."));
+    }
+    if policy.maximum_attempts < 0 {
+        return Err(Refusal::invalid("MaximumAttempts cannot be negative on retry policy."));
+    }
+    Ok(())
+}
+
+/// A failure as it is kept between attempts: a large one loses its details (`limit.mutableStateActivityFailureSize`).
+pub(crate) fn truncated(failure: &Failure) -> Failure {
+    if failure.encoded_len() <= KEPT_FAILURE_SIZE {
+        return failure.clone();
+    }
+    let half = KEPT_FAILURE_SIZE / 2;
+    let end =
+        (0..=half.min(failure.message.len())).rev().find(|end| failure.message.is_char_boundary(*end)).unwrap_or(0);
+    Failure {
+        message: failure.message[..end].to_owned(),
+        source: failure.source.clone(),
+        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo::default())),
+        ..Default::default()
+    }
+}
+
+const DEFAULT_INITIAL: Duration = Duration::from_secs(1);
+const DEFAULT_MAXIMUM_FACTOR: u32 = 100;
+const KEPT_FAILURE_SIZE: usize = 4 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_double_up_to_a_hundred_times_the_first() {
+        let policy = with_defaults(None);
+        let seconds = |attempt| interval(&policy, attempt).as_secs();
+        assert_eq!([seconds(1), seconds(2), seconds(3), seconds(7), seconds(8), seconds(400)], [1, 2, 4, 64, 100, 100]);
+    }
+
+    #[test]
+    fn a_large_failure_keeps_whole_characters() {
+        let failure = Failure { message: "é".repeat(KEPT_FAILURE_SIZE), ..Default::default() };
+        assert!(truncated(&failure).encoded_len() <= KEPT_FAILURE_SIZE);
+    }
+}

@@ -1,0 +1,139 @@
+//! [`History`]: the events of a run, each as the bytes it is stored and sent as.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use prost::Message;
+use stead_proto::history::v1::HistoryEvent;
+
+/// The events of a run. Event ids count from 1 without a gap.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    events: Vec<Bytes>,
+    /// First event of each batch, which is what one input wrote; pages consist of whole batches.
+    batches: Vec<usize>,
+    batch_open: bool,
+    size: usize,
+    /// How many events are stored.
+    stored: usize,
+}
+
+impl History {
+    pub(crate) fn next_event_id(&self) -> i64 {
+        self.len() + 1
+    }
+
+    pub(crate) fn len(&self) -> i64 {
+        i64::try_from(self.events.len()).expect("a history is limited to some thousands of events")
+    }
+
+    /// Bytes of all events.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Appends an event, whose id must be the next.
+    pub(crate) fn push(&mut self, event: &HistoryEvent) {
+        debug_assert_eq!(event.event_id, self.next_event_id());
+        if !std::mem::replace(&mut self.batch_open, true) {
+            self.batches.push(self.events.len());
+        }
+        let encoded = Bytes::from(event.encode_to_vec());
+        self.size += encoded.len();
+        self.events.push(encoded);
+    }
+
+    /// Ends the batch: what comes next belongs to another input.
+    pub(crate) fn end_batch(&mut self) {
+        self.batch_open = false;
+    }
+
+    /// Takes an event that was stored; `begins` says that it begins a batch.
+    pub(crate) fn load(&mut self, encoded: Bytes, begins: bool) {
+        if begins {
+            self.batches.push(self.events.len());
+        }
+        self.size += encoded.len();
+        self.events.push(encoded);
+        self.stored = self.events.len();
+    }
+
+    /// The events that are not stored yet, with their ids, and whether they begin a batch.
+    pub(crate) fn take_unstored(&mut self) -> impl Iterator<Item = (i64, &Bytes, bool)> {
+        let from = std::mem::replace(&mut self.stored, self.events.len());
+        let ids = from + 1..;
+        ids.zip(&self.events[from..]).map(|(id, event)| {
+            let begins = self.batches.binary_search(&(id - 1)).is_ok();
+            (i64::try_from(id).expect("a history is limited to some thousands of events"), event, begins)
+        })
+    }
+
+    /// Encoded events with ids in `ids`, as far as there are such.
+    pub(crate) fn events(&self, ids: Range<i64>) -> &[Bytes] {
+        let end = index(ids.end).min(self.events.len());
+        &self.events[index(ids.start).min(end)..end]
+    }
+
+    /// One event, decoded.
+    pub(crate) fn event(&self, id: i64) -> Option<HistoryEvent> {
+        let encoded = self.events.get(usize::try_from(id.checked_sub(1)?).ok()?)?;
+        // The bytes are our own encoding of an event, or were checked when they were loaded.
+        HistoryEvent::decode(encoded.clone()).ok()
+    }
+
+    /// The ids of the page that begins with event `first`: whole batches, at most `batches` of them and, where it can be
+    /// helped, at most `events` events.
+    pub(crate) fn page(&self, first: i64, batches: usize, events: usize) -> Range<i64> {
+        let start = index(first);
+        let batch = self.batches.partition_point(|begin| *begin <= start);
+        let limit = start.saturating_add(events);
+        let mut ends = self.batches[batch..].iter().copied().chain([self.events.len()]);
+        let mut end = ends.next().unwrap_or(self.events.len());
+        for next in ends.take(batches.saturating_sub(1)) {
+            if next > limit {
+                break;
+            }
+            end = next;
+        }
+        first..i64::try_from(end).expect("a history is limited to some thousands of events") + 1
+    }
+}
+
+fn index(id: i64) -> usize {
+    usize::try_from(id.saturating_sub(1)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(batches: &[usize]) -> History {
+        let mut history = History::default();
+        for events in batches {
+            for _ in 0..*events {
+                history.push(&HistoryEvent { event_id: history.next_event_id(), ..Default::default() });
+            }
+            history.end_batch();
+        }
+        history
+    }
+
+    #[test]
+    fn a_page_is_made_of_whole_batches() {
+        let history = history(&[2, 3, 1]);
+        assert_eq!(history.page(1, 1, 256), 1..3);
+        assert_eq!(history.page(3, 1, 256), 3..6);
+        assert_eq!(history.page(1, 10, 5), 1..6);
+        assert_eq!(history.page(1, 10, 1), 1..3, "a batch is not divided");
+        assert_eq!(history.page(6, 10, 256), 6..7);
+        assert_eq!(history.page(7, 10, 256), 7..7, "there is nothing yet");
+    }
+
+    #[test]
+    fn events_are_stored_once_with_their_batches() {
+        let mut history = history(&[2, 1]);
+        let stored: Vec<_> = history.take_unstored().map(|(id, _, begins)| (id, begins)).collect();
+        assert_eq!(stored, [(1, true), (2, false), (3, true)]);
+        assert_eq!(history.take_unstored().count(), 0);
+    }
+}

@@ -1,0 +1,75 @@
+//! Timers of a run.
+
+use stead_proto::command::v1::StartTimerCommandAttributes;
+use stead_proto::history::v1::history_event::Attributes;
+use stead_proto::history::v1::{TimerCanceledEventAttributes, TimerFiredEventAttributes, TimerStartedEventAttributes};
+
+use super::deadlines::Deadline;
+use super::events::Extras;
+use super::state::TimerState;
+use super::{Context, Run};
+use crate::engine::time::duration;
+
+impl Run {
+    pub(crate) fn start_timer(
+        &mut self,
+        cx: &Context<'_>,
+        command: StartTimerCommandAttributes,
+        completed_event_id: i64,
+        extras: Extras,
+    ) {
+        let fires_at = cx.now + duration(command.start_to_fire_timeout.as_ref()).unwrap_or_default();
+        let event = TimerStartedEventAttributes {
+            timer_id: command.timer_id.clone(),
+            start_to_fire_timeout: command.start_to_fire_timeout,
+            workflow_task_completed_event_id: completed_event_id,
+        };
+        let started_event_id = self.add_with(cx, Attributes::TimerStartedEventAttributes(event), extras);
+        self.deadlines.set(Deadline::Timer(command.timer_id.clone()), Some(fires_at));
+        self.timers.insert(command.timer_id, TimerState { started_event_id, fires_at: fires_at.unix_nanos() });
+    }
+
+    /// Cancels a timer. One whose firing waits in the buffer has not fired for the workflow: it is cancelled all the
+    /// same, and the firing is forgotten.
+    pub(crate) fn cancel_timer(&mut self, cx: &Context<'_>, timer_id: &str, completed_event_id: i64, identity: &str) {
+        let started_event_id = match self.timers.remove(&timer_id.to_owned()) {
+            Some(timer) => timer.started_event_id,
+            None => self.forget_firing(timer_id).unwrap_or_default(),
+        };
+        self.deadlines.set(Deadline::Timer(timer_id.to_owned()), None);
+        let event = TimerCanceledEventAttributes {
+            timer_id: timer_id.to_owned(),
+            started_event_id,
+            workflow_task_completed_event_id: completed_event_id,
+            identity: identity.to_owned(),
+        };
+        self.add(cx, Attributes::TimerCanceledEventAttributes(event));
+    }
+
+    /// Whether the workflow may cancel the timer: it runs, or the workflow has not heard yet that it fired.
+    pub(crate) fn has_timer(&self, timer_id: &str) -> bool {
+        self.timers.get(&timer_id.to_owned()).is_some() || self.buffered_firing(timer_id).is_some()
+    }
+
+    fn buffered_firing(&self, timer_id: &str) -> Option<usize> {
+        self.state.buffered.iter().position(|event| match &event.attributes {
+            Some(Attributes::TimerFiredEventAttributes(fired)) => fired.timer_id == timer_id,
+            _ => false,
+        })
+    }
+
+    fn forget_firing(&mut self, timer_id: &str) -> Option<i64> {
+        let event = self.state.buffered.remove(self.buffered_firing(timer_id)?);
+        match event.attributes {
+            Some(Attributes::TimerFiredEventAttributes(fired)) => Some(fired.started_event_id),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn fire_timer(&mut self, cx: &mut Context<'_>, timer_id: String) {
+        let Some(timer) = self.timers.remove(&timer_id) else { return };
+        let event = TimerFiredEventAttributes { timer_id, started_event_id: timer.started_event_id };
+        self.add(cx, Attributes::TimerFiredEventAttributes(event));
+        self.wake(cx);
+    }
+}

@@ -1,0 +1,288 @@
+//! Starting workflows: what a start must say, what an id that was used before means, and the first event of a run.
+
+mod policy;
+mod request;
+
+use stead_proto::common::v1::{Link, WorkflowExecution, link};
+use stead_proto::enums::v1::{EventType, TaskQueueKind, WorkflowExecutionStatus, WorkflowIdConflictPolicy};
+use stead_proto::history::v1::WorkflowExecutionStartedEventAttributes;
+use stead_proto::history::v1::history_event::Attributes;
+use stead_proto::taskqueue::v1::TaskQueue;
+use stead_proto::workflowservice::v1 as api;
+
+use super::call::Outcome;
+use super::namespaces::NamespaceKey;
+use super::run::close::Termination;
+use super::run::deadlines::Deadline;
+use super::run::events::Extras;
+use super::run::state::{Parent, RunState};
+use super::run::{Run, RunKey};
+use super::time::{duration, wire};
+use super::{Engine, Refusal, raw};
+pub(crate) use policy::Existing;
+
+/// A run that is to be created: its first event, and what does not stand in it.
+#[derive(Debug)]
+pub(crate) struct NewRun {
+    pub(crate) namespace: NamespaceKey,
+    pub(crate) workflow_id: String,
+    pub(crate) run_id: String,
+    pub(crate) request_id: String,
+    /// When the chain must have ended; 0 if it need not.
+    pub(crate) execution_expires_at: i64,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) extras: Extras,
+    pub(crate) started: Box<WorkflowExecutionStartedEventAttributes>,
+}
+
+impl Engine {
+    pub(super) fn start_workflow(
+        &mut self,
+        mut request: api::StartWorkflowExecutionRequest,
+    ) -> Result<Outcome, Refusal> {
+        let namespace = self.namespaces.key(&request.namespace)?;
+        self.check_start(namespace, &mut request, WorkflowIdConflictPolicy::Fail)?;
+        let existing = self.existing(
+            namespace,
+            &request.workflow_id,
+            &request.request_id,
+            request.workflow_id_reuse_policy(),
+            request.workflow_id_conflict_policy(),
+        )?;
+        let run = match existing {
+            Existing::SameRequest(run) => return Ok(self.started_again(run, &request).into()),
+            Existing::Use(run) => return Ok(self.existing_used(run, request).into()),
+            Existing::Replace(run) => {
+                let run_id = self.ids.uuid().to_string();
+                self.terminate_for(run, &run_id);
+                self.start_requested(namespace, request.clone(), run_id)
+            }
+            Existing::None => {
+                let run_id = self.ids.uuid().to_string();
+                self.start_requested(namespace, request.clone(), run_id)
+            }
+        };
+        Ok(self.started(run, &request).into())
+    }
+
+    /// Creates the run that a checked request asks for, and schedules its first workflow task.
+    pub(super) fn start_requested(
+        &mut self,
+        namespace: NamespaceKey,
+        request: api::StartWorkflowExecutionRequest,
+        run_id: String,
+    ) -> RunKey {
+        let new = self.requested_run(namespace, request, run_id);
+        let run = self.create_run(new);
+        self.transact(run, |run, cx| run.wake(cx));
+        run
+    }
+
+    fn started(
+        &mut self,
+        run: RunKey,
+        request: &api::StartWorkflowExecutionRequest,
+    ) -> raw::StartWorkflowExecutionResponse {
+        let eager_workflow_task = if request.request_eager_execution { self.start_eagerly(run, request) } else { None };
+        raw::StartWorkflowExecutionResponse { eager_workflow_task, started: true, ..self.start_response(run) }
+    }
+
+    /// The caller who started the run calls again, because the answer was lost.
+    fn started_again(
+        &mut self,
+        run: RunKey,
+        request: &api::StartWorkflowExecutionRequest,
+    ) -> raw::StartWorkflowExecutionResponse {
+        let eager_workflow_task = if request.request_eager_execution { self.eager_task_again(run) } else { None };
+        raw::StartWorkflowExecutionResponse { eager_workflow_task, started: true, ..self.start_response(run) }
+    }
+
+    fn start_response(&self, run: RunKey) -> raw::StartWorkflowExecutionResponse {
+        let Some(run) = self.runs.get(run) else { return raw::StartWorkflowExecutionResponse::default() };
+        raw::StartWorkflowExecutionResponse {
+            run_id: run.state.run_id.clone(),
+            first_execution_run_id: run.state.first_run_id.clone(),
+            status: run.state.status,
+            link: Some(self.event_link(run, 1, EventType::WorkflowExecutionStarted)),
+            ..Default::default()
+        }
+    }
+
+    /// A start that found a running workflow and is content with it.
+    fn existing_used(
+        &mut self,
+        run: RunKey,
+        request: api::StartWorkflowExecutionRequest,
+    ) -> raw::StartWorkflowExecutionResponse {
+        self.attach(run, request);
+        self.start_response(run)
+    }
+
+    /// Attaches what a start that found its workflow running brings to that workflow.
+    fn attach(&mut self, run: RunKey, request: api::StartWorkflowExecutionRequest) {
+        let Some(options) = request.on_conflict_options else { return };
+        let event = stead_proto::history::v1::WorkflowExecutionOptionsUpdatedEventAttributes {
+            attached_request_id: if options.attach_request_id { request.request_id } else { String::new() },
+            attached_completion_callbacks: match options.attach_completion_callbacks {
+                true => request.completion_callbacks,
+                false => Vec::new(),
+            },
+            identity: request.identity,
+            ..Default::default()
+        };
+        let links = if options.attach_links { request.links } else { Vec::new() };
+        self.transact(run, |run, cx| {
+            run.state.callbacks.extend(event.attached_completion_callbacks.iter().cloned());
+            if !event.attached_request_id.is_empty() {
+                run.requests.insert(event.attached_request_id.clone(), Default::default());
+            }
+            run.add_with(cx, Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(event), links.into());
+        });
+    }
+
+    /// Terminates a run because another takes its workflow id.
+    pub(super) fn terminate_for(&mut self, run: RunKey, new_run_id: &str) {
+        let termination = Termination {
+            reason: "TerminateIfRunning WorkflowIdReusePolicy".to_owned(),
+            details: Some(stead_proto::common::v1::Payloads {
+                payloads: vec![super::run::activity::json_string(&format!("terminated by new runID: {new_run_id}"))],
+            }),
+            identity: HISTORY_SERVICE.to_owned(),
+            links: Vec::new(),
+        };
+        self.transact(run, |run, cx| run.terminate(cx, termination));
+    }
+
+    fn requested_run(
+        &mut self,
+        namespace: NamespaceKey,
+        request: api::StartWorkflowExecutionRequest,
+        run_id: String,
+    ) -> NewRun {
+        let backoff = self.first_backoff(&request);
+        let execution_timeout = duration(request.workflow_execution_timeout.as_ref());
+        let expires_at = execution_timeout.map(|timeout| self.now + timeout + backoff);
+        let started = WorkflowExecutionStartedEventAttributes {
+            workflow_type: request.workflow_type,
+            task_queue: Some(TaskQueue {
+                name: request.task_queue.unwrap_or_default().name,
+                kind: TaskQueueKind::Normal.into(),
+                normal_name: String::new(),
+            }),
+            input: request.input,
+            workflow_execution_timeout: Some(wire(execution_timeout.unwrap_or_default())),
+            workflow_run_timeout: Some(request.workflow_run_timeout.unwrap_or_default()),
+            workflow_task_timeout: request.workflow_task_timeout,
+            continued_failure: request.continued_failure,
+            last_completion_result: request.last_completion_result,
+            original_execution_run_id: run_id.clone(),
+            identity: request.identity,
+            first_execution_run_id: run_id.clone(),
+            retry_policy: request.retry_policy,
+            attempt: 1,
+            workflow_execution_expiration_time: expires_at.map(super::Time::timestamp),
+            cron_schedule: request.cron_schedule,
+            first_workflow_task_backoff: Some(wire(backoff)),
+            memo: request.memo,
+            search_attributes: request.search_attributes,
+            header: request.header,
+            completion_callbacks: request.completion_callbacks,
+            root_workflow_execution: Some(WorkflowExecution {
+                workflow_id: request.workflow_id.clone(),
+                run_id: run_id.clone(),
+            }),
+            versioning_override: request.versioning_override,
+            priority: request.priority,
+            eager_execution_accepted: request.request_eager_execution && backoff.is_zero(),
+            ..Default::default()
+        };
+        NewRun {
+            namespace,
+            workflow_id: request.workflow_id,
+            run_id,
+            request_id: request.request_id,
+            execution_expires_at: expires_at.map_or(0, super::Time::unix_nanos),
+            parent: None,
+            extras: Extras { user_metadata: request.user_metadata, links: request.links, ..Extras::default() },
+            started: Box::new(started),
+        }
+    }
+
+    /// Creates a run with its first event. Its first workflow task is scheduled by whoever wakes it.
+    pub(super) fn create_run(&mut self, new: NewRun) -> RunKey {
+        let key = self.runs.next_key();
+        let state = self.first_state(&new);
+        let first_task_at =
+            (state.execution_at > state.started_at).then(|| super::Time::from_unix_nanos(state.execution_at));
+        self.runs.insert(Run::new(key, state));
+        let NewRun { mut started, extras, workflow_id, .. } = new;
+        started.workflow_id = workflow_id;
+        self.transact(key, |run, cx| {
+            run.add_with(cx, Attributes::WorkflowExecutionStartedEventAttributes(started), extras);
+            run.watch_run();
+            run.deadlines.set(Deadline::FirstTask, first_task_at);
+        });
+        key
+    }
+
+    fn first_state(&self, new: &NewRun) -> RunState {
+        let started = &*new.started;
+        let backoff = duration(started.first_workflow_task_backoff.as_ref()).unwrap_or_default();
+        let run_timeout = duration(started.workflow_run_timeout.as_ref());
+        let run_expires_at = run_timeout.map_or(0, |timeout| (self.now + backoff + timeout).unix_nanos());
+        let run_expires_at = match new.execution_expires_at {
+            0 => run_expires_at,
+            expires_at if run_expires_at == 0 => expires_at,
+            expires_at => run_expires_at.min(expires_at),
+        };
+        RunState {
+            namespace: new.namespace.0,
+            workflow_id: new.workflow_id.clone(),
+            run_id: new.run_id.clone(),
+            workflow_type: started.workflow_type.clone().unwrap_or_default().name,
+            task_queue: started.task_queue.clone().unwrap_or_default().name,
+            status: WorkflowExecutionStatus::Running.into(),
+            started_at: self.now.unix_nanos(),
+            execution_at: (self.now + backoff).unix_nanos(),
+            execution_timeout: started.workflow_execution_timeout,
+            run_timeout: started.workflow_run_timeout,
+            task_timeout: started.workflow_task_timeout,
+            execution_expires_at: new.execution_expires_at,
+            run_expires_at,
+            attempt: started.attempt,
+            retry_policy: started.retry_policy.clone(),
+            cron_schedule: started.cron_schedule.clone(),
+            parent: new.parent.clone(),
+            root: started.root_workflow_execution.clone(),
+            first_run_id: started.first_execution_run_id.clone(),
+            memo: started.memo.clone(),
+            search_attributes: started.search_attributes.clone(),
+            priority: started.priority.clone(),
+            user_metadata: new.extras.user_metadata.clone(),
+            callbacks: started.completion_callbacks.clone(),
+            versioning_override: started.versioning_override.clone(),
+            start_request_id: new.request_id.clone(),
+            task_attempt: 1,
+            ..Default::default()
+        }
+    }
+
+    /// A link to an event of a run.
+    pub(super) fn event_link(&self, run: &Run, event_id: i64, event_type: EventType) -> Link {
+        let namespace = self.namespaces.get(run.namespace()).map(|namespace| namespace.info.name.clone());
+        Link {
+            variant: Some(link::Variant::WorkflowEvent(link::WorkflowEvent {
+                namespace: namespace.unwrap_or_default(),
+                workflow_id: run.state.workflow_id.clone(),
+                run_id: run.state.run_id.clone(),
+                reference: Some(link::workflow_event::Reference::EventRef(link::workflow_event::EventReference {
+                    event_id,
+                    event_type: event_type.into(),
+                })),
+            })),
+        }
+    }
+}
+
+/// Who the server says it is in events that it causes itself.
+pub(crate) const HISTORY_SERVICE: &str = "history-service";

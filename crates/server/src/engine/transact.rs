@@ -1,0 +1,155 @@
+//! The one place where a run is changed, and what follows each change.
+
+use std::collections::BTreeSet;
+
+use super::effect::Effect;
+use super::run::deadlines::Deadline;
+use super::run::{Context, Run, RunKey};
+use super::time::duration;
+use super::{Engine, Time};
+
+/// The runs that this input has changed.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    runs: BTreeSet<RunKey>,
+}
+
+impl Engine {
+    /// Changes a run. A speculative workflow task becomes an ordinary one by it.
+    ///
+    /// `None` if there is no such run.
+    pub(super) fn transact<T>(
+        &mut self,
+        key: RunKey,
+        change: impl FnOnce(&mut Run, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        self.change(key, |run, cx| {
+            let result = change(run, cx);
+            run.commit_speculative_task(cx);
+            run.limit_buffer(cx);
+            result
+        })
+    }
+
+    /// Changes nothing of a run that is worth an event: a speculative workflow task stays one.
+    pub(super) fn transact_speculative<T>(
+        &mut self,
+        key: RunKey,
+        change: impl FnOnce(&mut Run, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        self.change(key, change)
+    }
+
+    fn change<T>(&mut self, key: RunKey, change: impl FnOnce(&mut Run, &mut Context<'_>) -> T) -> Option<T> {
+        let run = self.runs.get_mut(key)?;
+        let namespace = self.namespaces.get(run.namespace())?;
+        let mut cx = Context {
+            now: self.now,
+            ids: &mut self.ids,
+            config: &self.config,
+            namespace: &namespace.info.name,
+            effects: &mut self.effects,
+        };
+        let was_open = run.is_open();
+        let result = change(run, &mut cx);
+        run.history.end_batch();
+        run.state.transitions += 1;
+        let timeout = run.deadlines.next();
+        let closed = was_open && !run.is_open();
+        self.runs.set_timeout(key, timeout);
+        if closed {
+            let retention = duration(namespace.config.workflow_execution_retention_ttl.as_ref());
+            self.runs.keep_until(key, self.now + retention.unwrap_or_default());
+        }
+        self.touched.runs.insert(key);
+        Some(result)
+    }
+
+    /// Does what is due at runs.
+    pub(super) fn fire_deadlines(&mut self) {
+        while let Some(key) = self.runs.due(self.now) {
+            self.transact(key, |run, cx| {
+                if let Some(deadline) = run.deadlines.take_due(cx.now) {
+                    run.deadline(cx, deadline);
+                }
+            });
+        }
+        while let Some(key) = self.runs.take_expired(self.now) {
+            self.forget_run(key);
+        }
+    }
+
+    /// Carries out what the changes of runs mean for the world, until nothing is left of it.
+    pub(super) fn carry_out_effects(&mut self) {
+        loop {
+            if let Some(effect) = self.effects.pop_front() {
+                self.carry_out(effect);
+            } else if let Some(matched) = self.matching.poll_match() {
+                self.deliver(matched);
+            } else {
+                break;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::OfferWorkflowTask(run) => self.offer_workflow_task(run),
+            Effect::OfferActivity(run, scheduled_event_id) => self.offer_activity(run, scheduled_event_id),
+            Effect::Follow(_, new) => {
+                let run = self.create_run(*new);
+                self.transact(run, |run, cx| run.wake(cx));
+            }
+            Effect::Closed(run) => self.run_closed(run),
+        }
+    }
+
+    /// What callers wait for, what lists show and what is kept, after all that this input changed.
+    pub(super) fn publish_changes(&mut self) {
+        for key in std::mem::take(&mut self.touched.runs) {
+            self.serve_history_waits(key);
+            if let Some(run) = self.runs.get_mut(key) {
+                run.write(&mut self.changes);
+            }
+        }
+    }
+}
+
+impl Run {
+    /// A deadline has come.
+    fn deadline(&mut self, cx: &mut Context<'_>, deadline: Deadline) {
+        match deadline {
+            Deadline::FirstTask => self.wake(cx),
+            Deadline::TaskScheduleToStart => self.task_not_taken(cx),
+            Deadline::TaskStartToClose => self.task_timed_out(cx),
+            Deadline::Timer(id) => self.fire_timer(cx, id),
+            Deadline::Activity(id, deadline) => self.activity_due(cx, id, deadline),
+            Deadline::Run => self.time_out(cx, false),
+            Deadline::Execution => self.time_out(cx, true),
+        }
+    }
+
+    /// News that waits must not grow without a bound: the worker loses its task, and the next one has all of it.
+    fn limit_buffer(&mut self, cx: &mut Context<'_>) {
+        if self.state.buffered.len() > cx.config.limits.buffered_events {
+            self.fail_task(cx, stead_proto::enums::v1::WorkflowTaskFailedCause::ForceCloseCommand, None, "");
+            self.flush_buffer();
+            self.wake(cx);
+        }
+    }
+}
+
+impl Engine {
+    /// Forgets a run and everything that is kept of it.
+    pub(super) fn forget_run(&mut self, key: RunKey) {
+        if let Some(mut run) = self.runs.remove(key) {
+            run.erase(&mut self.changes);
+            self.touched.runs.remove(&key);
+        }
+    }
+
+    /// When the engine has something to do next: a deadline of a run, or of a queue that is held back.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.runs.next_timeout().into_iter().chain(self.matching.poll_timeout()).min()
+    }
+}

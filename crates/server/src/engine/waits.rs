@@ -1,0 +1,108 @@
+//! [`Waits`]: calls that wait for something to happen, and what they are answered when nothing does.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use stead_proto::workflowservice::v1 as api;
+
+use super::run::RunKey;
+use super::workflow_tasks::HistoryWait;
+use super::{CallId, Engine, Response, Time, raw};
+
+/// What a call waits for.
+#[derive(Debug)]
+pub(crate) enum Wait {
+    /// A workflow task or a query; `matching` has the poll.
+    WorkflowTask,
+    /// An activity task; `matching` has the poll.
+    ActivityTask,
+    /// Events of a run.
+    History(HistoryWait),
+}
+
+/// The calls that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Waits {
+    waits: BTreeMap<CallId, Wait>,
+    by_run: HashMap<RunKey, BTreeSet<CallId>>,
+}
+
+impl Waits {
+    pub(crate) fn insert(&mut self, call: CallId, wait: Wait) {
+        if let Some(run) = wait.run() {
+            self.by_run.entry(run).or_default().insert(call);
+        }
+        self.waits.insert(call, wait);
+    }
+
+    pub(crate) fn remove(&mut self, call: CallId) -> Option<Wait> {
+        let wait = self.waits.remove(&call)?;
+        if let Some(run) = wait.run()
+            && let Some(calls) = self.by_run.get_mut(&run)
+        {
+            calls.remove(&call);
+            if calls.is_empty() {
+                self.by_run.remove(&run);
+            }
+        }
+        Some(wait)
+    }
+
+    pub(crate) fn get(&self, call: CallId) -> Option<&Wait> {
+        self.waits.get(&call)
+    }
+
+    /// The calls that wait for something of a run, the oldest first.
+    pub(crate) fn of_run(&self, run: RunKey) -> Vec<CallId> {
+        self.by_run.get(&run).map(|calls| calls.iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// Whether somebody waits for an outcome, not for work.
+    pub(crate) fn somebody_waits(&self) -> bool {
+        !self.by_run.is_empty()
+    }
+}
+
+impl Wait {
+    /// The run that the call waits for something of.
+    fn run(&self) -> Option<RunKey> {
+        match self {
+            Self::WorkflowTask | Self::ActivityTask => None,
+            Self::History(wait) => Some(wait.run),
+        }
+    }
+}
+
+impl Engine {
+    /// Answers a call that has waited as long as it may with what there is. Does nothing about a call that does not
+    /// wait.
+    pub fn handle_expired(&mut self, call: CallId, now: Time) {
+        self.advance(now);
+        if let Some(wait) = self.waits.remove(call) {
+            let response: Response = match wait {
+                Wait::WorkflowTask => {
+                    self.matching.expire(call, self.now);
+                    raw::PollWorkflowTaskQueueResponse::default().into()
+                }
+                Wait::ActivityTask => {
+                    self.matching.expire(call, self.now);
+                    api::PollActivityTaskQueueResponse::default().into()
+                }
+                Wait::History(wait) => wait.nothing_new().into(),
+            };
+            self.reply(call, Ok(response));
+        }
+        self.finish();
+    }
+
+    /// Forgets a call whose caller is gone.
+    pub fn handle_abandoned(&mut self, call: CallId, now: Time) {
+        self.advance(now);
+        match self.waits.remove(call) {
+            Some(Wait::WorkflowTask | Wait::ActivityTask) => {
+                self.matching.forget(call);
+            }
+            Some(Wait::History(_)) | None => {}
+        }
+        self.finish();
+    }
+}

@@ -1,0 +1,214 @@
+//! A worker has completed a workflow task: its commands are checked as a whole, then carried out.
+
+use std::time::Duration;
+
+use stead_proto::enums::v1::{TimeoutType, WorkflowTaskFailedCause as Cause};
+use stead_proto::failure::v1::failure::FailureInfo;
+use stead_proto::failure::v1::{Failure, ServerFailureInfo};
+use stead_proto::history::v1::history_event::Attributes;
+use stead_proto::history::v1::{WorkflowTaskCompletedEventAttributes, WorkflowTaskTimedOutEventAttributes};
+use stead_proto::workflowservice::v1::{PollActivityTaskQueueResponse, RespondWorkflowTaskCompletedRequest};
+
+use crate::engine::call::Outcome;
+use crate::engine::commands::{self, Completed, Fault, Rules, Step};
+use crate::engine::run::close::Termination;
+use crate::engine::run::state::{StartedTask, Sticky};
+use crate::engine::run::workflow_task::TaskOrigin;
+use crate::engine::run::{Context, Run, RunKey};
+use crate::engine::start::HISTORY_SERVICE;
+use crate::engine::token::TaskToken;
+use crate::engine::{Engine, Refusal, Time, raw};
+
+/// How long a worker may do nothing but heartbeat (`history.workflowTaskHeartbeatTimeout`).
+const HEARTBEATS: Duration = Duration::from_secs(30 * 60);
+/// Request id of a task that goes out with the answer to the one before, as in Temporal's server.
+const INLINE_REQUEST: &str = "request-from-RespondWorkflowTaskCompleted";
+
+/// What a completed task leaves to be done.
+struct Done {
+    /// Whether the worker gets a new task with the answer.
+    inline: bool,
+    heartbeats_expired: bool,
+    /// Scheduled events of activities that the worker takes with the answer.
+    eager: Vec<i64>,
+    /// Where the worker's view of the history has to go back to: the task left no trace.
+    reset_to: i64,
+}
+
+impl Engine {
+    pub(in crate::engine) fn respond_workflow_task_completed(
+        &mut self,
+        request: RespondWorkflowTaskCompletedRequest,
+    ) -> Result<Outcome, Refusal> {
+        let token = TaskToken::read(&request.task_token)?;
+        let key = self.started_task(&token)?;
+        let planned = self.plan_completion(key, &request);
+        let steps = match planned {
+            Ok(steps) => steps,
+            Err(Fault::Call(refusal)) => return Err(refusal),
+            Err(Fault::Task { cause, message }) => return Err(self.task_refused(key, &request, cause, &message, false)),
+            Err(Fault::Workflow { cause, message }) => {
+                return Err(self.task_refused(key, &request, cause, &message, true));
+            }
+        };
+        let identity = request.identity.clone();
+        let done = self.transact(key, |run, cx| run.complete_task(cx, request, steps));
+        let Some(done) = done.flatten() else { return Err(Refusal::not_found("Workflow task not found.")) };
+        if done.heartbeats_expired {
+            return Err(Refusal::not_found("workflow task heartbeat timeout"));
+        }
+        let workflow_task = if done.inline { self.workflow_task_response(key, true) } else { None };
+        let activity_tasks = self.start_eager_activities(key, &done.eager, &identity);
+        let response = raw::RespondWorkflowTaskCompletedResponse {
+            workflow_task,
+            activity_tasks,
+            reset_history_event_id: done.reset_to,
+        };
+        Ok(response.into())
+    }
+
+    fn plan_completion(&self, key: RunKey, request: &RespondWorkflowTaskCompletedRequest) -> Result<Vec<Step>, Fault> {
+        let Some(run) = self.runs.get(key) else {
+            return Err(Fault::Call(Refusal::not_found("Workflow task not found.")));
+        };
+        let rules = Rules { limits: &self.config.limits };
+        commands::plan(run, &rules, &request.commands)
+    }
+
+    /// The server does not take the completion. The task fails, unless it has failed before: then the worker's time
+    /// runs out, so that it does not fail over and over at once.
+    fn task_refused(
+        &mut self,
+        key: RunKey,
+        request: &RespondWorkflowTaskCompletedRequest,
+        cause: Cause,
+        message: &str,
+        terminate: bool,
+    ) -> Refusal {
+        let text = Fault::text(cause, message);
+        let attempt =
+            self.runs.get(key).and_then(|run| run.state.task.as_ref()).map_or(1, |task| task.scheduled().attempt);
+        if attempt > 1 && cause != Cause::UnhandledCommand {
+            return Refusal::invalid(text);
+        }
+        let failure = Failure {
+            message: text.clone(),
+            source: "Server".to_owned(),
+            failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable: true })),
+            ..Default::default()
+        };
+        self.transact(key, |run, cx| {
+            run.fail_task(cx, cause, Some(failure), &request.identity);
+            if terminate {
+                let termination =
+                    Termination { reason: text.clone(), identity: HISTORY_SERVICE.to_owned(), ..Default::default() };
+                run.terminate(cx, termination);
+            } else {
+                run.wake(cx);
+            }
+        });
+        Refusal::invalid(text)
+    }
+
+    fn start_eager_activities(
+        &mut self,
+        key: RunKey,
+        eager: &[i64],
+        identity: &str,
+    ) -> Vec<PollActivityTaskQueueResponse> {
+        let mut tasks = Vec::with_capacity(eager.len());
+        for id in eager {
+            let request_id = self.ids.uuid().to_string();
+            self.transact_speculative(key, |run, cx| run.start_activity(cx, *id, 0, identity, &request_id));
+            tasks.extend(self.activity_task_response(key, *id));
+        }
+        tasks
+    }
+}
+
+impl Run {
+    /// Writes that the task is completed, takes the steps, and sees to the next task. `None` if there is no started task.
+    fn complete_task(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: RespondWorkflowTaskCompletedRequest,
+        steps: Vec<Step>,
+    ) -> Option<Done> {
+        let heartbeat = request.force_create_new_workflow_task;
+        let only_heartbeat = heartbeat && steps.is_empty() && request.messages.is_empty();
+        let task = self.take_started_task()?;
+        let since = Time::from_unix_nanos(task.scheduled.original_at);
+        let heartbeats_expired = only_heartbeat && cx.now.since(since) > HEARTBEATS;
+        let event_id = self.write_completed(cx, &task, &request, heartbeats_expired);
+        self.set_sticky(&request, heartbeats_expired);
+        let mut eager = Vec::new();
+        let mut news = false;
+        let completed = Completed { event_id, identity: &request.identity };
+        for step in steps {
+            eager.extend(self.next_eager(&step));
+            news |= self.take_step(cx, step, completed);
+        }
+        if !self.is_open() {
+            return Some(Done { inline: false, heartbeats_expired, eager: Vec::new(), reset_to: 0 });
+        }
+        let wanted = heartbeat || news || !self.state.buffered.is_empty();
+        let inline = wanted && request.return_new_workflow_task && !self.is_paused();
+        self.flush_buffer();
+        if wanted && !self.is_paused() {
+            let heartbeats_since = (only_heartbeat && !heartbeats_expired).then_some(since);
+            self.schedule_task(cx, TaskOrigin { heartbeats_since, inline, ..TaskOrigin::default() });
+        }
+        if inline {
+            self.start_task(cx, &request.identity, INLINE_REQUEST, true);
+        }
+        Some(Done { inline, heartbeats_expired, eager, reset_to: 0 })
+    }
+
+    /// The event that an eager activity's scheduling will be.
+    fn next_eager(&self, step: &Step) -> Option<i64> {
+        match step.action {
+            commands::Action::ScheduleActivity { eager: true, .. } => Some(self.history.next_event_id()),
+            _ => None,
+        }
+    }
+
+    fn write_completed(
+        &mut self,
+        cx: &Context<'_>,
+        task: &StartedTask,
+        request: &RespondWorkflowTaskCompletedRequest,
+        heartbeats_expired: bool,
+    ) -> i64 {
+        self.state.task_attempt = 1;
+        let (scheduled_event_id, started_event_id) = (task.scheduled.scheduled_event_id, task.started_event_id);
+        if heartbeats_expired {
+            let event = WorkflowTaskTimedOutEventAttributes {
+                scheduled_event_id,
+                started_event_id,
+                timeout_type: TimeoutType::StartToClose.into(),
+            };
+            return self.add(cx, Attributes::WorkflowTaskTimedOutEventAttributes(event));
+        }
+        self.state.previous_started_event_id = started_event_id;
+        self.state.closing_refused = false;
+        let event = WorkflowTaskCompletedEventAttributes {
+            scheduled_event_id,
+            started_event_id,
+            identity: request.identity.clone(),
+            worker_version: request.worker_version_stamp.clone(),
+            sdk_metadata: request.sdk_metadata.clone(),
+            metering_metadata: request.metering_metadata,
+            ..Default::default()
+        };
+        self.add(cx, Attributes::WorkflowTaskCompletedEventAttributes(event))
+    }
+
+    fn set_sticky(&mut self, request: &RespondWorkflowTaskCompletedRequest, heartbeats_expired: bool) {
+        let attributes = request.sticky_attributes.as_ref().filter(|_| !heartbeats_expired);
+        let queue = attributes.and_then(|attributes| attributes.worker_task_queue.as_ref());
+        self.state.sticky = queue.map(|queue| Sticky {
+            queue: queue.name.clone(),
+            schedule_to_start: attributes.and_then(|attributes| attributes.schedule_to_start_timeout),
+        });
+    }
+}

@@ -1,0 +1,79 @@
+//! What a worker is sent of a workflow task.
+
+use bytes::Bytes;
+use prost::Message;
+use stead_proto::history::v1::HistoryEvent;
+
+use crate::engine::run::state::{StartedTask, WorkflowTask};
+use crate::engine::run::{Run, RunKey};
+use crate::engine::token::{HistoryToken, TaskToken, TokenKind};
+use crate::engine::{Engine, Time, raw};
+
+impl Engine {
+    /// The started workflow task of a run, as its worker gets it. `sticky`: only what the worker has not seen.
+    pub(super) fn workflow_task_response(
+        &self,
+        key: RunKey,
+        sticky: bool,
+    ) -> Option<raw::PollWorkflowTaskQueueResponse> {
+        let run = self.runs.get(key)?;
+        let Some(WorkflowTask::Started(task)) = &run.state.task else { return None };
+        let first = if sticky { run.state.previous_started_event_id + 1 } else { 1 };
+        let (history, next_page_token) = self.task_history(run, task, first);
+        Some(raw::PollWorkflowTaskQueueResponse {
+            task_token: task_token(run, task).bytes(),
+            workflow_execution: Some(run.execution()),
+            workflow_type: Some(run.workflow_type()),
+            previous_started_event_id: run.state.previous_started_event_id,
+            started_event_id: task.started_event_id,
+            attempt: task.scheduled.attempt,
+            history: Some(history),
+            next_page_token,
+            workflow_execution_task_queue: Some(run.normal_queue()),
+            scheduled_time: Some(Time::from_unix_nanos(task.scheduled.at).timestamp()),
+            started_time: Some(Time::from_unix_nanos(task.at).timestamp()),
+            ..Default::default()
+        })
+    }
+
+    fn task_history(&self, run: &Run, task: &StartedTask, first: i64) -> (raw::History, Bytes) {
+        let page = run.history.page(first, usize::MAX, self.config.limits.history_page);
+        let mut events = run.history.events(page.clone()).to_vec();
+        if page.end < run.history.next_event_id() {
+            let token = HistoryToken {
+                run_id: run.state.run_id.clone(),
+                next_event_id: page.end,
+                end_event_id: run.history.next_event_id(),
+                stamp: run.state.task_stamp,
+            };
+            return (raw::History { events }, token.bytes());
+        }
+        events.extend(unwritten_events(run, task));
+        (raw::History { events }, Bytes::new())
+    }
+}
+
+/// The events of a started task that are not in history, as the worker is to see them.
+pub(super) fn unwritten_events(run: &Run, task: &StartedTask) -> Vec<Bytes> {
+    if task.scheduled.written {
+        return Vec::new();
+    }
+    let id = run.history.next_event_id();
+    let [scheduled, started] = run.virtual_events(task);
+    [(id, scheduled), (id + 1, started)]
+        .map(|(event_id, event)| HistoryEvent { event_id, ..event }.encode_to_vec().into())
+        .into()
+}
+
+fn task_token(run: &Run, task: &StartedTask) -> TaskToken {
+    TaskToken {
+        key: run.key.0,
+        scheduled_event_id: task.scheduled.scheduled_event_id,
+        started_event_id: task.started_event_id,
+        attempt: task.scheduled.attempt,
+        stamp: run.state.task_stamp,
+        started_at: task.at,
+        kind: TokenKind::WorkflowTask as u32,
+        id: String::new(),
+    }
+}

@@ -1,0 +1,260 @@
+use std::time::Duration;
+
+use stead_proto::enums::v1::{TimeoutType, WorkflowTaskFailedCause as Cause};
+use stead_proto::history::v1::history_event::Attributes;
+use stead_proto::workflowservice::v1::{
+    GetWorkflowExecutionHistoryRequest, RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskFailedRequest,
+};
+use stead_server::engine::{Code, Response};
+
+use crate::call;
+use crate::support::{
+    NAMESPACE, Server, complete_request, complete_workflow, decoded, execution, poll_request, schedule_activity,
+    start_request, start_timer, sticky, sticky_poll_request, text, types,
+};
+
+#[test]
+fn a_workflow_that_completes_at_once_has_five_events() {
+    let mut server = Server::new();
+    let poll = server.send(poll_request());
+    let run_id = server.start("w");
+    let Some(Ok(Response::PollWorkflowTaskQueue(task))) = server.answer(poll) else { panic!("no task") };
+    assert_eq!(task.workflow_execution.as_ref().unwrap().run_id, run_id);
+    assert_eq!((task.previous_started_event_id, task.started_event_id, task.attempt), (0, 3, 1));
+    let sent = decoded(task.history.clone());
+    assert_eq!(types(&sent), "WorkflowExecutionStarted WorkflowTaskScheduled WorkflowTaskStarted");
+    server.complete(&task, vec![complete_workflow()]);
+    assert_eq!(
+        server.events("w"),
+        "WorkflowExecutionStarted WorkflowTaskScheduled WorkflowTaskStarted WorkflowTaskCompleted \
+         WorkflowExecutionCompleted"
+    );
+}
+
+#[test]
+fn an_activity_leaves_its_events_when_it_closes() {
+    let mut server = Server::new();
+    server.start("w");
+    server.step(vec![schedule_activity("a")]);
+    let activity = server.activity();
+    assert_eq!((activity.activity_id.as_str(), activity.attempt), ("a", 1));
+    assert!(!server.events("w").contains("ActivityTaskStarted"), "{}", server.events("w"));
+    let answer = RespondActivityTaskCompletedRequest {
+        task_token: activity.task_token,
+        result: text("done"),
+        ..Default::default()
+    };
+    call!(server, RespondActivityTaskCompleted, answer.clone());
+    let late = server.try_call(answer).unwrap_err();
+    assert_eq!(late.code, Code::NotFound, "{late:?}");
+    server.step(vec![complete_workflow()]);
+    assert!(
+        server.events("w").ends_with(
+            "ActivityTaskScheduled ActivityTaskStarted ActivityTaskCompleted WorkflowTaskScheduled \
+             WorkflowTaskStarted WorkflowTaskCompleted WorkflowExecutionCompleted"
+        ),
+        "{}",
+        server.events("w")
+    );
+}
+
+#[test]
+fn a_timer_fires_on_time() {
+    let mut server = Server::new();
+    server.start("w");
+    server.step(vec![start_timer("t", 3600)]);
+    server.advance(Duration::from_secs(3599));
+    assert!(!server.events("w").contains("TimerFired"));
+    server.advance(Duration::from_secs(1));
+    server.step(vec![complete_workflow()]);
+    assert!(server.events("w").contains("TimerFired"), "{}", server.events("w"));
+}
+
+#[test]
+fn news_during_a_task_waits_and_keeps_the_workflow_open() {
+    let mut server = Server::new();
+    server.start("w");
+    let task = server.task();
+    server.signal("w", "hello");
+    let refusal = server.try_call(complete_request(&task, vec![complete_workflow()])).unwrap_err();
+    assert_eq!((refusal.code, refusal.message.as_str()), (Code::InvalidArgument, "UnhandledCommand"));
+    assert!(
+        server.events("w").ends_with("WorkflowTaskFailed WorkflowExecutionSignaled WorkflowTaskScheduled"),
+        "{}",
+        server.events("w")
+    );
+    server.step(vec![complete_workflow()]);
+}
+
+#[test]
+fn news_during_a_task_comes_back_with_the_answer() {
+    let mut server = Server::new();
+    server.start("w");
+    let task = server.task();
+    server.signal("w", "hello");
+    let next = server.complete(&task, vec![start_timer("t", 5)]).workflow_task.expect("a task with the answer");
+    assert_eq!(
+        types(&decoded(next.history.clone())),
+        "WorkflowTaskCompleted TimerStarted WorkflowExecutionSignaled WorkflowTaskScheduled WorkflowTaskStarted"
+    );
+    assert_eq!(next.previous_started_event_id, 3);
+    server.complete(&next, vec![complete_workflow()]);
+}
+
+#[test]
+fn a_task_that_fails_again_and_again_leaves_one_event() {
+    let mut server = Server::new();
+    server.start("w");
+    for attempt in 1..=4 {
+        let task = server.task();
+        assert_eq!(task.attempt, attempt);
+        assert_eq!(task.started_event_id, if attempt == 1 { 3 } else { 6 });
+        if attempt > 1 {
+            let sent = types(&decoded(task.history.clone()));
+            assert!(sent.ends_with("WorkflowTaskFailed WorkflowTaskScheduled WorkflowTaskStarted"), "{sent}");
+        }
+        let failed = RespondWorkflowTaskFailedRequest {
+            task_token: task.task_token,
+            cause: Cause::NonDeterministicError.into(),
+            ..Default::default()
+        };
+        call!(server, RespondWorkflowTaskFailed, failed);
+    }
+    server.step(vec![complete_workflow()]);
+    let history = server.history("w");
+    assert_eq!(
+        types(&history),
+        "WorkflowExecutionStarted WorkflowTaskScheduled WorkflowTaskStarted WorkflowTaskFailed WorkflowTaskScheduled \
+         WorkflowTaskStarted WorkflowTaskCompleted WorkflowExecutionCompleted"
+    );
+    let Some(Attributes::WorkflowTaskScheduledEventAttributes(scheduled)) = &history[4].attributes else { panic!() };
+    assert_eq!(scheduled.attempt, 5);
+}
+
+#[test]
+fn news_makes_a_later_attempt_a_first_one() {
+    let mut server = Server::new();
+    server.start("w");
+    let task = server.task();
+    let failed = RespondWorkflowTaskFailedRequest { task_token: task.task_token, ..Default::default() };
+    call!(server, RespondWorkflowTaskFailed, failed);
+    server.signal("w", "hello");
+    let task = server.task();
+    assert_eq!(task.attempt, 1);
+    assert!(
+        types(&decoded(task.history.clone()))
+            .ends_with("WorkflowTaskFailed WorkflowExecutionSignaled WorkflowTaskScheduled WorkflowTaskStarted")
+    );
+    server.complete(&task, vec![complete_workflow()]);
+}
+
+#[test]
+fn a_worker_that_is_gone_loses_the_sticky_task() {
+    let mut server = Server::new();
+    server.start("w");
+    let task = server.task();
+    let request = RespondWorkflowTaskCompletedRequest {
+        sticky_attributes: sticky(),
+        ..complete_request(&task, vec![start_timer("t", 60)])
+    };
+    let poll = server.send(sticky_poll_request());
+    call!(server, RespondWorkflowTaskCompleted, request);
+    server.expire(poll).unwrap();
+    server.signal("w", "hello");
+    server.advance(Duration::from_secs(5));
+    let task = server.task();
+    let history = decoded(task.history.clone());
+    assert!(
+        types(&history).ends_with(
+            "WorkflowExecutionSignaled WorkflowTaskScheduled WorkflowTaskTimedOut WorkflowTaskScheduled \
+             WorkflowTaskStarted"
+        ),
+        "{}",
+        types(&history)
+    );
+    let Some(Attributes::WorkflowTaskTimedOutEventAttributes(timed_out)) = &history[history.len() - 3].attributes
+    else {
+        panic!("{history:?}")
+    };
+    assert_eq!(timed_out.timeout_type(), TimeoutType::ScheduleToStart);
+    assert_eq!(history[0].event_id, 1, "another worker needs all of the history");
+}
+
+#[test]
+fn a_sticky_worker_is_sent_what_it_has_not_seen() {
+    let mut server = Server::new();
+    server.start("w");
+    let task = server.task();
+    let poll = server.send(sticky_poll_request());
+    let request = RespondWorkflowTaskCompletedRequest {
+        sticky_attributes: sticky(),
+        ..complete_request(&task, vec![start_timer("t", 60)])
+    };
+    call!(server, RespondWorkflowTaskCompleted, request);
+    server.signal("w", "hello");
+    let Some(Ok(Response::PollWorkflowTaskQueue(task))) = server.answer(poll) else { panic!("no sticky task") };
+    assert_eq!(
+        types(&decoded(task.history)),
+        "WorkflowTaskCompleted TimerStarted WorkflowExecutionSignaled WorkflowTaskScheduled WorkflowTaskStarted"
+    );
+}
+
+#[test]
+fn a_bad_command_fails_the_task_and_changes_nothing_else() {
+    let mut server = Server::new();
+    server.start("w");
+    let task = server.task();
+    let commands = vec![start_timer("t", 5), start_timer("t", 5)];
+    let refusal = server.try_call(complete_request(&task, commands)).unwrap_err();
+    assert!(refusal.message.starts_with("StartTimerDuplicateId: "), "{refusal:?}");
+    assert!(server.events("w").ends_with("WorkflowTaskStarted WorkflowTaskFailed"), "{}", server.events("w"));
+}
+
+#[test]
+fn a_close_command_must_come_last() {
+    let mut server = Server::new();
+    server.start("w");
+    let task = server.task();
+    let refusal = server.try_call(complete_request(&task, vec![complete_workflow(), start_timer("t", 5)])).unwrap_err();
+    assert_eq!(
+        refusal.message,
+        "invalid command sequence: [CompleteWorkflowExecution, StartTimer], command CompleteWorkflowExecution must be \
+         the last command."
+    );
+    server.complete(&task, vec![complete_workflow()]);
+}
+
+#[test]
+fn an_eager_start_brings_the_first_task() {
+    let mut server = Server::new();
+    let mut request = start_request("w");
+    request.request_eager_execution = true;
+    let started = call!(server, StartWorkflowExecution, request);
+    let task = started.eager_workflow_task.expect("a task");
+    assert_eq!(decoded(task.history.clone()).len(), 3);
+    server.complete(&task, vec![complete_workflow()]);
+}
+
+#[test]
+fn whoever_waits_for_the_end_gets_the_last_event() {
+    let mut server = Server::new();
+    let run_id = server.start("w");
+    let mut request = GetWorkflowExecutionHistoryRequest {
+        namespace: NAMESPACE.to_owned(),
+        execution: Some(execution("w")),
+        wait_new_event: true,
+        ..Default::default()
+    };
+    request.execution.as_mut().unwrap().run_id = run_id;
+    request.set_history_event_filter_type(stead_proto::enums::v1::HistoryEventFilterType::CloseEvent);
+    let wait = server.send(request.clone());
+    let Ok(Response::GetWorkflowExecutionHistory(empty)) = server.expire(wait) else { panic!() };
+    assert!(!empty.next_page_token.is_empty(), "the caller asks again with the token");
+    request.next_page_token = empty.next_page_token;
+    let wait = server.send(request);
+    server.step(vec![complete_workflow()]);
+    let Some(Ok(Response::GetWorkflowExecutionHistory(response))) = server.answer(wait) else { panic!("no answer") };
+    assert_eq!(types(&decoded(response.history)), "WorkflowExecutionCompleted");
+    assert!(response.next_page_token.is_empty());
+}
