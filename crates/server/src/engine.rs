@@ -30,6 +30,7 @@ mod retry;
 mod rows;
 mod run;
 mod runs;
+mod schedules;
 mod search_attributes;
 mod start;
 mod time;

@@ -84,7 +84,7 @@ fn read(text: &str) -> Option<Cron> {
         (Zone::UTC, text)
     };
     if let Some(every) = rest.strip_prefix("@every ") {
-        let seconds = parse_duration(every)? / NANOS;
+        let seconds = parse_duration(every).ok()? / NANOS;
         return Some(Cron::Every { seconds: seconds.max(1) });
     }
     Some(Cron::Calendar { fields: Fields::parse(rest)?, zone })

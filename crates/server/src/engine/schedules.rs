@@ -1,0 +1,3 @@
+//! Schedules: workflows started on times of a calendar.
+
+mod spec;
