@@ -1,20 +1,25 @@
 //! The integration suite. One module a feature; every test runs on a real server and replays what it recorded.
 
 mod activities;
+mod activity_cancellation;
 mod activity_env;
 mod async_activities;
 mod cancellation;
 mod children;
 mod client;
+mod closing;
 mod codec;
 mod continue_as_new;
 mod contracts;
+mod coordination;
 mod data;
 mod determinism;
 mod external;
 mod failures;
+mod handlers;
 mod interceptors;
 mod killed_worker;
+mod labels;
 mod local_activities;
 mod messages;
 mod patches;

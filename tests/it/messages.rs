@@ -137,7 +137,7 @@ impl Deaf {
 }
 
 #[tokio::test]
-async fn an_unknown_signal_waits_and_harms_nothing() {
+async fn b4_an_unknown_signal_waits_and_harms_nothing() {
     let env = Env::new().await;
     let worker = env.worker().workflow::<Deaf>().build().unwrap();
     let id = env.id("deaf");

@@ -32,6 +32,8 @@ mod workflow;
 #[cfg(feature = "tls")]
 pub use connect::{Tls, TlsMode};
 pub use interceptor::{ClientInterceptor, Next};
+/// The messages of the raw services, as [`WorkflowService`] takes them.
+pub use stead_proto as proto;
 pub use tonic::Code;
 pub use workflow::*;
 pub use {

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn busy_runs_are_passed_over() {
+    fn s56_busy_runs_are_passed_over() {
         let cache = filled();
         assert_eq!(cache.least_recently_used(|value| *value > 1), Some("b"));
         assert_eq!(cache.least_recently_used(|_| false), None);

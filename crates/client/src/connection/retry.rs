@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exhausted_server_is_given_more_time() {
+    fn s58_an_exhausted_server_is_given_more_time() {
         let mut retries = normal();
         let exhausted = Fault::Status(Code::ResourceExhausted);
         let delays: Vec<_> = (0..6).map(|_| millis(&mut retries, exhausted, MIDDLE)).collect();

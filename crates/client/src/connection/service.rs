@@ -60,6 +60,7 @@ methods! {
     get_system_info GetSystemInfo(GetSystemInfoRequest) -> GetSystemInfoResponse;
     get_workflow_execution_history GetWorkflowExecutionHistory(GetWorkflowExecutionHistoryRequest, namespace) -> GetWorkflowExecutionHistoryResponse;
     list_workflow_executions ListWorkflowExecutions(ListWorkflowExecutionsRequest, namespace) -> ListWorkflowExecutionsResponse;
+    pause_activity PauseActivity(PauseActivityRequest, namespace) -> PauseActivityResponse;
     poll_activity_task_queue PollActivityTaskQueue(PollActivityTaskQueueRequest, namespace) -> PollActivityTaskQueueResponse;
     poll_workflow_execution_update PollWorkflowExecutionUpdate(PollWorkflowExecutionUpdateRequest, namespace) -> PollWorkflowExecutionUpdateResponse;
     poll_workflow_task_queue PollWorkflowTaskQueue(PollWorkflowTaskQueueRequest, namespace) -> PollWorkflowTaskQueueResponse;
@@ -68,6 +69,7 @@ methods! {
     record_activity_task_heartbeat RecordActivityTaskHeartbeat(RecordActivityTaskHeartbeatRequest, namespace) -> RecordActivityTaskHeartbeatResponse;
     register_namespace RegisterNamespace(RegisterNamespaceRequest, namespace) -> RegisterNamespaceResponse;
     request_cancel_workflow_execution RequestCancelWorkflowExecution(RequestCancelWorkflowExecutionRequest, namespace) -> RequestCancelWorkflowExecutionResponse;
+    reset_activity ResetActivity(ResetActivityRequest, namespace) -> ResetActivityResponse;
     reset_sticky_task_queue ResetStickyTaskQueue(ResetStickyTaskQueueRequest, namespace) -> ResetStickyTaskQueueResponse;
     respond_activity_task_canceled_by_id RespondActivityTaskCanceledById(RespondActivityTaskCanceledByIdRequest, namespace) -> RespondActivityTaskCanceledByIdResponse;
     respond_activity_task_completed_by_id RespondActivityTaskCompletedById(RespondActivityTaskCompletedByIdRequest, namespace) -> RespondActivityTaskCompletedByIdResponse;
@@ -83,5 +85,6 @@ methods! {
     signal_workflow_execution SignalWorkflowExecution(SignalWorkflowExecutionRequest, namespace) -> SignalWorkflowExecutionResponse;
     start_workflow_execution StartWorkflowExecution(StartWorkflowExecutionRequest, namespace) -> StartWorkflowExecutionResponse;
     terminate_workflow_execution TerminateWorkflowExecution(TerminateWorkflowExecutionRequest, namespace) -> TerminateWorkflowExecutionResponse;
+    unpause_activity UnpauseActivity(UnpauseActivityRequest, namespace) -> UnpauseActivityResponse;
     update_workflow_execution UpdateWorkflowExecution(UpdateWorkflowExecutionRequest, namespace) -> UpdateWorkflowExecutionResponse;
 }

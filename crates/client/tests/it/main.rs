@@ -4,6 +4,7 @@ mod connecting;
 mod fake;
 mod logs;
 mod retrying;
+mod update_with_start;
 mod workflows;
 
 #[cfg(feature = "tls")]

@@ -20,7 +20,7 @@ async fn describe(fake: &Fake, options: CallOptions) -> Result<DescribeNamespace
 }
 
 #[tokio::test(start_paused = true)]
-async fn transient_failures_are_tried_again_with_growing_delays() {
+async fn s58_transient_failures_are_tried_again_with_growing_delays() {
     let fake = Fake::new();
     fake.fails(Code::Unavailable, "restarting").breaks().fails(Code::Internal, "oops");
     fake.answers(DescribeNamespaceResponse { is_global_namespace: true, ..Default::default() });
@@ -125,7 +125,7 @@ async fn polls_outlive_timeouts_and_failures_that_would_end_other_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn polls_tolerate_fatal_failures_for_a_minute_only() {
+async fn s58_polls_tolerate_fatal_failures_for_a_minute_only() {
     let fake = Fake::new();
     for _ in 0..12 {
         fake.fails(Code::PermissionDenied, "key is being rotated");

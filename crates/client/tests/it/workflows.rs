@@ -351,7 +351,7 @@ mod updates {
     }
 
     #[tokio::test]
-    async fn an_update_is_sent_until_accepted_and_then_polled_until_completed() {
+    async fn s59_an_update_is_sent_until_accepted_and_then_polled_until_completed() {
         let fake = Fake::new();
         fake.answers(at(Stage::Admitted, None)).answers(at(Stage::Admitted, None)).answers(at(Stage::Accepted, None));
         fake.answers(polled(None)).answers(polled(success()));
@@ -461,7 +461,7 @@ mod results {
     }
 
     #[tokio::test]
-    async fn the_close_event_is_waited_for() {
+    async fn s60_the_close_event_is_waited_for() {
         let fake = Fake::new();
         fake.answers(page("more")).answers(page("")).answers(history(completed(r#"{"number":7}"#, "")));
         assert_eq!(order(&fake).await.result().await.unwrap(), Receipt { number: 7 });
@@ -476,7 +476,7 @@ mod results {
     }
 
     #[tokio::test]
-    async fn runs_are_followed_through_continuations_retries_and_cron() {
+    async fn s60_runs_are_followed_through_continuations_retries_and_cron() {
         let fake = Fake::new();
         let continued = WorkflowExecutionContinuedAsNewEventAttributes {
             new_execution_run_id: "run-2".to_owned(),
@@ -499,7 +499,7 @@ mod results {
     }
 
     #[tokio::test]
-    async fn runs_are_not_followed_when_told_so() {
+    async fn s60_runs_are_not_followed_when_told_so() {
         let fake = Fake::new();
         fake.answers(history(failed("run-2")));
         let continued = WorkflowExecutionContinuedAsNewEventAttributes {

@@ -290,3 +290,6 @@ fn recorded(event: &HistoryEvent) -> Operation {
         _ => other,
     }
 }
+
+#[cfg(test)]
+mod tests;

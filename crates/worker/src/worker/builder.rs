@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_valid_and_values_that_cannot_work_are_refused() {
+    fn s55_the_defaults_are_valid_and_values_that_cannot_work_are_refused() {
         assert_eq!(refused(|_| {}), None);
         assert_eq!(refused(|it| it.max_concurrent_workflow_tasks = 1), Some("max_concurrent_workflow_tasks"));
         assert_eq!(

@@ -60,7 +60,7 @@ async fn a_worker_that_may_not_poll_for_a_minute_stops_with_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn polls_end_when_the_worker_says_that_it_shuts_down() {
+async fn s57_polls_end_when_the_worker_says_that_it_shuts_down() {
     let server = Server::default();
     let client = server.client().await;
     let worker = Worker::builder(&client, "orders").activities(echo()).build().expect("valid options");
@@ -77,7 +77,7 @@ async fn polls_end_when_the_worker_says_that_it_shuts_down() {
 }
 
 #[tokio::test]
-async fn the_server_is_told_which_queues_the_worker_leaves() {
+async fn s57_the_server_is_told_which_queues_the_worker_leaves() {
     let server = Server::default();
     let client = server.client().await;
     let worker = Worker::builder(&client, "orders").workflow::<Hello>().activities(echo()).build();

@@ -138,7 +138,7 @@ async fn a_run_that_is_not_in_memory_is_rebuilt_from_history() {
 }
 
 #[tokio::test]
-async fn without_a_cache_nothing_is_sticky() {
+async fn s56_without_a_cache_nothing_is_sticky() {
     let server = Server::default();
     server.workflow_task(nap("r"));
     with_worker(&server, |it| it.max_cached_workflows(0), async {
@@ -150,7 +150,7 @@ async fn without_a_cache_nothing_is_sticky() {
 }
 
 #[tokio::test]
-async fn a_full_cache_drops_the_run_that_was_not_used_for_longest() {
+async fn s56_a_full_cache_drops_the_run_that_was_not_used_for_longest() {
     let server = Server::default();
     with_worker(&server, |it| it.max_cached_workflows(1).shards(1), async {
         for run_id in ["a", "b"] {
