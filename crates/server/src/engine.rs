@@ -26,6 +26,7 @@ mod matching;
 mod namespaces;
 pub mod raw;
 mod refusal;
+mod restore;
 mod retry;
 mod rows;
 mod run;
@@ -46,6 +47,7 @@ use std::collections::VecDeque;
 pub use call::{Call, CallId, Request, Response};
 pub use config::Config;
 pub use refusal::{Code, Refusal};
+pub use restore::Corrupt;
 pub use time::Time;
 
 use crate::store::Batch;
@@ -98,7 +100,14 @@ impl Engine {
     /// A server in which nothing has happened but the registration of the namespaces of `config`.
     #[must_use]
     pub fn new(config: Config, now: Time) -> Self {
-        let mut engine = Self {
+        let mut engine = Self::empty(config, now);
+        engine.register_configured_namespaces();
+        engine.finish();
+        engine
+    }
+
+    fn empty(config: Config, now: Time) -> Self {
+        Self {
             now,
             ids: Ids::new(config.seed),
             namespaces: Namespaces::default(),
@@ -112,10 +121,7 @@ impl Engine {
             replies: Vec::new(),
             outputs: VecDeque::new(),
             config,
-        };
-        engine.register_configured_namespaces();
-        engine.finish();
-        engine
+        }
     }
 
     /// Takes a call. Its answer comes with this input or a later one.
@@ -162,6 +168,9 @@ impl Engine {
         self.carry_out_effects();
         self.publish_changes();
         self.namespaces.write(&mut self.changes);
+        let memory =
+            restore::Memory { ids: self.ids.state(), next_run: self.runs.last_key(), now: self.now.unix_nanos() };
+        Self::write_memory(&mut self.changes, &memory);
         self.outputs.extend(self.changes.take().map(Output::Write));
         self.outputs.extend(self.replies.drain(..).map(|(call, answer)| Output::Reply { call, answer }));
     }

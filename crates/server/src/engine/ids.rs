@@ -13,6 +13,16 @@ impl Ids {
         Self { state: seed }
     }
 
+    /// Where the source stands, for [`Self::resume`].
+    pub(crate) fn state(&self) -> u64 {
+        self.state
+    }
+
+    /// Goes on where another source stood.
+    pub(crate) fn resume(&mut self, state: u64) {
+        self.state = state;
+    }
+
     /// A UUID of version 4.
     pub(crate) fn uuid(&mut self) -> Uuid {
         let bits = u128::from(self.draw()) << 64 | u128::from(self.draw());

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use prost::Message;
 use stead_proto::enums::v1::{ArchivalState, NamespaceState};
 use stead_proto::errordetails::v1 as details;
@@ -52,6 +53,15 @@ impl Namespaces {
 
     pub(super) fn write(&mut self, changes: &mut Changes) {
         self.rows.write(Table::Namespaces, &[], changes);
+    }
+
+    /// Takes a row that was stored.
+    pub(super) fn load(&mut self, key: &[u8], value: Bytes) -> Option<()> {
+        self.rows.load(key, value)?;
+        let key = u64::from_be_bytes(key.try_into().ok()?);
+        self.by_name.insert(self.rows.get(&key)?.info.name.clone(), NamespaceKey(key));
+        self.next = self.next.max(key + 1);
+        Some(())
     }
 
     fn register(&mut self, namespace: Namespace) -> Result<NamespaceKey, Refusal> {

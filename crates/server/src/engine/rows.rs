@@ -159,6 +159,10 @@ impl Changes {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batch.rows.is_empty()
+    }
+
     pub(crate) fn take(&mut self) -> Option<Batch> {
         (!self.batch.rows.is_empty()).then(|| std::mem::take(&mut self.batch))
     }

@@ -189,6 +189,13 @@ pub(crate) enum Pending {
     Request = 6,
 }
 
+impl Pending {
+    pub(crate) fn read(kind: u8) -> Option<Self> {
+        let kinds = [Self::Activity, Self::Timer, Self::Child, Self::Signal, Self::Cancel, Self::Request];
+        kinds.into_iter().find(|known| *known as u8 == kind)
+    }
+}
+
 fn prefix(run: RunKey, kind: Pending) -> [u8; 9] {
     let mut prefix = [kind as u8; 9];
     prefix[..8].copy_from_slice(&run.0.to_be_bytes());

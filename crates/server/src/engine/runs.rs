@@ -31,6 +31,23 @@ impl Runs {
         RunKey(self.next)
     }
 
+    /// The last key that was given out.
+    pub(crate) fn last_key(&self) -> u64 {
+        self.next
+    }
+
+    /// Gives no key out again that was given out before a restart.
+    pub(crate) fn resume(&mut self, last_key: u64) {
+        self.next = self.next.max(last_key);
+    }
+
+    /// The keys of all runs, in the order of their starts.
+    pub(crate) fn keys(&self) -> Vec<RunKey> {
+        let mut keys: Vec<_> = self.runs.keys().copied().collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// Takes a new run, which is the current one of its workflow id from now on.
     pub(crate) fn insert(&mut self, run: Run) {
         self.next = self.next.max(run.key.0);

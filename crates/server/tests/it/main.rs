@@ -1,5 +1,6 @@
 //! The server as its callers see it.
 
 mod namespaces;
+mod restart;
 mod support;
 mod workflow_tasks;

@@ -1,7 +1,9 @@
 //! [`Server`]: an engine that is called and answers at once, on a clock that the test moves; and a worker by hand.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use prost::Message;
 use stead_proto::command::v1::Command;
 use stead_proto::command::v1::command::Attributes;
@@ -11,13 +13,16 @@ use stead_proto::history::v1::HistoryEvent;
 use stead_proto::taskqueue::v1::{StickyExecutionAttributes, TaskQueue};
 use stead_proto::workflowservice::v1 as api;
 use stead_server::engine::{Call, CallId, Config, Engine, Output, Refusal, Request, Response, Time, raw};
+use stead_server::store::Table;
 
 /// An engine, its clock, and what it has not been asked for yet.
 pub(crate) struct Server {
     pub(crate) engine: Engine,
     pub(crate) now: Time,
-    calls: u64,
-    answers: Vec<(CallId, Result<Response, Refusal>)>,
+    pub(crate) calls: u64,
+    /// What a store would have by now.
+    pub(crate) kept: BTreeMap<(Table, Bytes), Bytes>,
+    pub(crate) answers: Vec<(CallId, Result<Response, Refusal>)>,
 }
 
 impl Server {
@@ -28,7 +33,12 @@ impl Server {
     pub(crate) fn with(config: Config) -> Self {
         // 2026-01-01T00:00:00Z, so that times in failures are easy to read.
         let now = Time::from_unix_nanos(1_767_225_600_000_000_000);
-        Self { engine: Engine::new(config, now), now, calls: 0, answers: Vec::new() }
+        Self { engine: Engine::new(config, now), now, calls: 0, kept: BTreeMap::new(), answers: Vec::new() }.started()
+    }
+
+    fn started(mut self) -> Self {
+        self.collect();
+        self
     }
 
     /// Calls, and leaves the answer to [`Self::answer`].
@@ -78,7 +88,14 @@ impl Server {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Reply { call, answer } => self.answers.push((call, answer)),
-                Output::Write(_) => {}
+                Output::Write(batch) => {
+                    for row in batch.rows {
+                        match row.value {
+                            Some(value) => self.kept.insert((row.table, row.key), value),
+                            None => self.kept.remove(&(row.table, row.key)),
+                        };
+                    }
+                }
             }
         }
     }
