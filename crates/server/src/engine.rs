@@ -45,7 +45,7 @@ mod zone;
 use std::collections::VecDeque;
 
 pub use call::{Call, CallId, Request, Response};
-pub use config::Config;
+pub use config::{Config, Limits};
 pub use refusal::{Code, Refusal};
 pub use restore::Corrupt;
 pub use time::Time;

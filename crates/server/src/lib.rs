@@ -6,5 +6,12 @@
 
 #![allow(dead_code, reason = "rooms that are furnished before their doors open")]
 
+pub mod clock;
 pub mod engine;
+pub mod rim;
+pub mod server;
 pub mod store;
+
+pub use clock::Clock;
+pub use rim::Service;
+pub use server::{Builder, Server, StartError};

@@ -2,5 +2,6 @@
 
 mod namespaces;
 mod restart;
+mod rim;
 mod support;
 mod workflow_tasks;

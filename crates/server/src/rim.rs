@@ -1,0 +1,28 @@
+//! The rim: the only room of the server that does I/O.
+//!
+//! Each call is framed by [`service`] and handed to the thread of [`driver`], which owns the engine, the clock's
+//! [`Timeline`](crate::clock::Timeline) and the calls that wait. What the engine wants kept goes through [`journal`] to
+//! the store, and the answers that depend on it follow behind. [`tcp`] listens; in process, the service is called as it
+//! is, without socket and HTTP/2.
+
+mod body;
+mod driver;
+mod frame;
+mod gzip;
+mod health;
+mod inbox;
+mod journal;
+mod paths;
+mod patience;
+mod service;
+mod status;
+mod tcp;
+mod timeout;
+mod waiting;
+
+pub(crate) use driver::{Driver, Running};
+pub(crate) use journal::Journal;
+pub(crate) use tcp::Listener;
+
+pub use body::Body;
+pub use service::Service;

@@ -1,0 +1,130 @@
+//! [`Inbox`]: how calls reach the thread that owns the engine.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+
+use super::waiting::Reply;
+use crate::engine::{Call, CallId, Code, Refusal, Request, Response};
+
+/// What the driver is told.
+#[derive(Debug)]
+pub(super) enum Input {
+    Call(Arrived),
+    /// Nobody waits for the answer of this call any more.
+    Abandoned(CallId),
+    /// No more calls: end those that wait, keep what is to be kept, and return.
+    Stop,
+}
+
+/// A call on its way to the engine.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) call: Call,
+    pub(super) request: Request,
+    /// How long its caller waits from when it arrived, if it says.
+    pub(super) timeout: Option<Duration>,
+    pub(super) reply: Reply,
+    /// Its place in the queue, free for another when the driver has taken it out.
+    _place: OwnedSemaphorePermit,
+}
+
+/// How calls reach the thread that owns the engine. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbox {
+    sender: mpsc::Sender<Input>,
+    /// Bounds the calls in the queue: more wait outside.
+    places: Arc<Semaphore>,
+    /// Bounds the calls that are under way.
+    calls: Arc<Semaphore>,
+    ids: Arc<AtomicU64>,
+    /// Has no permits; closed when the server stops.
+    stopped: Arc<Semaphore>,
+}
+
+impl Inbox {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Input>) {
+        let (sender, receiver) = mpsc::channel();
+        let inbox = Self {
+            sender,
+            places: Arc::new(Semaphore::new(QUEUE)),
+            calls: Arc::new(Semaphore::new(CALLS)),
+            ids: Arc::default(),
+            stopped: Arc::new(Semaphore::new(0)),
+        };
+        (inbox, receiver)
+    }
+
+    /// Makes a call. A call that is dropped before its answer is abandoned.
+    pub(super) async fn call(
+        &self,
+        client_name: String,
+        request: Request,
+        timeout: Option<Duration>,
+    ) -> Result<Response, Refusal> {
+        let _under_way = self.calls.try_acquire().map_err(too_many)?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| stopped())?;
+        let id = CallId(self.ids.fetch_add(1, Ordering::Relaxed));
+        let (reply, answer) = oneshot::channel();
+        let arrived = Arrived { call: Call { id, client_name }, request, timeout, reply, _place: place };
+        self.send(Input::Call(arrived))?;
+        let mut presence = Presence { inbox: self, call: id, answered: false };
+        let answer = answer.await;
+        presence.answered = true;
+        answer.map_err(|_| stopped())?
+    }
+
+    /// Returns when the server stops.
+    pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let stopped = Arc::clone(&self.stopped);
+        async move { drop(stopped.acquire().await) }
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.close();
+        // A driver that is gone has stopped.
+        let _ = self.send(Input::Stop);
+    }
+
+    fn send(&self, input: Input) -> Result<(), Refusal> {
+        self.sender.send(input).map_err(|_| stopped())
+    }
+}
+
+/// Says so when the caller goes away.
+struct Presence<'a> {
+    inbox: &'a Inbox,
+    call: CallId,
+    answered: bool,
+}
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            // Without a driver nothing holds the call.
+            let _ = self.inbox.send(Input::Abandoned(self.call));
+        }
+    }
+}
+
+/// What a server that has stopped says.
+pub(super) fn stopped() -> Refusal {
+    Refusal::new(Code::Unavailable, "the server has stopped")
+}
+
+fn too_many(error: TryAcquireError) -> Refusal {
+    match error {
+        TryAcquireError::NoPermits => {
+            let message = format!("{CALLS} calls are under way, which is as many as this server takes");
+            Refusal::new(Code::ResourceExhausted, message)
+        }
+        TryAcquireError::Closed => stopped(),
+    }
+}
+
+/// Calls that the driver has not looked at yet. Each may hold a request of 4 MiB.
+const QUEUE: usize = 1_024;
+/// Calls under way: polls, mostly.
+const CALLS: usize = 100_000;
