@@ -4,6 +4,7 @@
 
 use bytes::{BufMut, Bytes};
 use prost::{DecodeError, Message};
+use stead_proto::operatorservice::v1 as operator;
 use stead_proto::workflowservice::v1 as workflow;
 
 use super::raw;
@@ -104,6 +105,16 @@ calls! {
         ListNamespaces: workflow::ListNamespacesRequest => workflow::ListNamespacesResponse,
         UpdateNamespace: workflow::UpdateNamespaceRequest => workflow::UpdateNamespaceResponse,
         DeprecateNamespace: workflow::DeprecateNamespaceRequest => workflow::DeprecateNamespaceResponse,
+        ListWorkflowExecutions: workflow::ListWorkflowExecutionsRequest => workflow::ListWorkflowExecutionsResponse,
+        ScanWorkflowExecutions: workflow::ScanWorkflowExecutionsRequest => workflow::ScanWorkflowExecutionsResponse,
+        CountWorkflowExecutions: workflow::CountWorkflowExecutionsRequest => workflow::CountWorkflowExecutionsResponse,
+        ListOpenWorkflowExecutions:
+            workflow::ListOpenWorkflowExecutionsRequest => workflow::ListOpenWorkflowExecutionsResponse,
+        ListClosedWorkflowExecutions:
+            workflow::ListClosedWorkflowExecutionsRequest => workflow::ListClosedWorkflowExecutionsResponse,
+        ListArchivedWorkflowExecutions:
+            workflow::ListArchivedWorkflowExecutionsRequest => workflow::ListArchivedWorkflowExecutionsResponse,
+        GetSearchAttributes: workflow::GetSearchAttributesRequest => workflow::GetSearchAttributesResponse,
         StartWorkflowExecution: workflow::StartWorkflowExecutionRequest => raw::StartWorkflowExecutionResponse,
         PollWorkflowTaskQueue: workflow::PollWorkflowTaskQueueRequest => raw::PollWorkflowTaskQueueResponse,
         RespondWorkflowTaskCompleted: workflow::RespondWorkflowTaskCompletedRequest =>
@@ -136,5 +147,10 @@ calls! {
             workflow::RequestCancelWorkflowExecutionResponse,
         TerminateWorkflowExecution: workflow::TerminateWorkflowExecutionRequest =>
             workflow::TerminateWorkflowExecutionResponse,
+    }
+    "temporal.api.operatorservice.v1.OperatorService": {
+        AddSearchAttributes: operator::AddSearchAttributesRequest => operator::AddSearchAttributesResponse,
+        RemoveSearchAttributes: operator::RemoveSearchAttributesRequest => operator::RemoveSearchAttributesResponse,
+        ListSearchAttributes: operator::ListSearchAttributesRequest => operator::ListSearchAttributesResponse,
     }
 }

@@ -1,6 +1,12 @@
 //! [`Config`]: what an engine is told once.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use stead_proto::enums::v1::IndexedValueType;
+
+use super::Refusal;
+use super::search_attributes::check_definitions;
 
 /// What an engine is told once. The defaults are those of a Temporal server with the features on that its tests turn
 /// on.
@@ -17,6 +23,32 @@ pub struct Config {
     pub retention: Duration,
     /// Limits of sizes and counts.
     pub limits: Limits,
+    /// Search attributes of the namespaces above, by name.
+    search_attributes: BTreeMap<String, i32>,
+}
+
+impl Config {
+    /// Defines a search attribute in the namespaces that exist from the beginning.
+    ///
+    /// # Errors
+    ///
+    /// When the name is the server's own, or a namespace cannot have more attributes of this type: it has 10 `Keyword`
+    /// ones and 3 of each other type.
+    pub fn define_search_attribute(
+        &mut self,
+        name: impl Into<String>,
+        kind: IndexedValueType,
+    ) -> Result<&mut Self, Refusal> {
+        let mut defined = self.search_attributes.clone();
+        defined.insert(name.into(), kind.into());
+        check_definitions(&defined)?;
+        self.search_attributes = defined;
+        Ok(self)
+    }
+
+    pub(super) fn search_attributes(&self) -> &BTreeMap<String, i32> {
+        &self.search_attributes
+    }
 }
 
 impl Default for Config {
@@ -27,6 +59,7 @@ impl Default for Config {
             namespaces: vec!["default".to_owned()],
             retention: Duration::from_secs(24 * 60 * 60),
             limits: Limits::default(),
+            search_attributes: BTreeMap::new(),
         }
     }
 }

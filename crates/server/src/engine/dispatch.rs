@@ -13,6 +13,18 @@ impl Engine {
             Request::ListNamespaces(request) => self.list_namespaces(&request)?.into(),
             Request::UpdateNamespace(request) => self.update_namespace(*request)?.into(),
             Request::DeprecateNamespace(request) => self.deprecate_namespace(&request)?.into(),
+            Request::ListWorkflowExecutions(request) => self.list_workflow_executions(&request)?.into(),
+            Request::ScanWorkflowExecutions(request) => self.scan_workflow_executions(&request)?.into(),
+            Request::CountWorkflowExecutions(request) => self.count_workflow_executions(&request)?.into(),
+            Request::ListOpenWorkflowExecutions(request) => self.list_open_workflow_executions(&request)?.into(),
+            Request::ListClosedWorkflowExecutions(request) => self.list_closed_workflow_executions(&request)?.into(),
+            Request::ListArchivedWorkflowExecutions(request) => {
+                self.list_archived_workflow_executions(&request)?.into()
+            }
+            Request::GetSearchAttributes(_) => self.search_attributes().into(),
+            Request::AddSearchAttributes(request) => self.add_search_attributes(&request)?.into(),
+            Request::RemoveSearchAttributes(request) => self.remove_search_attributes(&request)?.into(),
+            Request::ListSearchAttributes(request) => self.list_search_attributes(&request)?.into(),
             Request::StartWorkflowExecution(request) => self.start_workflow(*request)?,
             Request::PollWorkflowTaskQueue(request) => self.poll_workflow_task_queue(call, *request)?,
             Request::RespondWorkflowTaskCompleted(request) => self.respond_workflow_task_completed(*request)?,

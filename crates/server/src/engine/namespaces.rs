@@ -40,6 +40,9 @@ pub(crate) struct Namespaces {
 
 impl Namespaces {
     pub(crate) fn key(&self, name: &str) -> Result<NamespaceKey, Refusal> {
+        if name.is_empty() {
+            return Err(Refusal::invalid("Namespace is empty."));
+        }
         self.by_name.get(name).copied().ok_or_else(|| {
             let detail = details::NamespaceNotFoundFailure { namespace: name.to_owned() };
             Refusal::new(Code::NotFound, format!("Namespace {name} is not found.")).with(&detail)
@@ -49,6 +52,11 @@ impl Namespaces {
     /// The namespace of a key, which only [`Self::key`] gives out.
     pub(crate) fn get(&self, key: NamespaceKey) -> Option<&Namespace> {
         self.rows.get(&key.0)
+    }
+
+    /// The namespace, which counts as changed from here on.
+    pub(super) fn get_mut(&mut self, key: NamespaceKey) -> Option<&mut Namespace> {
+        self.rows.get_mut(&key.0)
     }
 
     pub(super) fn write(&mut self, changes: &mut Changes) {
@@ -97,8 +105,12 @@ impl Engine {
                 workflow_execution_retention_period: Some(wire(self.config.retention)),
                 ..Default::default()
             };
+            let name = request.namespace.clone();
             // A name that is there already, or an empty one, needs nothing.
             let _ = self.register_namespace(request);
+            let attributes = self.config.search_attributes().clone();
+            // One that is there already may have filled its fields otherwise since, and keeps them.
+            let _ = self.define_search_attributes(&name, &attributes);
         }
     }
 

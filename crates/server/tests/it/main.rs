@@ -4,4 +4,5 @@ mod namespaces;
 mod restart;
 mod rim;
 mod support;
+mod visibility;
 mod workflow_tasks;

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use stead_proto::common::v1::Payload;
 use stead_proto::enums::v1::IndexedValueType;
 
-use super::datetime;
+use super::{datetime, type_of};
 
 /// The value of a search attribute, of the type that the attribute has.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,34 +19,20 @@ pub(crate) enum Value {
     Text(String),
 }
 
-/// What a payload says about an attribute.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Decoded {
-    /// The attribute has no value: `null`, or an empty list where one value is expected.
-    Unset,
-    One(Value),
-    /// Several values of an attribute that has but one: taken, and found by no filter.
-    Several,
-}
-
 impl Value {
-    /// Reads the value of an attribute of this type. `None` if the payload holds something else.
-    pub(crate) fn decode(payload: &Payload, kind: IndexedValueType) -> Option<Decoded> {
+    /// Reads the value of an attribute of this type; `Some(None)` if it says that there is none, `None` if the payload
+    /// holds something else. A list of one value is that value.
+    pub(crate) fn decode(payload: &Payload, kind: IndexedValueType) -> Option<Option<Self>> {
         match json(payload)? {
-            Json::Null => Some(Decoded::Unset),
-            Json::Array(items) if kind == IndexedValueType::KeywordList => keywords(items).map(Decoded::One),
-            Json::Array(items) => Self::from_list(items, kind),
-            scalar => Self::from_json(scalar, kind).map(Decoded::One),
+            Json::Null => Some(None),
+            Json::Array(items) if kind == IndexedValueType::KeywordList => keywords(items).map(Some),
+            Json::Array(mut items) => match (items.pop(), items.is_empty()) {
+                (None, _) => Some(None),
+                (Some(only), true) => Self::from_json(only, kind).map(Some),
+                (Some(_), false) => None,
+            },
+            scalar => Self::from_json(scalar, kind).map(Some),
         }
-    }
-
-    fn from_list(items: Vec<Json>, kind: IndexedValueType) -> Option<Decoded> {
-        let mut values = items.into_iter().map(|item| Self::from_json(item, kind)).collect::<Option<Vec<_>>>()?;
-        Some(match values.len() {
-            0 => Decoded::Unset,
-            1 => values.pop().map_or(Decoded::Unset, Decoded::One),
-            _ => Decoded::Several,
-        })
     }
 
     fn from_json(json: Json, kind: IndexedValueType) -> Option<Self> {
@@ -62,9 +48,34 @@ impl Value {
     }
 }
 
+/// Makes a list of one value, which callers may send for an attribute that has one, that value.
+pub(crate) fn unwrap_list(payload: &mut Payload) {
+    if type_of(payload) == Some(IndexedValueType::KeywordList) {
+        return;
+    }
+    if let Some(Json::Array(items)) = json(payload)
+        && let [only] = items.as_slice()
+    {
+        payload.data = only.to_string().into();
+    }
+}
+
 /// The payload's content, for a message about it.
 pub(super) fn shown(payload: &Payload) -> String {
-    json(payload).map_or_else(|| format!("value from <{payload:?}>"), |json| show(&json))
+    if payload.metadata.get("encoding").is_some_and(|encoding| encoding == "binary/plain") {
+        return format!("[{}]", payload.data.iter().map(u8::to_string).collect::<Vec<_>>().join(" "));
+    }
+    json(payload).map_or_else(|| format!("value from <{}>", fields(payload)), |json| show(&json))
+}
+
+/// The payload's fields, in the text form of Protocol Buffers.
+fn fields(payload: &Payload) -> String {
+    let metadata = payload
+        .metadata
+        .iter()
+        .map(|(key, value)| format!("metadata:{{key:{key:?} value:{:?}}}", String::from_utf8_lossy(value)));
+    let data = (!payload.data.is_empty()).then(|| format!("data:{:?}", String::from_utf8_lossy(&payload.data)));
+    metadata.chain(data).collect::<Vec<_>>().join(" ")
 }
 
 /// The items of a keyword list. The server takes `null` for an empty string here.

@@ -8,11 +8,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
-use stead_proto::enums::v1::IndexedValueType;
+use stead_proto::common::v1::SearchAttributes;
 
 use super::record::Record;
 use crate::engine::Time;
-use crate::engine::search_attributes::{Decoded, Value, type_of};
+use crate::engine::search_attributes::{Registry, Value, type_of, unwrap_list};
 
 /// The records of one kind and namespace.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl Index {
     }
 
     /// Rows in the order of lists, after a place.
-    pub(super) fn after(&self, place: Option<&Place>) -> impl Iterator<Item = (&Place, &Row)> {
+    pub(super) fn after<'a>(&'a self, place: Option<&Place>) -> impl Iterator<Item = (&'a Place, &'a Row)> + use<'a> {
         let from = place.map_or(Bound::Unbounded, Bound::Excluded);
         self.rows.range((from, Bound::Unbounded))
     }
@@ -75,7 +75,7 @@ impl Index {
         &'a self,
         ids: &BTreeSet<&str>,
         place: Option<&Place>,
-    ) -> impl Iterator<Item = (&'a Place, &'a Row)> {
+    ) -> impl Iterator<Item = (&'a Place, &'a Row)> + use<'a> {
         let places = ids.iter().filter_map(|id| self.by_id.get(*id)).flatten();
         self.at(places.filter(|found| place.is_none_or(|place| *found > place)).collect())
     }
@@ -85,27 +85,37 @@ impl Index {
         &'a self,
         run_ids: &BTreeSet<&str>,
         place: Option<&Place>,
-    ) -> impl Iterator<Item = (&'a Place, &'a Row)> {
+    ) -> impl Iterator<Item = (&'a Place, &'a Row)> + use<'a> {
         let places = run_ids.iter().filter_map(|run_id| self.by_run.get(*run_id));
         self.at(places.filter(|found| place.is_none_or(|place| *found > place)).collect())
     }
 
-    fn at<'a>(&'a self, places: BTreeSet<&'a Place>) -> impl Iterator<Item = (&'a Place, &'a Row)> {
+    fn at<'a>(&'a self, places: BTreeSet<&'a Place>) -> impl Iterator<Item = (&'a Place, &'a Row)> + use<'a> {
         places.into_iter().filter_map(|place| self.rows.get_key_value(place))
     }
 }
 
 impl Row {
-    fn new(record: Record) -> Self {
-        let fields = &record.search_attributes.indexed_fields;
-        let values = fields.iter().filter_map(|(name, payload)| {
-            let kind = type_of(payload).filter(|kind| *kind != IndexedValueType::Unspecified)?;
-            match Value::decode(payload, kind)? {
-                Decoded::One(value) => Some((name.clone(), value)),
-                Decoded::Unset | Decoded::Several => None,
-            }
+    fn new(mut record: Record) -> Self {
+        let mut values = BTreeMap::new();
+        record.search_attributes.indexed_fields.retain(|name, payload| {
+            let decoded = type_of(payload).and_then(|kind| Value::decode(payload, kind));
+            match decoded {
+                Some(Some(value)) => values.insert(name.clone(), value),
+                Some(None) => return false,
+                None => return true,
+            };
+            unwrap_list(payload);
+            true
         });
-        Self { values: values.collect(), record }
+        Self { record, values }
+    }
+
+    /// The search attributes that the namespace has still.
+    pub(super) fn search_attributes(&self, registry: Registry<'_>) -> SearchAttributes {
+        let fields = self.record.search_attributes.indexed_fields.iter();
+        let known = fields.filter(|(name, payload)| registry.kind(name) == type_of(payload));
+        SearchAttributes { indexed_fields: known.map(|(name, payload)| (name.clone(), payload.clone())).collect() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Record`]: what visibility knows of one execution, and the rows of lists that are made of it.
 
 use stead_proto::common::v1::{Memo, SearchAttributes, WorkflowExecution, WorkflowType};
-use stead_proto::enums::v1::{ActivityExecutionStatus, NexusOperationExecutionStatus, WorkflowExecutionStatus};
+use stead_proto::enums::v1::WorkflowExecutionStatus;
 use stead_proto::workflow::v1::WorkflowExecutionInfo;
 
 use crate::engine::Time;
@@ -45,8 +45,7 @@ pub(crate) struct Record {
     pub(crate) parent: Option<WorkflowExecution>,
     pub(crate) root: Option<WorkflowExecution>,
     pub(crate) memo: Option<Memo>,
-    /// Custom and predefined attributes, with their types, as
-    /// [`normalized`](crate::engine::search_attributes) ones are.
+    /// Custom and predefined attributes with their types, as `Registry::normalized` leaves them.
     pub(crate) search_attributes: SearchAttributes,
     /// Columns that only this kind has, such as `Endpoint`.
     pub(crate) own: Vec<(&'static str, Value)>,
@@ -54,30 +53,27 @@ pub(crate) struct Record {
 
 impl Kind {
     /// A status by its name, such as `Running`.
-    pub(crate) fn status_name(self, status: i32) -> String {
-        let (name, prefix) = match self {
-            Self::Workflow => {
-                let status = WorkflowExecutionStatus::try_from(status).unwrap_or(WorkflowExecutionStatus::Unspecified);
-                (status.as_str_name(), "WORKFLOW_EXECUTION_STATUS_")
-            }
-            Self::Activity => {
-                let status = ActivityExecutionStatus::try_from(status).unwrap_or(ActivityExecutionStatus::Unspecified);
-                (status.as_str_name(), "ACTIVITY_EXECUTION_STATUS_")
-            }
-            Self::NexusOperation => {
-                let status = NexusOperationExecutionStatus::try_from(status);
-                let status = status.unwrap_or(NexusOperationExecutionStatus::Unspecified);
-                (status.as_str_name(), "NEXUS_OPERATION_EXECUTION_STATUS_")
-            }
-            Self::Schedule => return if status == 1 { "Running" } else { "Completed" }.to_owned(),
+    pub(crate) fn status_name(self, status: i32) -> &'static str {
+        let names = match self {
+            Self::Workflow => WORKFLOW_STATUSES.as_slice(),
+            Self::Activity => &ACTIVITY_STATUSES,
+            Self::NexusOperation => &NEXUS_OPERATION_STATUSES,
+            Self::Schedule => &NEXUS_OPERATION_STATUSES[..=2],
         };
-        pascal_case(name.trim_start_matches(prefix))
+        usize::try_from(status).ok().and_then(|status| names.get(status)).copied().unwrap_or(names[0])
+    }
+
+    /// A workflow's status by its name, in either of the two forms that there are.
+    pub(super) fn workflow_status(name: &str) -> Option<WorkflowExecutionStatus> {
+        let number = WORKFLOW_STATUSES.iter().position(|known| *known == name).and_then(|at| i32::try_from(at).ok());
+        let by_number = || number?.try_into().ok();
+        WorkflowExecutionStatus::from_str_name(name).or_else(by_number)
     }
 }
 
 impl Record {
     /// The row of a list of workflows, with the attributes that the namespace has now.
-    pub(crate) fn workflow_info(&self, search_attributes: Option<SearchAttributes>) -> WorkflowExecutionInfo {
+    pub(crate) fn workflow_info(&self, search_attributes: SearchAttributes) -> WorkflowExecutionInfo {
         let open = WorkflowExecutionInfo {
             execution: Some(WorkflowExecution { workflow_id: self.id.clone(), run_id: self.run_id.clone() }),
             r#type: Some(WorkflowType { name: self.type_name.clone() }),
@@ -88,7 +84,7 @@ impl Record {
             parent_execution: self.parent.clone(),
             root_execution: self.root.clone().or_else(|| Some(WorkflowExecution::default())),
             memo: Some(self.memo.clone().unwrap_or_default()),
-            search_attributes,
+            search_attributes: Some(search_attributes),
             ..Default::default()
         };
         let Some(closed) = self.close_time else { return open };
@@ -103,8 +99,42 @@ impl Record {
     }
 }
 
-/// `TIMED_OUT` is `TimedOut`.
-fn pascal_case(name: &str) -> String {
-    let word = |word: &str| word[..1].to_owned() + &word[1..].to_ascii_lowercase();
-    name.split('_').filter(|part| !part.is_empty()).map(word).collect()
+/// By number.
+const WORKFLOW_STATUSES: [&str; 9] =
+    ["Unspecified", "Running", "Completed", "Failed", "Canceled", "Terminated", "ContinuedAsNew", "TimedOut", "Paused"];
+
+/// By number.
+const ACTIVITY_STATUSES: [&str; 8] =
+    ["Unspecified", "Running", "Completed", "Failed", "Canceled", "Terminated", "TimedOut", "Paused"];
+
+/// By number.
+const NEXUS_OPERATION_STATUSES: [&str; 7] =
+    ["Unspecified", "Running", "Completed", "Failed", "Canceled", "Terminated", "TimedOut"];
+
+#[cfg(test)]
+mod tests {
+    use stead_proto::enums::v1::{ActivityExecutionStatus, NexusOperationExecutionStatus};
+
+    use super::*;
+
+    #[test]
+    fn statuses_have_the_names_of_the_api() {
+        for number in 0..9 {
+            let names = [
+                (Kind::Workflow, WorkflowExecutionStatus::try_from(number).map(|status| status.as_str_name())),
+                (Kind::Activity, ActivityExecutionStatus::try_from(number).map(|status| status.as_str_name())),
+                (
+                    Kind::NexusOperation,
+                    NexusOperationExecutionStatus::try_from(number).map(|status| status.as_str_name()),
+                ),
+            ];
+            for (kind, name) in names.into_iter().filter_map(|(kind, name)| Some((kind, name.ok()?))) {
+                let short = kind.status_name(number).to_ascii_uppercase();
+                assert!(name.replace('_', "").ends_with(&short), "{kind:?} {number}: {name} is not {short}");
+            }
+        }
+        assert_eq!(Kind::workflow_status("TimedOut"), Some(WorkflowExecutionStatus::TimedOut));
+        assert_eq!(Kind::workflow_status("WORKFLOW_EXECUTION_STATUS_PAUSED"), Some(WorkflowExecutionStatus::Paused));
+        assert_eq!(Kind::workflow_status("running"), None);
+    }
 }
