@@ -19,6 +19,7 @@ mod commands;
 mod config;
 mod control;
 mod cron;
+mod deployments;
 mod dispatch;
 mod effect;
 mod ids;
@@ -39,6 +40,7 @@ mod token;
 mod transact;
 mod visibility;
 mod waits;
+mod workers;
 mod workflow_tasks;
 mod zone;
 
@@ -52,15 +54,17 @@ pub use time::Time;
 
 use crate::store::Batch;
 use call::Outcome;
+use deployments::Deployments;
 use effect::Effect;
 use ids::Ids;
-use matching::Matching;
+use matching::{Matching, QueueSettings};
 use namespaces::Namespaces;
 use rows::Changes;
 use runs::Runs;
 use transact::Touched;
 use visibility::Visibility;
 use waits::Waits;
+use workers::Workers;
 use workflow_tasks::TaskRef;
 
 /// The server without its I/O.
@@ -73,6 +77,9 @@ pub struct Engine {
     namespaces: Namespaces,
     runs: Runs,
     matching: Matching<TaskRef>,
+    queue_settings: QueueSettings,
+    deployments: Deployments,
+    workers: Workers,
     waits: Waits,
     visibility: Visibility,
     effects: VecDeque<Effect>,
@@ -113,6 +120,9 @@ impl Engine {
             namespaces: Namespaces::default(),
             runs: Runs::default(),
             matching: Matching::new(true),
+            queue_settings: QueueSettings::default(),
+            deployments: Deployments::default(),
+            workers: Workers::default(),
             waits: Waits::default(),
             visibility: Visibility::default(),
             effects: VecDeque::new(),
@@ -166,8 +176,11 @@ impl Engine {
         self.matching.handle_timeout(self.now);
         self.fire_deadlines();
         self.carry_out_effects();
+        self.purge_stale_tasks();
         self.publish_changes();
         self.namespaces.write(&mut self.changes);
+        self.deployments.write(&mut self.changes);
+        self.queue_settings.write(&mut self.changes);
         let memory =
             restore::Memory { ids: self.ids.state(), next_run: self.runs.last_key(), now: self.now.unix_nanos() };
         Self::write_memory(&mut self.changes, &memory);

@@ -9,7 +9,8 @@ use stead_proto::workflowservice::v1 as api;
 use super::activity::ActivityState;
 use super::activity_options::check_queue;
 use super::call::Outcome;
-use super::matching::{Directive, Match, Polled, Poller, QueueKind, Task};
+use super::deployments::directive_of;
+use super::matching::{Match, Polled, Poller, QueueKind, Task};
 use super::namespaces::NamespaceKey;
 use super::run::RunKey;
 use super::token::{TaskToken, TokenKind};
@@ -33,6 +34,8 @@ impl Engine {
         let namespace = self.namespaces.key(&request.namespace)?;
         let queue = request.task_queue.unwrap_or_default();
         check_queue(&queue.name, self.config.limits.id_length)?;
+        let (options, capabilities) = (&request.deployment_options, &request.worker_version_capabilities);
+        self.register_worker(namespace, QueueKind::Activity, &queue.name, options.as_ref(), capabilities.as_ref())?;
         let queue = self.matching.queue(namespace, QueueKind::Activity, &queue.name, self.now);
         let poller = Poller {
             call: call.id,
@@ -58,7 +61,7 @@ impl Engine {
         let task = Task {
             id: TaskRef::Activity { run: key, id, stamp: activity.stamp },
             workflow_id: &run.state.workflow_id,
-            directive: Directive::Routed,
+            directive: directive_of(&run.state),
             priority: activity.priority.as_ref(),
             added: Time::from_unix_nanos(activity.scheduled_at),
         };

@@ -147,6 +147,43 @@ calls! {
             workflow::RequestCancelWorkflowExecutionResponse,
         TerminateWorkflowExecution: workflow::TerminateWorkflowExecutionRequest =>
             workflow::TerminateWorkflowExecutionResponse,
+        DescribeTaskQueue: workflow::DescribeTaskQueueRequest => workflow::DescribeTaskQueueResponse,
+        ListTaskQueuePartitions: workflow::ListTaskQueuePartitionsRequest => workflow::ListTaskQueuePartitionsResponse,
+        UpdateTaskQueueConfig: workflow::UpdateTaskQueueConfigRequest => workflow::UpdateTaskQueueConfigResponse,
+        ShutdownWorker: workflow::ShutdownWorkerRequest => workflow::ShutdownWorkerResponse,
+        CreateWorkerDeployment: workflow::CreateWorkerDeploymentRequest => workflow::CreateWorkerDeploymentResponse,
+        CreateWorkerDeploymentVersion: workflow::CreateWorkerDeploymentVersionRequest =>
+            workflow::CreateWorkerDeploymentVersionResponse,
+        DescribeWorkerDeployment: workflow::DescribeWorkerDeploymentRequest =>
+            workflow::DescribeWorkerDeploymentResponse,
+        DescribeWorkerDeploymentVersion: workflow::DescribeWorkerDeploymentVersionRequest =>
+            workflow::DescribeWorkerDeploymentVersionResponse,
+        ListWorkerDeployments: workflow::ListWorkerDeploymentsRequest => workflow::ListWorkerDeploymentsResponse,
+        SetWorkerDeploymentCurrentVersion: workflow::SetWorkerDeploymentCurrentVersionRequest =>
+            workflow::SetWorkerDeploymentCurrentVersionResponse,
+        SetWorkerDeploymentRampingVersion: workflow::SetWorkerDeploymentRampingVersionRequest =>
+            workflow::SetWorkerDeploymentRampingVersionResponse,
+        SetWorkerDeploymentManager: workflow::SetWorkerDeploymentManagerRequest =>
+            workflow::SetWorkerDeploymentManagerResponse,
+        DeleteWorkerDeployment: workflow::DeleteWorkerDeploymentRequest => workflow::DeleteWorkerDeploymentResponse,
+        DeleteWorkerDeploymentVersion: workflow::DeleteWorkerDeploymentVersionRequest =>
+            workflow::DeleteWorkerDeploymentVersionResponse,
+        UpdateWorkerDeploymentVersionMetadata: workflow::UpdateWorkerDeploymentVersionMetadataRequest =>
+            workflow::UpdateWorkerDeploymentVersionMetadataResponse,
+        UpdateWorkerBuildIdCompatibility: workflow::UpdateWorkerBuildIdCompatibilityRequest =>
+            workflow::UpdateWorkerBuildIdCompatibilityResponse,
+        GetWorkerBuildIdCompatibility: workflow::GetWorkerBuildIdCompatibilityRequest =>
+            workflow::GetWorkerBuildIdCompatibilityResponse,
+        UpdateWorkerVersioningRules: workflow::UpdateWorkerVersioningRulesRequest =>
+            workflow::UpdateWorkerVersioningRulesResponse,
+        GetWorkerVersioningRules: workflow::GetWorkerVersioningRulesRequest =>
+            workflow::GetWorkerVersioningRulesResponse,
+        GetWorkerTaskReachability: workflow::GetWorkerTaskReachabilityRequest =>
+            workflow::GetWorkerTaskReachabilityResponse,
+        RecordWorkerHeartbeat: workflow::RecordWorkerHeartbeatRequest => workflow::RecordWorkerHeartbeatResponse,
+        ListWorkers: workflow::ListWorkersRequest => workflow::ListWorkersResponse,
+        CountWorkers: workflow::CountWorkersRequest => workflow::CountWorkersResponse,
+        DescribeWorker: workflow::DescribeWorkerRequest => workflow::DescribeWorkerResponse,
     }
     "temporal.api.operatorservice.v1.OperatorService": {
         AddSearchAttributes: operator::AddSearchAttributesRequest => operator::AddSearchAttributesResponse,

@@ -1,6 +1,7 @@
 //! Which room serves which call.
 
 use super::call::Outcome;
+use super::deployments::{version_sets_are_disabled, versioning_rules_are_disabled};
 use super::{Call, Engine, Refusal, Request};
 
 impl Engine {
@@ -44,6 +45,39 @@ impl Engine {
             Request::SignalWorkflowExecution(request) => self.signal_workflow_execution(*request)?,
             Request::RequestCancelWorkflowExecution(request) => self.request_cancel_workflow_execution(*request)?,
             Request::TerminateWorkflowExecution(request) => self.terminate_workflow_execution(*request)?,
+            Request::DescribeTaskQueue(request) => self.describe_task_queue(&request)?.into(),
+            Request::ListTaskQueuePartitions(request) => self.list_task_queue_partitions(*request)?.into(),
+            Request::UpdateTaskQueueConfig(request) => self.update_task_queue_config(*request)?.into(),
+            Request::ShutdownWorker(request) => self.shutdown_worker(*request)?.into(),
+            Request::CreateWorkerDeployment(request) => self.create_worker_deployment(*request)?.into(),
+            Request::CreateWorkerDeploymentVersion(request) => self.create_worker_deployment_version(*request)?.into(),
+            Request::DescribeWorkerDeployment(request) => self.describe_worker_deployment(*request)?.into(),
+            Request::DescribeWorkerDeploymentVersion(request) => {
+                self.describe_worker_deployment_version(&request)?.into()
+            }
+            Request::ListWorkerDeployments(request) => self.list_worker_deployments(&request)?.into(),
+            Request::SetWorkerDeploymentCurrentVersion(request) => {
+                self.set_worker_deployment_current_version(&request)?.into()
+            }
+            Request::SetWorkerDeploymentRampingVersion(request) => {
+                self.set_worker_deployment_ramping_version(&request)?.into()
+            }
+            Request::SetWorkerDeploymentManager(request) => self.set_worker_deployment_manager(*request)?.into(),
+            Request::DeleteWorkerDeployment(request) => self.delete_worker_deployment(*request)?.into(),
+            Request::DeleteWorkerDeploymentVersion(request) => self.delete_worker_deployment_version(*request)?.into(),
+            Request::UpdateWorkerDeploymentVersionMetadata(request) => {
+                self.update_worker_deployment_version_metadata(*request)?.into()
+            }
+            Request::UpdateWorkerBuildIdCompatibility(_) | Request::GetWorkerBuildIdCompatibility(_) => {
+                return Err(version_sets_are_disabled());
+            }
+            Request::UpdateWorkerVersioningRules(_)
+            | Request::GetWorkerVersioningRules(_)
+            | Request::GetWorkerTaskReachability(_) => return Err(versioning_rules_are_disabled()),
+            Request::RecordWorkerHeartbeat(request) => self.record_worker_heartbeat(*request)?.into(),
+            Request::ListWorkers(request) => self.list_workers(&request)?.into(),
+            Request::CountWorkers(request) => self.count_workers(&request)?.into(),
+            Request::DescribeWorker(request) => self.describe_worker(&request)?.into(),
         })
     }
 }

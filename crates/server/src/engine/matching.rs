@@ -8,12 +8,16 @@
 //! Not here: what a task is, the answers to polls, and how long a poll may wait (the driver of the engine knows that).
 
 mod backlog;
+mod calls;
+mod describe;
 mod lane;
 mod limits;
 mod pollers;
 mod queue;
 mod rates;
 mod scaling;
+mod settings;
+mod stale;
 #[cfg(test)]
 mod tests;
 mod versions;
@@ -25,11 +29,12 @@ use stead_proto::common::v1::{Priority, WorkerVersionCapabilities};
 use stead_proto::deployment::v1::{WorkerDeploymentOptions, WorkerDeploymentVersion};
 use stead_proto::taskqueue::v1::PollerScalingDecision;
 
+pub(crate) use describe::total;
 use lane::Waiting;
 pub(crate) use limits::RateLimits;
 use pollers::ShutDownWorkers;
 use queue::Queue;
-#[expect(unused_imports, reason = "for those who record which version took a task")]
+pub(crate) use settings::QueueSettings;
 pub(crate) use versions::{Routing, version_of};
 
 use super::namespaces::NamespaceKey;
@@ -43,6 +48,14 @@ pub(crate) enum QueueKind {
     Sticky,
     Activity,
     Nexus,
+}
+
+/// A queue by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct QueueName {
+    pub(crate) namespace: NamespaceKey,
+    pub(crate) kind: QueueKind,
+    pub(crate) name: String,
 }
 
 /// A queue, as [`Matching::queue`] finds it. Not to be kept beyond the input it was found for: idle queues are forgotten.

@@ -58,6 +58,8 @@ impl Engine {
             engine.load(table, &key, value).ok_or(Corrupt { table, key })?;
         }
         engine.register_configured_namespaces();
+        engine.route_all();
+        engine.apply_all_queue_settings();
         for key in engine.runs.keys() {
             engine.resume_run(key);
         }
@@ -83,6 +85,8 @@ impl Engine {
                 let (kind, id) = rest.split_first()?;
                 self.stored_run(run)?.load_pending(Pending::read(*kind)?, id, value)?;
             }
+            Table::Deployments => self.deployments.load(key, value)?,
+            Table::TaskQueues => self.queue_settings.load(key, value)?,
             _ => return None,
         }
         Some(())

@@ -77,6 +77,12 @@ impl Engine {
     /// wait.
     pub fn handle_expired(&mut self, call: CallId, now: Time) {
         self.advance(now);
+        self.answer_with_nothing_new(call);
+        self.finish();
+    }
+
+    /// Answers a call that waits as if its time were up.
+    pub(super) fn answer_with_nothing_new(&mut self, call: CallId) {
         if let Some(wait) = self.waits.remove(call) {
             let response: Response = match wait {
                 Wait::WorkflowTask => {
@@ -91,7 +97,6 @@ impl Engine {
             };
             self.reply(call, Ok(response));
         }
-        self.finish();
     }
 
     /// Forgets a call whose caller is gone.

@@ -9,7 +9,8 @@ use stead_proto::workflowservice::v1 as api;
 
 use super::activity_options::check_queue;
 use super::call::Outcome;
-use super::matching::{Directive, Match, Polled, Poller, QueueKind, Task};
+use super::deployments::{directive_of, stays_on_version};
+use super::matching::{Match, Polled, Poller, QueueKind, Task};
 use super::run::RunKey;
 use super::run::close::Termination;
 use super::run::state::WorkflowTask;
@@ -39,6 +40,8 @@ impl Engine {
         let queue = request.task_queue.unwrap_or_default();
         check_queue(&queue.name, self.config.limits.id_length)?;
         let kind = if queue.kind() == TaskQueueKind::Sticky { QueueKind::Sticky } else { QueueKind::Workflow };
+        let (options, capabilities) = (&request.deployment_options, &request.worker_version_capabilities);
+        self.register_worker(namespace, kind, &queue.name, options.as_ref(), capabilities.as_ref())?;
         let queue = self.matching.queue(namespace, kind, &queue.name, self.now);
         let poller = Poller {
             call: call.id,
@@ -67,14 +70,14 @@ impl Engine {
             .as_ref()
             .map(|sticky| self.matching.queue(run.namespace(), QueueKind::Sticky, &sticky.queue, self.now));
         let sticky = sticky.filter(|queue| self.matching.has_recent_poller(*queue, self.now));
-        let queue = match sticky {
-            Some(queue) => queue,
-            None => self.matching.queue(run.namespace(), QueueKind::Workflow, &run.state.task_queue, self.now),
-        };
+        let ordinary = self.matching.queue(run.namespace(), QueueKind::Workflow, &run.state.task_queue, self.now);
+        let sticky =
+            sticky.filter(|_| stays_on_version(&run.state, self.matching.target(ordinary, &run.state.workflow_id)));
+        let queue = sticky.unwrap_or(ordinary);
         let task = Task {
             id: TaskRef::Workflow { run: key, stamp: run.state.task_stamp, sticky: sticky.is_some() },
             workflow_id: &run.state.workflow_id,
-            directive: Directive::Routed,
+            directive: directive_of(&run.state),
             priority: run.state.priority.as_ref(),
             added: Time::from_unix_nanos(task.at),
         };

@@ -7,14 +7,14 @@ use stead_server::store::{Row, Table};
 use crate::call;
 use crate::support::{Server, complete_request, complete_workflow, schedule_activity, start_timer};
 
-fn durable() -> Config {
+pub(crate) fn durable() -> Config {
     let mut config = Config::default();
     config.durable = true;
     config
 }
 
 /// A server that knows what the old one wrote and nothing else.
-fn restarted(old: Server) -> Server {
+pub(crate) fn restarted(old: Server) -> Server {
     let rows = old.kept.iter().map(|((table, key), value)| Row {
         table: *table,
         key: key.clone(),

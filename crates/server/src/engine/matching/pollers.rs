@@ -51,7 +51,6 @@ impl Pollers {
         self.seen.values().any(|seen| seen.last > time)
     }
 
-    #[expect(deprecated, reason = "clients of the old versioning read the capabilities")]
     pub(super) fn describe(&self, now: Time) -> impl Iterator<Item = PollerInfo> {
         let recent = self.seen.iter().filter(move |(_, seen)| now.since(seen.last) < POLLER_TTL);
         recent.map(|(identity, seen)| PollerInfo {

@@ -145,6 +145,11 @@ impl<T: Copy> Queue<T> {
         &self.lanes
     }
 
+    /// The lane of a version, if there is one; `None`: of unversioned workers.
+    pub(super) fn lane_of(&self, version: Option<&WorkerDeploymentVersion>) -> Option<&Lane<T>> {
+        self.lanes.iter().find(|lane| lane.version.as_ref() == version)
+    }
+
     pub(super) fn routing(&self) -> &Routing {
         &self.routing
     }

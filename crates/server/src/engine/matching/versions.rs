@@ -4,6 +4,8 @@ use stead_proto::common::v1::WorkerVersionCapabilities;
 use stead_proto::deployment::v1::{WorkerDeploymentOptions, WorkerDeploymentVersion};
 use stead_proto::enums::v1::WorkerVersioningMode;
 
+use crate::engine::Time;
+
 /// Which version of its workers a queue sends tasks to. By default there are no versions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Routing {
@@ -11,6 +13,8 @@ pub(crate) struct Routing {
     /// Gets the share of `ramp_percentage` of the workflows; no version with a share is unversioned workers.
     pub(crate) ramping: Option<WorkerDeploymentVersion>,
     pub(crate) ramp_percentage: f32,
+    /// When the above was set last.
+    pub(crate) updated: Option<Time>,
     /// Versions whose workers have polled the queue.
     pub(crate) members: Vec<WorkerDeploymentVersion>,
 }
@@ -29,6 +33,16 @@ pub(crate) enum Route {
 impl Routing {
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether part of the workflows goes elsewhere than to the current version.
+    pub(crate) fn has_ramp(&self) -> bool {
+        self.ramping.is_some() || self.ramp_percentage > 0.0
+    }
+
+    /// Whether new workflows may come to a version; `None`: to unversioned workers.
+    pub(crate) fn gets_new_workflows(&self, version: Option<&WorkerDeploymentVersion>) -> bool {
+        self.current.as_ref() == version || (self.has_ramp() && self.ramping.as_ref() == version)
     }
 
     /// The version that gets tasks of this route; `None`: unversioned workers.
