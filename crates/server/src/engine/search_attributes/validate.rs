@@ -1,4 +1,6 @@
 //! What the search attributes of a caller must be, and what is kept of them.
+//!
+//! The server's limit of 100 attributes in a request is not looked at: a namespace has fewer names than that.
 
 use prost::Message;
 use stead_proto::common::v1::{Payload, SearchAttributes};
@@ -10,8 +12,6 @@ use super::value::{Value, shown};
 use super::{TYPE, type_name};
 use crate::engine::Refusal;
 
-/// Attributes in one request.
-const MAX_KEYS: usize = 100;
 /// Bytes of one value.
 const MAX_VALUE_SIZE: usize = 2 << 10;
 /// Bytes of all attributes together.
@@ -29,12 +29,6 @@ impl Registry<'_> {
             return Err(Refusal::invalid(format!(
                 "Namespace {} has no mapping defined for search attribute {unknown}",
                 self.namespace
-            )));
-        }
-        if fields.len() > MAX_KEYS {
-            return Err(Refusal::invalid(format!(
-                "number of search attributes {} exceeds limit {MAX_KEYS}",
-                fields.len()
             )));
         }
         fields.iter().try_for_each(|(name, payload)| self.validate_value(name, payload))?;
@@ -193,22 +187,38 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_bounded_in_number_and_size() {
+    fn attributes_are_bounded_in_size() {
         let long = format!("\"{}\"", "x".repeat(2_100));
         let message = "search attribute K value size 2102 exceeds size limit 2048";
         assert_eq!(validate([json("K", &long)]), Err(message.to_owned()));
 
+        // Names are counted by their fields: `Keyword01` and so on, whatever they are called.
         let mut namespace = namespace();
-        let aliases = &mut namespace.config.custom_search_attribute_aliases;
-        aliases.clear();
-        for number in 1..=10 {
-            aliases.insert(format!("Keyword{number:02}"), format!("Attribute{number}"));
+        let fields = (1..=10).map(|number| format!("Keyword{number:02}"));
+        namespace.config.custom_search_attribute_aliases =
+            fields.map(|field| (field.clone(), format!("A {field}"))).collect();
+        let lists =
+            ["TemporalChangeVersion", "BinaryChecksums", "BuildIds", "TemporalPauseInfo", "TemporalReportedProblems"];
+        let text = format!("\"{}\"", "x".repeat(2_046));
+        let list = format!("[\"{}\"]", "x".repeat(2_044));
+        let own = namespace.config.custom_search_attribute_aliases.values().map(|name| json(name, &text));
+        let common = lists.iter().map(|name| json(name, &list));
+        let few = SearchAttributes { indexed_fields: own.chain(common).collect() };
+        assert_eq!(Registry::of(&namespace).validate(&few), Ok(()));
+        let mut many = few;
+        for (number, name) in ["T1", "T2", "T3", "L1", "L2", "L3"].into_iter().enumerate() {
+            let (kind, value) = if number < 3 { ("Text", &text) } else { ("KeywordList", &list) };
+            let field = format!("{kind}{:02}", number % 3 + 1);
+            namespace.config.custom_search_attribute_aliases.insert(field, name.to_owned());
+            many.indexed_fields.extend([json(name, value)]);
         }
-        let registry = Registry::of(&namespace);
-        let attributes = |value: &str| SearchAttributes {
-            indexed_fields: (1..=10).map(|number| json(&format!("Attribute{number}"), value)).collect(),
-        };
-        let value = format!("\"{}\"", "x".repeat(2_000));
-        assert_eq!(registry.validate(&attributes(&value)), Ok(()), "10 values are less than 40 KiB");
+        let message = Registry::of(&namespace).validate(&many).unwrap_err().message;
+        let size = many.indexed_fields.len() * 2_048;
+        let counted: usize = message
+            .strip_prefix("total size of search attributes ")
+            .and_then(|rest| rest.strip_suffix(" exceeds size limit 40960"))
+            .and_then(|counted| counted.parse().ok())
+            .unwrap_or_else(|| panic!("{message}"));
+        assert!((size..size + 80 * many.indexed_fields.len()).contains(&counted), "{counted} of {size}");
     }
 }

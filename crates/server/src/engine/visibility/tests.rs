@@ -256,6 +256,66 @@ fn rows_show_the_attributes_that_the_namespace_has_still() {
     assert_eq!(shown(&namespace), [d, version]);
 }
 
+#[test]
+fn pages_follow_each_other_while_workflows_come_and_go() {
+    let namespace = namespace();
+    let mut visibility = Visibility::default();
+    let key = NamespaceKey(0);
+    for number in 0..5 {
+        visibility.upsert(key, Kind::Workflow, running(&namespace, &format!("w{number}"), number, &[]));
+    }
+    let everything = Filter::everything();
+    let ids = |page: &Page<'_>| page.rows.iter().map(|row| row.record.id.clone()).collect::<Vec<_>>();
+    let first = visibility.page(key, Kind::Workflow, &everything, Asked { size: 2, token: &[] }).unwrap();
+    assert_eq!(ids(&first), ["w4", "w3"]);
+    let token = first.next_page_token;
+    visibility.remove(key, Kind::Workflow, "run of w3");
+    visibility.upsert(key, Kind::Workflow, running(&namespace, "w9", 9, &[]));
+    let second = visibility.page(key, Kind::Workflow, &everything, Asked { size: 3, token: &token }).unwrap();
+    assert_eq!(ids(&second), ["w2", "w1", "w0"]);
+    let token = second.next_page_token;
+    let last = visibility.page(key, Kind::Workflow, &everything, Asked { size: 3, token: &token }).unwrap();
+    assert_eq!((ids(&last), last.next_page_token), (vec![], vec![]));
+    let bad = visibility.page(key, Kind::Workflow, &everything, Asked { size: 3, token: b"junk" }).unwrap_err();
+    assert_eq!(bad.message, "Invalid NextPageToken.");
+}
+
+#[test]
+fn pages_are_bounded() {
+    let namespace = namespace();
+    let mut visibility = Visibility::default();
+    for number in 0..1_001 {
+        visibility.upsert(NamespaceKey(0), Kind::Workflow, running(&namespace, &format!("w{number}"), number, &[]));
+    }
+    for size in [i32::MIN, 0, 1_000, 1_001, i32::MAX] {
+        let asked = Asked { size, token: &[] };
+        let page = visibility.page(NamespaceKey(0), Kind::Workflow, &Filter::everything(), asked).unwrap();
+        assert_eq!(page.rows.len(), 1_000, "{size}");
+    }
+}
+
+#[test]
+fn ids_are_found_without_looking_at_the_others() {
+    let namespace = namespace();
+    let mut visibility = Visibility::default();
+    for number in 0..100 {
+        visibility.upsert(NamespaceKey(0), Kind::Workflow, running(&namespace, &format!("w{number}"), number, &[]));
+    }
+    let index = &visibility.indexes[&(NamespaceKey(0), Kind::Workflow)];
+    for (query, looked_at) in [
+        ("WorkflowId = 'w7'", 1),
+        ("WorkflowType = 'W' AND (I = 5 OR I = 6) AND WorkflowId IN ('w7', 'w8', 'nope')", 2),
+        ("RunId = 'run of w7' AND WorkflowId = 'w8'", 1),
+        ("WorkflowId = 'w7' OR I = 5", 100),
+        ("NOT WorkflowId = 'w7'", 100),
+        ("WorkflowId != 'w7'", 100),
+    ] {
+        let columns = Columns { kind: Kind::Workflow, registry: Registry::of(&namespace) };
+        let filter = question(query, columns).unwrap().filter;
+        assert_eq!(candidates(index, &filter, None).count(), looked_at, "{query}");
+    }
+}
+
 #[rustfmt::skip]
 const FOUND: &[(&str, &[&str])] = &[
     ("K = 'Alpha'", &["w-One"]),
