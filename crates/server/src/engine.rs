@@ -38,6 +38,7 @@ mod start;
 mod time;
 mod token;
 mod transact;
+mod updates;
 mod visibility;
 mod waits;
 mod workers;

@@ -184,6 +184,10 @@ calls! {
         ListWorkers: workflow::ListWorkersRequest => workflow::ListWorkersResponse,
         CountWorkers: workflow::CountWorkersRequest => workflow::CountWorkersResponse,
         DescribeWorker: workflow::DescribeWorkerRequest => workflow::DescribeWorkerResponse,
+        UpdateWorkflowExecution: workflow::UpdateWorkflowExecutionRequest =>
+            workflow::UpdateWorkflowExecutionResponse,
+        PollWorkflowExecutionUpdate: workflow::PollWorkflowExecutionUpdateRequest =>
+            workflow::PollWorkflowExecutionUpdateResponse,
     }
     "temporal.api.operatorservice.v1.OperatorService": {
         AddSearchAttributes: operator::AddSearchAttributesRequest => operator::AddSearchAttributesResponse,

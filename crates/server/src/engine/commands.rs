@@ -6,8 +6,9 @@
 mod activity;
 mod attributes;
 mod timer;
+mod update;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::command::v1::{
@@ -17,11 +18,15 @@ use stead_proto::command::v1::{
 };
 use stead_proto::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use stead_proto::history::v1::history_event;
+use stead_proto::protocol::v1::Message as ProtocolMessage;
 
 use super::Refusal;
 use super::config::Limits;
 use super::run::events::Extras;
 use super::run::{Context, Run};
+use super::updates::UpdateStep;
+use update::UpdateAhead;
+pub(crate) use update::is_rejection;
 
 /// What is wrong with a batch of commands.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +62,7 @@ pub(crate) enum Action {
     Complete(CompleteWorkflowExecutionCommandAttributes),
     Fail(Box<FailWorkflowExecutionCommandAttributes>),
     CancelWorkflow(CancelWorkflowExecutionCommandAttributes),
+    Update(UpdateStep),
 }
 
 /// What a command may be checked against beside the run.
@@ -72,10 +78,18 @@ pub(crate) struct Ahead<'a> {
     new_timers: BTreeSet<&'a str>,
     gone_timers: BTreeSet<&'a str>,
     cancelled_activities: BTreeSet<i64>,
+    /// Those that no command has asked for so far.
+    messages: Vec<&'a ProtocolMessage>,
+    updates: BTreeMap<&'a str, UpdateAhead>,
 }
 
-/// Checks a batch of commands.
-pub(crate) fn plan<'a>(run: &'a Run, rules: &'a Rules<'a>, commands: &'a [Command]) -> Result<Vec<Step>, Fault> {
+/// Checks a batch of commands, and the messages that come with it.
+pub(crate) fn plan<'a>(
+    run: &'a Run,
+    rules: &'a Rules<'a>,
+    commands: &'a [Command],
+    messages: &'a [ProtocolMessage],
+) -> Result<Vec<Step>, Fault> {
     check_sequence(commands)?;
     let mut ahead = Ahead {
         run,
@@ -84,6 +98,8 @@ pub(crate) fn plan<'a>(run: &'a Run, rules: &'a Rules<'a>, commands: &'a [Comman
         new_timers: BTreeSet::new(),
         gone_timers: BTreeSet::new(),
         cancelled_activities: BTreeSet::new(),
+        messages: messages.iter().collect(),
+        updates: BTreeMap::new(),
     };
     let mut steps = Vec::with_capacity(commands.len());
     for command in commands {
@@ -95,6 +111,8 @@ pub(crate) fn plan<'a>(run: &'a Run, rules: &'a Rules<'a>, commands: &'a [Comman
         };
         steps.push(Step { action, extras });
     }
+    let rest = ahead.other_messages()?;
+    steps.extend(rest.into_iter().map(|action| Step { action, extras: Extras::default() }));
     Ok(steps)
 }
 
@@ -159,6 +177,9 @@ impl<'a> Ahead<'a> {
             (Some(Attributes::CancelWorkflowExecutionCommandAttributes(a)), CommandType::CancelWorkflowExecution) => {
                 Ok(Action::CancelWorkflow(a.clone()))
             }
+            (Some(Attributes::ProtocolMessageCommandAttributes(a)), CommandType::ProtocolMessage) => {
+                self.protocol_message(a)
+            }
             (_, kind) => Err(attributes::not_set(kind)),
         }
     }
@@ -208,6 +229,7 @@ impl Run {
             Action::Complete(command) => self.complete(cx, command, completed.event_id, extras),
             Action::Fail(command) => self.fail(cx, *command, completed.event_id, extras),
             Action::CancelWorkflow(command) => self.cancel(cx, command, completed.event_id, extras),
+            Action::Update(step) => self.take_update_step(cx, step),
         }
         false
     }

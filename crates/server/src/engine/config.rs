@@ -91,6 +91,8 @@ pub struct Limits {
     pub updates_in_flight: usize,
     /// Updates of one run in all. 2,000.
     pub updates_total: usize,
+    /// Bytes of the updates of one run that wait for the workflow's decision. 20 MiB.
+    pub updates_size: usize,
     /// Signals of one run. 10,000.
     pub signals: usize,
     /// Events in a page of history. 256.
@@ -111,6 +113,7 @@ impl Default for Limits {
             id_length: 1_000,
             updates_in_flight: 10,
             updates_total: 2_000,
+            updates_size: 20 << 20,
             signals: 10_000,
             history_page: 256,
         }

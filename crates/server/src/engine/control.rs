@@ -1,8 +1,7 @@
 //! What callers do to a running workflow: signal, cancel, terminate.
 
 use stead_proto::common::v1::{Link, WorkflowExecution};
-use stead_proto::enums::v1::{EventType, ResourceExhaustedCause, ResourceExhaustedScope};
-use stead_proto::errordetails::v1::ResourceExhaustedFailure;
+use stead_proto::enums::v1::{EventType, ResourceExhaustedCause};
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{
     WorkflowExecutionCancelRequestedEventAttributes, WorkflowExecutionSignaledEventAttributes,
@@ -169,8 +168,5 @@ pub(super) fn check_not_closing(run: &Run) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = "workflow operation can not be applied because workflow is closing";
-    Err(Refusal::new(Code::ResourceExhausted, message).with(&ResourceExhaustedFailure {
-        cause: ResourceExhaustedCause::BusyWorkflow.into(),
-        scope: ResourceExhaustedScope::Namespace.into(),
-    }))
+    Err(Refusal::exhausted(ResourceExhaustedCause::BusyWorkflow, message))
 }

@@ -78,6 +78,8 @@ impl Engine {
             Request::ListWorkers(request) => self.list_workers(&request)?.into(),
             Request::CountWorkers(request) => self.count_workers(&request)?.into(),
             Request::DescribeWorker(request) => self.describe_worker(&request)?.into(),
+            Request::UpdateWorkflowExecution(request) => self.update_workflow_execution(call.id, *request)?,
+            Request::PollWorkflowExecutionUpdate(request) => self.poll_workflow_execution_update(call.id, *request)?,
         })
     }
 }

@@ -4,6 +4,7 @@
 
 use super::run::RunKey;
 use super::start::NewRun;
+use super::updates::Ended;
 
 /// What a change of one run means for the world outside of it.
 #[derive(Debug)]
@@ -16,4 +17,6 @@ pub(crate) enum Effect {
     Follow(RunKey, Box<NewRun>),
     /// The run has closed.
     Closed(RunKey),
+    /// An update, by its id, has come to an end that leaves no trace.
+    UpdateEnded(RunKey, String, Ended),
 }

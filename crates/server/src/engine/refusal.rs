@@ -2,6 +2,7 @@
 
 use prost::Name;
 use prost_types::Any;
+use stead_proto::enums::v1::{ResourceExhaustedCause, ResourceExhaustedScope};
 use stead_proto::errordetails::v1 as details;
 
 /// Why a call was not served: a gRPC status with the details from which SDKs make their errors.
@@ -63,6 +64,14 @@ impl Refusal {
     /// The workflow cannot take this now; trying again helps.
     pub(crate) fn not_ready(message: impl Into<String>) -> Self {
         Self::new(Code::FailedPrecondition, message).with(&details::WorkflowNotReadyFailure::default())
+    }
+
+    /// There is too much of something; trying again later helps.
+    pub(crate) fn exhausted(cause: ResourceExhaustedCause, message: impl Into<String>) -> Self {
+        Self::new(Code::ResourceExhausted, message).with(&details::ResourceExhaustedFailure {
+            cause: cause.into(),
+            scope: ResourceExhaustedScope::Namespace.into(),
+        })
     }
 
     pub(crate) fn unimplemented(message: impl Into<String>) -> Self {

@@ -26,6 +26,7 @@ use super::effect::Effect;
 use super::ids::Ids;
 use super::namespaces::NamespaceKey;
 use super::rows::{Changes, Rows};
+use super::updates::Updates;
 use super::{Config, Time};
 use crate::store::Table;
 use deadlines::Deadlines;
@@ -66,6 +67,7 @@ pub(crate) struct Run {
     pub(crate) cancels: Rows<i64, ExternalState>,
     /// Requests that have been served, so that they are not served again.
     pub(crate) requests: Rows<String, ExternalState>,
+    pub(crate) updates: Updates,
     pub(crate) deadlines: Deadlines,
 }
 
@@ -82,6 +84,7 @@ impl Run {
             signals: Rows::default(),
             cancels: Rows::default(),
             requests: Rows::default(),
+            updates: Updates::default(),
             deadlines: Deadlines::default(),
         }
     }
@@ -152,6 +155,7 @@ impl Run {
         self.timers.write(Table::Pending, &prefix(self.key, Pending::Timer), changes);
         self.children.write(Table::Pending, &prefix(self.key, Pending::Child), changes);
         self.requests.write(Table::Pending, &prefix(self.key, Pending::Request), changes);
+        self.updates.write(&prefix(self.key, Pending::Update), changes);
     }
 
     /// Removes everything that is stored of the run.
@@ -166,6 +170,7 @@ impl Run {
         self.signals.clear();
         self.cancels.clear();
         self.requests.clear();
+        self.updates.clear();
         self.write_pending(changes);
     }
 }
@@ -187,6 +192,7 @@ pub(crate) enum Pending {
     Signal = 4,
     Cancel = 5,
     Request = 6,
+    Update = 7,
 }
 
 impl Pending {

@@ -269,16 +269,24 @@ impl Engine {
 
     /// A link to an event of a run.
     pub(super) fn event_link(&self, run: &Run, event_id: i64, event_type: EventType) -> Link {
+        let event = link::workflow_event::EventReference { event_id, event_type: event_type.into() };
+        self.link(run, link::workflow_event::Reference::EventRef(event))
+    }
+
+    /// A link to the event that a request causes, which may have no id yet.
+    pub(super) fn request_link(&self, run: &Run, request_id: String, event_type: EventType) -> Link {
+        let event = link::workflow_event::RequestIdReference { request_id, event_type: event_type.into() };
+        self.link(run, link::workflow_event::Reference::RequestIdRef(event))
+    }
+
+    fn link(&self, run: &Run, reference: link::workflow_event::Reference) -> Link {
         let namespace = self.namespaces.get(run.namespace()).map(|namespace| namespace.info.name.clone());
         Link {
             variant: Some(link::Variant::WorkflowEvent(link::WorkflowEvent {
                 namespace: namespace.unwrap_or_default(),
                 workflow_id: run.state.workflow_id.clone(),
                 run_id: run.state.run_id.clone(),
-                reference: Some(link::workflow_event::Reference::EventRef(link::workflow_event::EventReference {
-                    event_id,
-                    event_type: event_type.into(),
-                })),
+                reference: Some(reference),
             })),
         }
     }

@@ -100,7 +100,11 @@ impl Engine {
                 let run = self.create_run(*new);
                 self.transact(run, |run, cx| run.wake(cx));
             }
-            Effect::Closed(run) => self.run_closed(run),
+            Effect::Closed(run) => {
+                self.end_updates(run);
+                self.run_closed(run);
+            }
+            Effect::UpdateEnded(run, id, ended) => self.update_ended(run, &id, ended),
         }
     }
 
@@ -108,6 +112,7 @@ impl Engine {
     pub(super) fn publish_changes(&mut self) {
         for key in std::mem::take(&mut self.touched.runs) {
             self.serve_history_waits(key);
+            self.serve_update_waits(key);
             if let Some(run) = self.runs.get_mut(key) {
                 run.write(&mut self.changes);
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use stead_proto::workflowservice::v1 as api;
 
 use super::run::RunKey;
+use super::updates::UpdateWait;
 use super::workflow_tasks::HistoryWait;
 use super::{CallId, Engine, Response, Time, raw};
 
@@ -17,6 +18,8 @@ pub(crate) enum Wait {
     ActivityTask,
     /// Events of a run.
     History(HistoryWait),
+    /// A stage of an update.
+    Update(UpdateWait),
 }
 
 /// The calls that wait.
@@ -68,6 +71,7 @@ impl Wait {
         match self {
             Self::WorkflowTask | Self::ActivityTask => None,
             Self::History(wait) => Some(wait.run),
+            Self::Update(wait) => Some(wait.run),
         }
     }
 }
@@ -94,6 +98,7 @@ impl Engine {
                     api::PollActivityTaskQueueResponse::default().into()
                 }
                 Wait::History(wait) => wait.nothing_new().into(),
+                Wait::Update(wait) => self.update_response(wait),
             };
             self.reply(call, Ok(response));
         }
@@ -106,7 +111,7 @@ impl Engine {
             Some(Wait::WorkflowTask | Wait::ActivityTask) => {
                 self.matching.forget(call);
             }
-            Some(Wait::History(_)) | None => {}
+            Some(Wait::History(_) | Wait::Update(_)) | None => {}
         }
         self.finish();
     }

@@ -18,6 +18,7 @@ use super::start::HISTORY_SERVICE;
 use super::token::{TaskToken, TokenKind};
 use super::waits::Wait;
 pub(crate) use history::HistoryWait;
+use response::Delivery;
 
 use super::{Call, Engine, Refusal, Response, Time, raw};
 
@@ -130,7 +131,7 @@ impl Engine {
         }
         let request_id = self.ids.uuid().to_string();
         self.transact_speculative(key, |run, cx| run.start_task(cx, &matched.poller.identity, &request_id, sticky));
-        let mut response = self.workflow_task_response(key, sticky)?;
+        let mut response = self.deliver_workflow_task(key, Delivery { sticky, heartbeat: false })?;
         response.backlog_count_hint = i64::try_from(matched.backlog).unwrap_or(i64::MAX);
         response.poller_scaling_decision.clone_from(&matched.scaling);
         Some(response)
@@ -147,7 +148,7 @@ impl Engine {
             return None;
         }
         self.transact(key, |run, cx| run.start_task(cx, &request.identity, &request.request_id, false));
-        self.workflow_task_response(key, false)
+        self.deliver_workflow_task(key, Delivery { sticky: false, heartbeat: false })
     }
 
     /// The first task again, if the client that started the run has not answered it and nothing else has happened.
@@ -155,7 +156,7 @@ impl Engine {
         let run = self.runs.get(key)?;
         match &run.state.task {
             Some(WorkflowTask::Started(task)) if task.started_event_id == 3 && task.scheduled.attempt == 1 => {
-                self.workflow_task_response(key, false)
+                self.deliver_workflow_task(key, Delivery { sticky: false, heartbeat: false })
             }
             _ => None,
         }

@@ -10,4 +10,5 @@ mod rim;
 mod support;
 mod visibility;
 mod workers;
+mod updates;
 mod workflow_tasks;

@@ -283,6 +283,12 @@ pub(crate) fn complete_workflow() -> Command {
     command(Attributes::CompleteWorkflowExecutionCommandAttributes(Default::default()))
 }
 
+pub(crate) fn fail_workflow() -> Command {
+    let failure = Some(stead_proto::failure::v1::Failure { message: "no".to_owned(), ..Default::default() });
+    let attributes = stead_proto::command::v1::FailWorkflowExecutionCommandAttributes { failure };
+    command(Attributes::FailWorkflowExecutionCommandAttributes(attributes))
+}
+
 pub(crate) fn start_timer(timer_id: &str, seconds: i64) -> Command {
     command(Attributes::StartTimerCommandAttributes(stead_proto::command::v1::StartTimerCommandAttributes {
         timer_id: timer_id.to_owned(),

@@ -104,8 +104,6 @@ pub(crate) struct RunState {
     pub(crate) cancel_request_id: String,
     #[prost(uint64, tag = "50")]
     pub(crate) signals: u64,
-    #[prost(uint64, tag = "51")]
-    pub(crate) updates: u64,
     /// The run that follows this one.
     #[prost(string, tag = "52")]
     pub(crate) new_run_id: String,

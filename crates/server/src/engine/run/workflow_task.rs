@@ -212,7 +212,7 @@ impl Run {
             reasons.push(SuggestContinueAsNewReason::TooManyHistoryEvents);
         }
         // `history.maxTotalUpdates.suggestContinueAsNewThreshold` of the server is 0.9.
-        if self.state.updates as f64 >= limits.updates_total as f64 * 0.9 {
+        if self.updates.total() as f64 >= limits.updates_total as f64 * 0.9 {
             reasons.push(SuggestContinueAsNewReason::TooManyUpdates);
         }
         (reasons, i64::try_from(size).unwrap_or(i64::MAX))

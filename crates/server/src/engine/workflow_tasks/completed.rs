@@ -9,14 +9,16 @@ use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{WorkflowTaskCompletedEventAttributes, WorkflowTaskTimedOutEventAttributes};
 use stead_proto::workflowservice::v1::{PollActivityTaskQueueResponse, RespondWorkflowTaskCompletedRequest};
 
+use super::response::Delivery;
 use crate::engine::call::Outcome;
 use crate::engine::commands::{self, Completed, Fault, Rules, Step};
 use crate::engine::run::close::Termination;
-use crate::engine::run::state::{StartedTask, Sticky};
+use crate::engine::run::state::{StartedTask, Sticky, WorkflowTask};
 use crate::engine::run::workflow_task::TaskOrigin;
 use crate::engine::run::{Context, Run, RunKey};
 use crate::engine::start::HISTORY_SERVICE;
 use crate::engine::token::TaskToken;
+use crate::engine::updates::Ended;
 use crate::engine::{Engine, Refusal, Time, raw};
 
 /// How long a worker may do nothing but heartbeat (`history.workflowTaskHeartbeatTimeout`).
@@ -24,10 +26,16 @@ const HEARTBEATS: Duration = Duration::from_secs(30 * 60);
 /// Request id of a task that goes out with the answer to the one before, as in Temporal's server.
 const INLINE_REQUEST: &str = "request-from-RespondWorkflowTaskCompleted";
 
+/// From how many events on a task is kept that only brought rejections, so that they are not sent again and again
+/// (`history.discardSpeculativeWorkflowTaskMaximumEventsCount`).
+const DISCARDED_EVENTS: i64 = 10;
+
 /// What a completed task leaves to be done.
 struct Done {
     /// Whether the worker gets a new task with the answer.
     inline: bool,
+    /// Whether it gets one for updates that came meanwhile.
+    for_updates: bool,
     heartbeats_expired: bool,
     /// Scheduled events of activities that the worker takes with the answer.
     eager: Vec<i64>,
@@ -52,12 +60,19 @@ impl Engine {
             }
         };
         let identity = request.identity.clone();
+        let heartbeat = request.force_create_new_workflow_task;
         let done = self.transact(key, |run, cx| run.complete_task(cx, request, steps));
         let Some(done) = done.flatten() else { return Err(Refusal::not_found("Workflow task not found.")) };
         if done.heartbeats_expired {
             return Err(Refusal::not_found("workflow task heartbeat timeout"));
         }
-        let workflow_task = if done.inline { self.workflow_task_response(key, true) } else { None };
+        if done.for_updates {
+            self.transact_speculative(key, |run, cx| run.start_inline_task_for_updates(cx, &identity));
+        }
+        let workflow_task = match done.inline || done.for_updates {
+            true => self.deliver_workflow_task(key, Delivery { sticky: true, heartbeat }),
+            false => None,
+        };
         let activity_tasks = self.start_eager_activities(key, &done.eager, &identity);
         let response = raw::RespondWorkflowTaskCompletedResponse {
             workflow_task,
@@ -72,7 +87,7 @@ impl Engine {
             return Err(Fault::Call(Refusal::not_found("Workflow task not found.")));
         };
         let rules = Rules { limits: &self.config.limits };
-        commands::plan(run, &rules, &request.commands)
+        commands::plan(run, &rules, &request.commands, &request.messages)
     }
 
     /// The server does not take the completion. The task fails, unless it has failed before: then the worker's time
@@ -88,6 +103,7 @@ impl Engine {
         let text = Fault::text(cause, message);
         let attempt =
             self.runs.get(key).and_then(|run| run.state.task.as_ref()).map_or(1, |task| task.scheduled().attempt);
+        self.transact_speculative(key, |run, cx| run.end_sent_updates(cx, &Ended::TaskFailed));
         if attempt > 1 && cause != Cause::UnhandledCommand {
             return Refusal::invalid(text);
         }
@@ -136,10 +152,12 @@ impl Run {
     ) -> Option<Done> {
         let heartbeat = request.force_create_new_workflow_task;
         let only_heartbeat = heartbeat && steps.is_empty() && request.messages.is_empty();
-        let task = self.take_started_task()?;
+        let discarded = self.leaves_no_trace(&request);
+        let task = if discarded { self.take_started_unwritten()? } else { self.take_started_task()? };
         let since = Time::from_unix_nanos(task.scheduled.original_at);
         let heartbeats_expired = only_heartbeat && cx.now.since(since) > HEARTBEATS;
-        let event_id = self.write_completed(cx, &task, &request, heartbeats_expired);
+        self.state.task_attempt = 1;
+        let event_id = if discarded { 0 } else { self.write_completed(cx, &task, &request, heartbeats_expired) };
         self.set_sticky(&request, heartbeats_expired);
         let mut eager = Vec::new();
         let mut news = false;
@@ -148,10 +166,18 @@ impl Run {
             eager.extend(self.next_eager(&step));
             news |= self.take_step(cx, step, completed);
         }
+        let reset_to = if discarded { self.state.previous_started_event_id } else { 0 };
         if !self.is_open() {
-            return Some(Done { inline: false, heartbeats_expired, eager: Vec::new(), reset_to: 0 });
+            let (inline, for_updates, eager) = (false, false, Vec::new());
+            return Some(Done { inline, for_updates, heartbeats_expired, eager, reset_to });
+        }
+        if !heartbeat {
+            self.reject_unprocessed_updates(cx);
         }
         let wanted = heartbeat || news || !self.state.buffered.is_empty();
+        let for_updates = !wanted && self.updates.want_task() && !self.is_paused();
+        let wanted = wanted || for_updates && !request.return_new_workflow_task;
+        let for_updates = for_updates && !wanted;
         let inline = wanted && request.return_new_workflow_task && !self.is_paused();
         self.flush_buffer();
         if wanted && !self.is_paused() {
@@ -161,7 +187,26 @@ impl Run {
         if inline {
             self.start_task(cx, &request.identity, INLINE_REQUEST, true);
         }
-        Some(Done { inline, heartbeats_expired, eager, reset_to: 0 })
+        Some(Done { inline, for_updates, heartbeats_expired, eager, reset_to })
+    }
+
+    /// Whether a completed task is as if it had never been: it was for updates alone, and all of them were rejected.
+    fn leaves_no_trace(&self, request: &RespondWorkflowTaskCompletedRequest) -> bool {
+        let speculative = self.state.task.as_ref().is_some_and(WorkflowTask::is_speculative);
+        let can_forget_events =
+            request.capabilities.is_some_and(|worker| worker.discard_speculative_workflow_task_with_events);
+        // The last completed task left two events: that it was started, and that it was completed.
+        let events = self.history.next_event_id() - self.state.previous_started_event_id - 2;
+        speculative
+            && !request.force_create_new_workflow_task
+            && events <= if can_forget_events { DISCARDED_EVENTS } else { 0 }
+            && request.commands.is_empty()
+            && request.messages.iter().all(commands::is_rejection)
+    }
+
+    fn start_inline_task_for_updates(&mut self, cx: &mut Context<'_>, identity: &str) {
+        self.schedule_task(cx, TaskOrigin { speculative: true, inline: true, ..TaskOrigin::default() });
+        self.start_task(cx, identity, INLINE_REQUEST, true);
     }
 
     /// The event that an eager activity's scheduling will be.
@@ -179,7 +224,6 @@ impl Run {
         request: &RespondWorkflowTaskCompletedRequest,
         heartbeats_expired: bool,
     ) -> i64 {
-        self.state.task_attempt = 1;
         let (scheduled_event_id, started_event_id) = (task.scheduled.scheduled_event_id, task.started_event_id);
         if heartbeats_expired {
             let event = WorkflowTaskTimedOutEventAttributes {

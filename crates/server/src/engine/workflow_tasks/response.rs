@@ -9,13 +9,29 @@ use crate::engine::run::{Run, RunKey};
 use crate::engine::token::{HistoryToken, TaskToken, TokenKind};
 use crate::engine::{Engine, Time, raw};
 
+/// What a worker is given with a workflow task.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delivery {
+    /// The worker has the run in its cache: it only needs what it has not seen.
+    pub(super) sticky: bool,
+    /// The worker goes on with what it has: it does not need again what it has not answered.
+    pub(super) heartbeat: bool,
+}
+
 impl Engine {
-    /// The started workflow task of a run, as its worker gets it. `sticky`: only what the worker has not seen.
-    pub(super) fn workflow_task_response(
-        &self,
+    /// Gives the started workflow task of a run to its worker, with the updates that wait.
+    pub(super) fn deliver_workflow_task(
+        &mut self,
         key: RunKey,
-        sticky: bool,
+        delivery: Delivery,
     ) -> Option<raw::PollWorkflowTaskQueueResponse> {
+        let mut response = self.workflow_task_response(key, delivery.sticky)?;
+        let run = self.runs.get_mut(key)?;
+        response.messages = run.updates.send(response.started_event_id, !delivery.heartbeat);
+        Some(response)
+    }
+
+    fn workflow_task_response(&self, key: RunKey, sticky: bool) -> Option<raw::PollWorkflowTaskQueueResponse> {
         let run = self.runs.get(key)?;
         let Some(WorkflowTask::Started(task)) = &run.state.task else { return None };
         let first = if sticky { run.state.previous_started_event_id + 1 } else { 1 };
