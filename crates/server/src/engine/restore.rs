@@ -137,6 +137,7 @@ impl Run {
             Pending::Signal => self.signals.load(id, value),
             Pending::Cancel => self.cancels.load(id, value),
             Pending::Request => self.requests.load(id, value),
+            Pending::Update => self.updates.load(id, value),
         }
     }
 

@@ -197,7 +197,7 @@ pub(crate) enum Pending {
 
 impl Pending {
     pub(crate) fn read(kind: u8) -> Option<Self> {
-        let kinds = [Self::Activity, Self::Timer, Self::Child, Self::Signal, Self::Cancel, Self::Request];
+        let kinds = [Self::Activity, Self::Timer, Self::Child, Self::Signal, Self::Cancel, Self::Request, Self::Update];
         kinds.into_iter().find(|known| *known as u8 == kind)
     }
 }

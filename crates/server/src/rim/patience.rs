@@ -33,6 +33,8 @@ impl Patience {
             | "PollActivityExecution"
             | "PollNexusOperationExecution" => (Kind::Watch, LONG),
             "GetWorkflowExecutionHistory" => (Kind::Watch, SHORT),
+            // A query has no answer but that of a worker.
+            "QueryWorkflow" => (Kind::Question, ENDLESS),
             _ => (Kind::Question, SHORT),
         };
         Self { kind, limit }
@@ -69,6 +71,8 @@ pub(super) fn too_late() -> Refusal {
 const LONG: Duration = Duration::from_secs(60);
 /// `history.longPollExpirationInterval` of the server.
 const SHORT: Duration = Duration::from_secs(20);
+/// Longer than anybody waits.
+const ENDLESS: Duration = Duration::from_secs(60 * 60);
 const MARGIN: Duration = Duration::from_secs(1);
 const LEAST: Duration = Duration::from_secs(2);
 

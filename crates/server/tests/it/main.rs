@@ -8,7 +8,7 @@ mod namespaces;
 mod restart;
 mod rim;
 mod support;
+mod updates;
 mod visibility;
 mod workers;
-mod updates;
 mod workflow_tasks;

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
+use stead_proto::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
 use stead_proto::workflowservice::v1::RespondActivityTaskCompletedRequest;
 use stead_server::engine::{Config, Engine};
 use stead_server::store::{Row, Table};
 
 use crate::call;
 use crate::support::{Server, complete_request, complete_workflow, schedule_activity, start_timer};
+use crate::updates::{accept, answer, reject, respond, update_request};
 
 pub(crate) fn durable() -> Config {
     let mut config = Config::default();
@@ -42,6 +44,27 @@ fn what_a_run_waits_for_is_known_after_a_restart() {
     server.advance(Duration::from_secs(55));
     server.step(vec![complete_workflow()]);
     assert!(server.events("w").contains("TimerFired"), "{}", server.events("w"));
+}
+
+#[test]
+fn an_accepted_update_is_known_after_a_restart() {
+    let mut server = Server::with(durable());
+    server.start("w");
+    server.step(Vec::new());
+    server.send(update_request("w", "u", Stage::Completed));
+    server.send(update_request("w", "lost", Stage::Completed));
+    let task = server.task();
+    call!(server, RespondWorkflowTaskCompleted, answer(&task, vec![accept(&task, "u"), reject("lost")]));
+    server.send(update_request("w", "lost", Stage::Completed));
+    let mut server = restarted(server);
+    let update = server.send(update_request("w", "u", Stage::Completed));
+    server.signal("w", "go on");
+    let task = server.task();
+    assert!(task.messages.is_empty(), "what nobody decided about is sent again by its caller: {:?}", task.messages);
+    call!(server, RespondWorkflowTaskCompleted, answer(&task, vec![respond("u")]));
+    assert!(server.answer(update).is_some(), "the update is completed");
+    let mut server = restarted(server);
+    call!(server, UpdateWorkflowExecution, update_request("w", "u", Stage::Completed));
 }
 
 #[test]
