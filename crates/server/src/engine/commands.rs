@@ -5,6 +5,10 @@
 
 mod activity;
 mod attributes;
+mod child;
+mod close;
+mod external;
+mod properties;
 mod timer;
 mod update;
 
@@ -13,15 +17,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::command::v1::{
     CancelTimerCommandAttributes, CancelWorkflowExecutionCommandAttributes, Command,
-    CompleteWorkflowExecutionCommandAttributes, FailWorkflowExecutionCommandAttributes, RecordMarkerCommandAttributes,
-    ScheduleActivityTaskCommandAttributes, StartTimerCommandAttributes,
+    CompleteWorkflowExecutionCommandAttributes, ContinueAsNewWorkflowExecutionCommandAttributes,
+    FailWorkflowExecutionCommandAttributes, RecordMarkerCommandAttributes,
+    RequestCancelExternalWorkflowExecutionCommandAttributes, ScheduleActivityTaskCommandAttributes,
+    SignalExternalWorkflowExecutionCommandAttributes, StartChildWorkflowExecutionCommandAttributes,
+    StartTimerCommandAttributes,
 };
+use stead_proto::common::v1::{Memo, SearchAttributes};
 use stead_proto::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
 use stead_proto::history::v1::history_event;
 use stead_proto::protocol::v1::Message as ProtocolMessage;
 
 use super::Refusal;
 use super::config::Limits;
+use super::namespaces::{Namespace, Namespaces};
 use super::run::events::Extras;
 use super::run::{Context, Run};
 use super::updates::UpdateStep;
@@ -63,11 +72,20 @@ pub(crate) enum Action {
     Fail(Box<FailWorkflowExecutionCommandAttributes>),
     CancelWorkflow(CancelWorkflowExecutionCommandAttributes),
     Update(UpdateStep),
+    ContinueAsNew(Box<ContinueAsNewWorkflowExecutionCommandAttributes>),
+    StartChild(Box<StartChildWorkflowExecutionCommandAttributes>),
+    SignalExternal(Box<SignalExternalWorkflowExecutionCommandAttributes>),
+    CancelExternal(RequestCancelExternalWorkflowExecutionCommandAttributes),
+    UpsertSearchAttributes(SearchAttributes),
+    ModifyMemo(Memo),
 }
 
 /// What a command may be checked against beside the run.
 pub(crate) struct Rules<'a> {
     pub(crate) limits: &'a Limits,
+    pub(crate) namespaces: &'a Namespaces,
+    /// The run's own.
+    pub(crate) namespace: &'a Namespace,
 }
 
 /// The run as it will be after the commands so far.
@@ -81,6 +99,12 @@ pub(crate) struct Ahead<'a> {
     /// Those that no command has asked for so far.
     messages: Vec<&'a ProtocolMessage>,
     updates: BTreeMap<&'a str, UpdateAhead>,
+    /// Workflow ids of children; the same one may be asked for twice.
+    new_children: Vec<String>,
+    new_signals: usize,
+    new_cancels: usize,
+    /// As it will be, once a command has changed it.
+    memo: Option<Memo>,
 }
 
 /// Checks a batch of commands, and the messages that come with it.
@@ -100,6 +124,10 @@ pub(crate) fn plan<'a>(
         cancelled_activities: BTreeSet::new(),
         messages: messages.iter().collect(),
         updates: BTreeMap::new(),
+        new_children: Vec::new(),
+        new_signals: 0,
+        new_cancels: 0,
+        memo: None,
     };
     let mut steps = Vec::with_capacity(commands.len());
     for command in commands {
@@ -180,6 +208,29 @@ impl<'a> Ahead<'a> {
             (Some(Attributes::ProtocolMessageCommandAttributes(a)), CommandType::ProtocolMessage) => {
                 self.protocol_message(a)
             }
+            (
+                Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(a)),
+                CommandType::ContinueAsNewWorkflowExecution,
+            ) => self.continue_as_new(a),
+            (
+                Some(Attributes::StartChildWorkflowExecutionCommandAttributes(a)),
+                CommandType::StartChildWorkflowExecution,
+            ) => self.start_child(a),
+            (
+                Some(Attributes::SignalExternalWorkflowExecutionCommandAttributes(a)),
+                CommandType::SignalExternalWorkflowExecution,
+            ) => self.signal_external(a),
+            (
+                Some(Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(a)),
+                CommandType::RequestCancelExternalWorkflowExecution,
+            ) => self.cancel_external(a),
+            (
+                Some(Attributes::UpsertWorkflowSearchAttributesCommandAttributes(a)),
+                CommandType::UpsertWorkflowSearchAttributes,
+            ) => self.upsert_search_attributes(a),
+            (Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(a)), CommandType::ModifyWorkflowProperties) => {
+                self.modify_properties(a)
+            }
             (_, kind) => Err(attributes::not_set(kind)),
         }
     }
@@ -230,6 +281,14 @@ impl Run {
             Action::Fail(command) => self.fail(cx, *command, completed.event_id, extras),
             Action::CancelWorkflow(command) => self.cancel(cx, command, completed.event_id, extras),
             Action::Update(step) => self.take_update_step(cx, step),
+            Action::ContinueAsNew(command) => self.continue_as_new(cx, *command, completed.event_id, extras),
+            Action::StartChild(command) => self.start_child(cx, *command, completed.event_id, extras),
+            Action::SignalExternal(command) => self.signal_external(cx, *command, completed.event_id, extras),
+            Action::CancelExternal(command) => self.cancel_external(cx, command, completed.event_id, extras),
+            Action::UpsertSearchAttributes(attributes) => {
+                self.upsert_search_attributes(cx, attributes, completed.event_id, extras);
+            }
+            Action::ModifyMemo(memo) => self.modify_memo(cx, memo, completed.event_id, extras),
         }
         false
     }

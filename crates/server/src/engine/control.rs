@@ -10,7 +10,6 @@ use stead_proto::workflowservice::v1 as api;
 
 use super::call::Outcome;
 use super::namespaces::NamespaceKey;
-use super::refusal::Code;
 use super::run::close::Termination;
 use super::run::state::ExternalState;
 use super::run::{Context, Run, RunKey};
@@ -64,13 +63,16 @@ impl Engine {
 
     /// Signals a run, once for each request id. The event's id, which is 0 while it waits in the buffer.
     pub(super) fn signal(&mut self, key: RunKey, signal: Signal) -> Result<i64, Refusal> {
-        let run = self.runs.get(key).filter(|run| run.is_open()).ok_or_else(already_completed)?;
+        let run = self.runs.get(key).ok_or_else(already_completed)?;
         if !signal.request_id.is_empty() && run.requests.get(&signal.request_id).is_some() {
             return Ok(0);
         }
+        if !run.is_open() {
+            return Err(already_completed());
+        }
         check_not_closing(run)?;
         if run.state.signals >= self.config.limits.signals as u64 {
-            return Err(Refusal::new(Code::ResourceExhausted, "exceeded workflow execution limit for signal events"));
+            return Err(Refusal::invalid("exceeded workflow execution limit for signal events"));
         }
         Ok(self.transact(key, |run, cx| run.signal(cx, signal)).unwrap_or_default())
     }
@@ -111,10 +113,11 @@ impl Engine {
         let execution = request.workflow_execution.as_ref();
         let key = self.find_in_chain(namespace, execution, &request.first_execution_run_id)?;
         self.runs.get(key).filter(|run| run.is_open()).ok_or_else(already_completed)?;
+        let or = |said: String, default: &str| if said.is_empty() { default.to_owned() } else { said };
         let termination = Termination {
-            reason: request.reason,
+            reason: or(request.reason, "terminated by user via frontend"),
             details: request.details,
-            identity: request.identity,
+            identity: or(request.identity, "frontend-service"),
             links: request.links,
         };
         self.transact(key, |run, cx| run.terminate(cx, termination));

@@ -13,6 +13,12 @@ pub(crate) enum Effect {
     OfferWorkflowTask(RunKey),
     /// An activity, by its scheduled event, waits for a worker.
     OfferActivity(RunKey, i64),
+    /// The run has asked for a child, by the initiated event.
+    StartChild(RunKey, i64),
+    /// The run signals another workflow, by the initiated event.
+    SignalExternal(RunKey, i64),
+    /// The run cancels another workflow, by the initiated event.
+    CancelExternal(RunKey, i64),
     /// The run has closed, and the run that follows it is to be started.
     Follow(RunKey, Box<NewRun>),
     /// The run has closed.

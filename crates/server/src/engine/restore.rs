@@ -120,6 +120,7 @@ impl Engine {
         let retention =
             namespace.and_then(|namespace| duration(namespace.config.workflow_execution_retention_ttl.as_ref()));
         self.runs.keep_until(key, closed_at + retention.unwrap_or_default());
+        self.list_run(key);
     }
 }
 

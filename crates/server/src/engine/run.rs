@@ -5,12 +5,15 @@
 //! settled.
 
 pub(crate) mod activity;
+mod child;
 pub(crate) mod close;
 pub(crate) mod deadlines;
 pub(crate) mod event_type;
 pub(crate) mod events;
+mod external;
 pub(crate) mod history;
 mod marker;
+pub(crate) mod properties;
 pub(crate) mod state;
 pub(crate) mod timer;
 pub(crate) mod workflow_task;
@@ -44,6 +47,8 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     /// Name of the run's namespace.
     pub(crate) namespace: &'a str,
+    /// Its id, as events say it.
+    pub(crate) namespace_id: &'a str,
     pub(crate) effects: &'a mut VecDeque<Effect>,
 }
 
@@ -69,6 +74,8 @@ pub(crate) struct Run {
     pub(crate) requests: Rows<String, ExternalState>,
     pub(crate) updates: Updates,
     pub(crate) deadlines: Deadlines,
+    /// Whether lists show the run as it is.
+    pub(crate) listed: bool,
 }
 
 impl Run {
@@ -86,6 +93,7 @@ impl Run {
             requests: Rows::default(),
             updates: Updates::default(),
             deadlines: Deadlines::default(),
+            listed: false,
         }
     }
 

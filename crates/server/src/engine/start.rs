@@ -4,7 +4,9 @@ mod policy;
 mod request;
 
 use stead_proto::common::v1::{Link, WorkflowExecution, link};
-use stead_proto::enums::v1::{EventType, TaskQueueKind, WorkflowExecutionStatus, WorkflowIdConflictPolicy};
+use stead_proto::enums::v1::{
+    ContinueAsNewInitiator, EventType, TaskQueueKind, WorkflowExecutionStatus, WorkflowIdConflictPolicy,
+};
 use stead_proto::history::v1::WorkflowExecutionStartedEventAttributes;
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::taskqueue::v1::TaskQueue;
@@ -15,11 +17,13 @@ use super::namespaces::NamespaceKey;
 use super::run::close::Termination;
 use super::run::deadlines::Deadline;
 use super::run::events::Extras;
+use super::run::properties::{memo_without_nil, search_attributes_without_nil};
 use super::run::state::{Parent, RunState};
 use super::run::{Run, RunKey};
 use super::time::{duration, wire};
 use super::{Engine, Refusal, raw};
 pub(crate) use policy::Existing;
+pub(crate) use request::run_timeout;
 
 /// A run that is to be created: its first event, and what does not stand in it.
 #[derive(Debug)]
@@ -153,7 +157,7 @@ impl Engine {
         self.transact(run, |run, cx| run.terminate(cx, termination));
     }
 
-    fn requested_run(
+    pub(super) fn requested_run(
         &mut self,
         namespace: NamespaceKey,
         request: api::StartWorkflowExecutionRequest,
@@ -161,7 +165,11 @@ impl Engine {
     ) -> NewRun {
         let backoff = self.first_backoff(&request);
         let execution_timeout = duration(request.workflow_execution_timeout.as_ref());
-        let expires_at = execution_timeout.map(|timeout| self.now + timeout + backoff);
+        let expires_at = execution_timeout.map(|timeout| whole_millis(self.now + timeout));
+        let initiator = match request.cron_schedule.as_str() {
+            "" => ContinueAsNewInitiator::Unspecified,
+            _ => ContinueAsNewInitiator::CronSchedule,
+        };
         let started = WorkflowExecutionStartedEventAttributes {
             workflow_type: request.workflow_type,
             task_queue: Some(TaskQueue {
@@ -170,9 +178,10 @@ impl Engine {
                 normal_name: String::new(),
             }),
             input: request.input,
-            workflow_execution_timeout: Some(wire(execution_timeout.unwrap_or_default())),
-            workflow_run_timeout: Some(request.workflow_run_timeout.unwrap_or_default()),
+            workflow_execution_timeout: request.workflow_execution_timeout,
+            workflow_run_timeout: request.workflow_run_timeout,
             workflow_task_timeout: request.workflow_task_timeout,
+            initiator: initiator.into(),
             continued_failure: request.continued_failure,
             last_completion_result: request.last_completion_result,
             original_execution_run_id: run_id.clone(),
@@ -187,10 +196,6 @@ impl Engine {
             search_attributes: request.search_attributes,
             header: request.header,
             completion_callbacks: request.completion_callbacks,
-            root_workflow_execution: Some(WorkflowExecution {
-                workflow_id: request.workflow_id.clone(),
-                run_id: run_id.clone(),
-            }),
             versioning_override: request.versioning_override,
             priority: request.priority,
             eager_execution_accepted: request.request_eager_execution && backoff.is_zero(),
@@ -209,8 +214,10 @@ impl Engine {
     }
 
     /// Creates a run with its first event. Its first workflow task is scheduled by whoever wakes it.
-    pub(super) fn create_run(&mut self, new: NewRun) -> RunKey {
+    pub(super) fn create_run(&mut self, mut new: NewRun) -> RunKey {
         let key = self.runs.next_key();
+        new.started.memo = memo_without_nil(new.started.memo.take());
+        new.started.search_attributes = search_attributes_without_nil(new.started.search_attributes.take());
         let state = self.first_state(&new);
         let first_task_at =
             (state.execution_at > state.started_at).then(|| super::Time::from_unix_nanos(state.execution_at));
@@ -253,7 +260,10 @@ impl Engine {
             retry_policy: started.retry_policy.clone(),
             cron_schedule: started.cron_schedule.clone(),
             parent: new.parent.clone(),
-            root: started.root_workflow_execution.clone(),
+            root: Some(started.root_workflow_execution.clone().unwrap_or_else(|| WorkflowExecution {
+                workflow_id: new.workflow_id.clone(),
+                run_id: new.run_id.clone(),
+            })),
             first_run_id: started.first_execution_run_id.clone(),
             memo: started.memo.clone(),
             search_attributes: started.search_attributes.clone(),
@@ -290,6 +300,11 @@ impl Engine {
             })),
         }
     }
+}
+
+/// The nearest millisecond, which is how exactly the server knows when a chain expires.
+fn whole_millis(time: super::Time) -> super::Time {
+    super::Time::from_unix_nanos(time.unix_nanos().saturating_add(500_000) / 1_000_000 * 1_000_000)
 }
 
 /// Who the server says it is in events that it causes itself.

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::effect::Effect;
+use super::run::close::Termination;
 use super::run::deadlines::Deadline;
 use super::run::{Context, Run, RunKey};
+use super::start::HISTORY_SERVICE;
 use super::time::duration;
 use super::{Engine, Time};
 
@@ -27,6 +29,7 @@ impl Engine {
             let result = change(run, cx);
             run.commit_speculative_task(cx);
             run.limit_buffer(cx);
+            run.limit_history(cx);
             result
         })
     }
@@ -48,6 +51,7 @@ impl Engine {
             ids: &mut self.ids,
             config: &self.config,
             namespace: &namespace.info.name,
+            namespace_id: &namespace.info.id,
             effects: &mut self.effects,
         };
         let was_open = run.is_open();
@@ -105,6 +109,9 @@ impl Engine {
                 self.run_closed(run);
             }
             Effect::UpdateEnded(run, id, ended) => self.update_ended(run, &id, ended),
+            Effect::StartChild(run, initiated_event_id) => self.start_child(run, initiated_event_id),
+            Effect::SignalExternal(run, initiated_event_id) => self.deliver_signal(run, initiated_event_id),
+            Effect::CancelExternal(run, initiated_event_id) => self.deliver_cancel(run, initiated_event_id),
         }
     }
 
@@ -113,6 +120,7 @@ impl Engine {
         for key in std::mem::take(&mut self.touched.runs) {
             self.serve_history_waits(key);
             self.serve_update_waits(key);
+            self.list_run(key);
             if let Some(run) = self.runs.get_mut(key) {
                 run.write(&mut self.changes);
             }
@@ -144,10 +152,30 @@ impl Run {
     }
 }
 
+impl Run {
+    /// A history must not grow without a bound either: the run ends.
+    fn limit_history(&mut self, cx: &mut Context<'_>) {
+        let limits = &cx.config.limits;
+        let reason = if self.history.size() > limits.history_size {
+            "Workflow history size exceeds limit."
+        } else if self.history.len() > limits.history_events {
+            "Workflow history count exceeds limit."
+        } else {
+            return;
+        };
+        if self.is_open() {
+            self.history.end_batch();
+            let identity = HISTORY_SERVICE.to_owned();
+            self.terminate(cx, Termination { reason: reason.to_owned(), identity, ..Default::default() });
+        }
+    }
+}
+
 impl Engine {
     /// Forgets a run and everything that is kept of it.
     pub(super) fn forget_run(&mut self, key: RunKey) {
         if let Some(mut run) = self.runs.remove(key) {
+            self.unlist_run(&run);
             run.erase(&mut self.changes);
             self.touched.runs.remove(&key);
         }

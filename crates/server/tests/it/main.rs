@@ -2,12 +2,18 @@
 
 #![allow(deprecated, reason = "what the API has deprecated, callers still send and read")]
 
+mod children;
+mod continue_as_new;
 mod deployments;
+mod external;
 mod matching;
 mod namespaces;
+mod properties;
 mod restart;
+mod retries;
 mod rim;
 mod support;
+mod timeouts;
 mod updates;
 mod visibility;
 mod workers;

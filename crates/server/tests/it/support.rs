@@ -314,3 +314,93 @@ pub(crate) fn text(text: &str) -> Option<Payloads> {
     let data = format!("\"{text}\"").into();
     Some(Payloads { payloads: vec![Payload { metadata, data, ..Default::default() }] })
 }
+
+/// The attributes of the last event of a kind.
+#[macro_export]
+macro_rules! last {
+    ($history:expr, $kind:ident) => {
+        $history
+            .iter()
+            .rev()
+            .find_map(|event| match &event.attributes {
+                Some(stead_proto::history::v1::history_event::Attributes::$kind(attributes)) => {
+                    Some(attributes.clone())
+                }
+                _ => None,
+            })
+            .unwrap_or_else(|| panic!("no {} in {}", stringify!($kind), $crate::support::types(&$history)))
+    };
+}
+
+impl Server {
+    /// The history of a run of a workflow id.
+    pub(crate) fn history_of(&mut self, workflow_id: &str, run_id: &str) -> Vec<HistoryEvent> {
+        let request = api::GetWorkflowExecutionHistoryRequest {
+            namespace: NAMESPACE.to_owned(),
+            execution: Some(WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: run_id.to_owned() }),
+            ..Default::default()
+        };
+        decoded(crate::call!(self, GetWorkflowExecutionHistory, request).history)
+    }
+
+    /// Polls for a workflow task on a queue of its own and expects one at once.
+    pub(crate) fn task_on(&mut self, queue: &str) -> raw::PollWorkflowTaskQueueResponse {
+        let request = api::PollWorkflowTaskQueueRequest { task_queue: named_queue(queue), ..poll_request() };
+        crate::call!(self, PollWorkflowTaskQueue, request)
+    }
+
+    /// Polls for a workflow task on a queue of its own and completes it.
+    pub(crate) fn step_on(&mut self, queue: &str, commands: Vec<Command>) -> raw::RespondWorkflowTaskCompletedResponse {
+        let task = self.task_on(queue);
+        self.complete(&task, commands)
+    }
+
+    /// Completes the next workflow task, which the server refuses to take; what it says.
+    pub(crate) fn refused(&mut self, commands: Vec<Command>) -> String {
+        let task = self.task();
+        self.try_call(complete_request(&task, commands)).expect_err("the commands are bad").message
+    }
+
+    pub(crate) fn cancel(&mut self, workflow_id: &str) {
+        let request = api::RequestCancelWorkflowExecutionRequest {
+            namespace: NAMESPACE.to_owned(),
+            workflow_execution: Some(execution(workflow_id)),
+            ..Default::default()
+        };
+        crate::call!(self, RequestCancelWorkflowExecution, request);
+    }
+
+    pub(crate) fn terminate(&mut self, workflow_id: &str) {
+        let request = api::TerminateWorkflowExecutionRequest {
+            namespace: NAMESPACE.to_owned(),
+            workflow_execution: Some(execution(workflow_id)),
+            ..Default::default()
+        };
+        crate::call!(self, TerminateWorkflowExecution, request);
+    }
+}
+
+pub(crate) fn named_queue(name: &str) -> Option<TaskQueue> {
+    Some(TaskQueue { name: name.to_owned(), ..queue() })
+}
+
+/// Fails the workflow with an application failure of this type.
+pub(crate) fn fail_with(kind: &str) -> Command {
+    use stead_proto::failure::v1::failure::FailureInfo;
+    use stead_proto::failure::v1::{ApplicationFailureInfo, Failure};
+    let info = ApplicationFailureInfo { r#type: kind.to_owned(), ..Default::default() };
+    command(Attributes::FailWorkflowExecutionCommandAttributes(
+        stead_proto::command::v1::FailWorkflowExecutionCommandAttributes {
+            failure: Some(Failure {
+                message: "no".to_owned(),
+                failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
+                ..Default::default()
+            }),
+        },
+    ))
+}
+
+/// Goes on in a new run that is like this one.
+pub(crate) fn continue_as_new() -> Command {
+    command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(Default::default()))
+}

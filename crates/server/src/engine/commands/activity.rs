@@ -33,7 +33,8 @@ impl<'a> Ahead<'a> {
         options.complete(id, name, &owner).map_err(|refusal| Fault::task(cause, refusal.message))?;
         let size = command.input.as_ref().map_or(0, Payloads::encoded_len);
         self.check_size(size, cause, "ScheduleActivityTaskCommandAttributes.Input")?;
-        self.check_pending_activities()?;
+        let pending = self.run.activities.len() + self.new_activity_ids.len();
+        self.check_pending(pending, "activities", Cause::PendingActivitiesLimitExceeded)?;
         if self.run.activity_ids.contains_key(id) || !self.new_activity_ids.insert(id) {
             let message = invalid_action("add-activitytask-scheduled-event", &format!("ActivityID: {id}"));
             return Err(Fault::task(Cause::ScheduleActivityDuplicateId, message));
@@ -49,18 +50,6 @@ impl<'a> Ahead<'a> {
         };
         let eager = command.request_eager_execution;
         Ok(Action::ScheduleActivity { command: Box::new(command), eager })
-    }
-
-    fn check_pending_activities(&self) -> Result<(), Fault> {
-        let limit = self.rules.limits.pending;
-        let pending = self.run.activities.len() + self.new_activity_ids.len();
-        if pending < limit {
-            return Ok(());
-        }
-        Err(Fault::task(
-            Cause::PendingActivitiesLimitExceeded,
-            format!("the number of pending activities, {pending}, has reached the per-workflow limit of {limit}"),
-        ))
     }
 
     pub(super) fn request_cancel_activity(

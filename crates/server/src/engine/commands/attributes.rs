@@ -5,9 +5,11 @@ use stead_proto::command::v1::{
     CompleteWorkflowExecutionCommandAttributes, FailWorkflowExecutionCommandAttributes, RecordMarkerCommandAttributes,
 };
 use stead_proto::common::v1::Payloads;
-use stead_proto::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
+use stead_proto::enums::v1::{CommandType, TaskQueueKind, WorkflowTaskFailedCause as Cause};
+use stead_proto::taskqueue::v1::TaskQueue;
 
 use super::{Action, Ahead, Fault, name};
+use crate::engine::activity_options::check_queue;
 
 /// A command whose attributes are missing, or another command's.
 pub(super) fn not_set(kind: CommandType) -> Fault {
@@ -83,5 +85,65 @@ impl Ahead<'_> {
             return Ok(());
         }
         Err(Fault::Workflow { cause, message: format!("{field} exceeds size limit.") })
+    }
+
+    pub(super) fn check_memo_size(&self, size: usize, cause: Cause, field: &str) -> Result<(), Fault> {
+        if size <= self.rules.limits.memo {
+            return Ok(());
+        }
+        Err(Fault::Workflow { cause, message: format!("{field} exceeds size limit.") })
+    }
+
+    /// So many things may be under way at once.
+    pub(super) fn check_pending(&self, pending: usize, what: &str, cause: Cause) -> Result<(), Fault> {
+        let limit = self.rules.limits.pending;
+        if pending < limit {
+            return Ok(());
+        }
+        let text = format!("the number of pending {what}, {pending}, has reached the per-workflow limit of {limit}");
+        Err(Fault::task(cause, text))
+    }
+
+    /// Workflows only deal with workflows of their own namespace.
+    pub(super) fn check_namespace(&self, name: &str, cause: Cause) -> Result<(), Fault> {
+        if name.is_empty() || name == self.rules.namespace.info.name {
+            return Ok(());
+        }
+        self.rules.namespaces.key(name).map_err(Fault::Call)?;
+        Err(Fault::task(cause, "cross namespace commands are not allowed"))
+    }
+
+    /// What is wrong with a queue, and the queue as messages show it.
+    pub(super) fn check_command_queue(&self, queue: &TaskQueue) -> Result<(), (String, String)> {
+        let checked = check_queue(&queue.name, self.rules.limits.id_length);
+        checked.map_err(|refusal| (refusal.message, shown_queue(Some(queue))))
+    }
+}
+
+/// The queue of a command, or else that of its workflow.
+pub(super) fn completed_queue(queue: Option<TaskQueue>, of_workflow: &str) -> TaskQueue {
+    let mut queue = queue.unwrap_or_default();
+    if queue.name.is_empty() {
+        of_workflow.clone_into(&mut queue.name);
+    }
+    if queue.kind() == TaskQueueKind::Unspecified {
+        queue.set_kind(TaskQueueKind::Normal);
+    }
+    queue
+}
+
+pub(super) fn shown_queue(queue: Option<&TaskQueue>) -> String {
+    let Some(queue) = queue else { return String::new() };
+    format!("name:\"{}\" kind:{}", queue.name, queue.kind().as_str_name())
+}
+
+/// What is wrong with a duration, as the server words it.
+pub(super) fn check_duration(wire: Option<&prost_types::Duration>) -> Result<(), &'static str> {
+    match wire {
+        Some(wire) if wire.seconds > 0 && wire.nanos < 0 || wire.seconds < 0 && wire.nanos > 0 => {
+            Err("duration has seconds and nanos with different signs")
+        }
+        Some(wire) if wire.seconds < 0 || wire.nanos < 0 => Err("negative duration"),
+        _ => Ok(()),
     }
 }

@@ -7,7 +7,10 @@ use stead_proto::command::v1::{
     ContinueAsNewWorkflowExecutionCommandAttributes, FailWorkflowExecutionCommandAttributes,
 };
 use stead_proto::common::v1::{Link, Payloads};
-use stead_proto::enums::v1::{ContinueAsNewInitiator, RetryState, WorkflowExecutionStatus as Status};
+use stead_proto::enums::v1::{
+    ContinueAsNewInitiator, RetryState, TaskQueueKind, VersioningBehavior, WorkflowExecutionStatus as Status,
+    WorkflowTaskFailedCause,
+};
 use stead_proto::failure::v1::Failure;
 use stead_proto::failure::v1::failure::FailureInfo;
 use stead_proto::history::v1::history_event::Attributes;
@@ -17,16 +20,20 @@ use stead_proto::history::v1::{
     WorkflowExecutionStartedEventAttributes, WorkflowExecutionTerminatedEventAttributes,
     WorkflowExecutionTimedOutEventAttributes,
 };
+use stead_proto::taskqueue::v1::TaskQueue;
+use stead_proto::workflow::v1::VersioningOverride;
+use stead_proto::workflow::v1::versioning_override::Override;
 
 use super::deadlines::Deadline;
 use super::events::Extras;
+use super::properties::{memo_without_nil, search_attributes_without_nil};
 use super::{Context, Run};
 use crate::engine::Time;
 use crate::engine::cron::Cron;
 use crate::engine::effect::Effect;
 use crate::engine::retry::{self, Retry};
-use crate::engine::start::NewRun;
-use crate::engine::time::wire;
+use crate::engine::start::{HISTORY_SERVICE, NewRun};
+use crate::engine::time::{duration, wire};
 
 /// The least time between the starts of a run and of the one that continues it
 /// (`history.workflowIdReuseMinimalInterval`).
@@ -70,7 +77,8 @@ impl Run {
         };
         self.add_with(cx, Attributes::WorkflowExecutionFailedEventAttributes(event), extras);
         self.close(cx, Status::Failed);
-        self.follow_failure(cx, next, failure);
+        // An attempt after a failure is not told of it, an attempt after a timeout is: so the server has it.
+        self.follow_failure(cx, next, failure, None);
     }
 
     /// The run, or its chain, has taken too long. Only a run is tried again.
@@ -84,15 +92,18 @@ impl Run {
             })),
             ..Default::default()
         };
-        let (next, retry_state) = if of_chain { (None, RetryState::Timeout) } else { self.after_failure(cx, &failure) };
-        self.flush_before_close();
+        let expired = self.state.execution_expires_at != 0 && self.state.execution_expires_at <= cx.now.unix_nanos();
+        let (next, retry_state) =
+            if of_chain || expired { (None, RetryState::Timeout) } else { self.after_failure(cx, &failure) };
+        self.fail_task_before_close(cx);
         let event = WorkflowExecutionTimedOutEventAttributes {
-            retry_state: if next.is_some() { retry_state } else { RetryState::Timeout }.into(),
+            retry_state: retry_state.into(),
             new_execution_run_id: next.as_ref().map(|next| next.run_id.clone()).unwrap_or_default(),
         };
         self.add(cx, Attributes::WorkflowExecutionTimedOutEventAttributes(event));
         self.close(cx, Status::TimedOut);
-        self.follow_failure(cx, next, failure);
+        let result = self.started_event().and_then(|started| started.last_completion_result);
+        self.follow_failure(cx, next, failure, result);
     }
 
     pub(crate) fn cancel(
@@ -111,7 +122,7 @@ impl Run {
     }
 
     pub(crate) fn terminate(&mut self, cx: &mut Context<'_>, termination: Termination) {
-        self.flush_before_close();
+        self.fail_task_before_close(cx);
         let event = WorkflowExecutionTerminatedEventAttributes {
             reason: termination.reason,
             details: termination.details,
@@ -130,7 +141,7 @@ impl Run {
         extras: Extras,
     ) {
         let run_id = cx.ids.uuid().to_string();
-        let backoff = self.continue_backoff(cx.now, &command);
+        let backoff = duration(command.backoff_start_interval.as_ref()).unwrap_or_default();
         let event = WorkflowExecutionContinuedAsNewEventAttributes {
             new_execution_run_id: run_id.clone(),
             workflow_type: command.workflow_type.clone(),
@@ -140,12 +151,13 @@ impl Run {
             workflow_task_timeout: command.workflow_task_timeout,
             workflow_task_completed_event_id: completed_event_id,
             backoff_start_interval: command.backoff_start_interval,
-            initiator: initiator(&command).into(),
+            initiator: command.initiator,
             failure: command.failure.clone(),
             last_completion_result: command.last_completion_result.clone(),
             header: command.header.clone(),
-            memo: command.memo.clone(),
-            search_attributes: command.search_attributes.clone(),
+            memo: memo_without_nil(command.memo.clone()),
+            search_attributes: search_attributes_without_nil(command.search_attributes.clone()),
+            inherit_build_id: command.inherit_build_id,
             ..Default::default()
         };
         self.add_with(cx, Attributes::WorkflowExecutionContinuedAsNewEventAttributes(Box::new(event)), extras);
@@ -153,8 +165,9 @@ impl Run {
         self.follow_by_command(cx, run_id, backoff, command);
     }
 
-    fn flush_before_close(&mut self) {
-        self.take_started_unwritten();
+    /// A worker that has the workflow task loses it, and news that waited for its answer is written.
+    fn fail_task_before_close(&mut self, cx: &mut Context<'_>) {
+        self.fail_task(cx, WorkflowTaskFailedCause::ForceCloseCommand, None, HISTORY_SERVICE);
         self.flush_buffer();
     }
 
@@ -169,6 +182,7 @@ impl Run {
         self.activity_ids.clear();
         self.timers.clear();
         self.deadlines.clear();
+        self.listed = false;
         cx.effects.push_back(Effect::Closed(self.key));
     }
 
@@ -201,15 +215,21 @@ impl Run {
         (expires_at == 0 || (now + backoff).unix_nanos() < expires_at).then_some(backoff)
     }
 
-    fn continue_backoff(&self, now: Time, command: &ContinueAsNewWorkflowExecutionCommandAttributes) -> Duration {
-        let asked = crate::engine::time::duration(command.backoff_start_interval.as_ref());
-        let lived = now.since(Time::from_unix_nanos(self.state.started_at));
-        asked.unwrap_or_default().max(MIN_RUN.saturating_sub(lived))
+    /// The next run waits at least until a second after this one began: a workflow that does nothing but begin anew must
+    /// not keep the server busy.
+    fn unhurried(&self, now: Time, backoff: Duration) -> Duration {
+        let since =
+            if now.unix_nanos() >= self.state.execution_at { self.state.execution_at } else { self.state.started_at };
+        let lived = now.since(Time::from_unix_nanos(since));
+        if lived + backoff < MIN_RUN { MIN_RUN - lived } else { backoff }
     }
 
-    fn follow_failure(&mut self, cx: &mut Context<'_>, next: Option<Next>, failure: Failure) {
+    /// `result` is what another attempt is told of the last success.
+    fn follow_failure(&mut self, cx: &mut Context<'_>, next: Option<Next>, failure: Failure, result: Option<Payloads>) {
         match next {
-            Some(Next { run_id, backoff, is_retry: true }) => self.follow_by_retry(cx, run_id, backoff, failure),
+            Some(Next { run_id, backoff, is_retry: true }) => {
+                self.follow_by_retry(cx, run_id, backoff, failure, result);
+            }
             Some(Next { run_id, backoff, is_retry: false }) => {
                 self.follow_by_cron(cx, run_id, backoff, None, Some(failure));
             }
@@ -217,12 +237,21 @@ impl Run {
         }
     }
 
-    fn follow_by_retry(&mut self, cx: &mut Context<'_>, run_id: String, backoff: Duration, failure: Failure) {
-        let Some(started) = self.started_event() else { return };
+    fn follow_by_retry(
+        &mut self,
+        cx: &mut Context<'_>,
+        run_id: String,
+        backoff: Duration,
+        failure: Failure,
+        result: Option<Payloads>,
+    ) {
+        let Some(started) = self.started_again() else { return };
         let started = WorkflowExecutionStartedEventAttributes {
             initiator: ContinueAsNewInitiator::Retry.into(),
             continued_failure: Some(failure),
+            last_completion_result: result,
             attempt: self.state.attempt + 1,
+            completion_callbacks: self.state.callbacks.clone(),
             ..started
         };
         self.follow(cx, run_id, backoff, started);
@@ -236,11 +265,11 @@ impl Run {
         result: Option<Payloads>,
         failure: Option<Failure>,
     ) {
-        let Some(started) = self.started_event() else { return };
+        let Some(started) = self.started_again() else { return };
         let started = WorkflowExecutionStartedEventAttributes {
             initiator: ContinueAsNewInitiator::CronSchedule.into(),
             // The result of the last success stays, whatever fails after it.
-            last_completion_result: result.or(started.last_completion_result),
+            last_completion_result: if failure.is_some() { started.last_completion_result.clone() } else { result },
             continued_failure: failure,
             attempt: 1,
             ..started
@@ -255,11 +284,15 @@ impl Run {
         backoff: Duration,
         command: ContinueAsNewWorkflowExecutionCommandAttributes,
     ) {
-        let Some(started) = self.started_event() else { return };
+        // The event that ends this run says what the command says, the next run what it means.
+        let initiator = match command.initiator() {
+            ContinueAsNewInitiator::Unspecified => ContinueAsNewInitiator::Workflow,
+            initiator => initiator,
+        };
         let started = WorkflowExecutionStartedEventAttributes {
-            initiator: initiator(&command).into(),
+            initiator: initiator.into(),
             workflow_type: command.workflow_type,
-            task_queue: command.task_queue,
+            task_queue: command.task_queue.map(|queue| normal_queue(queue.name)),
             input: command.input,
             workflow_run_timeout: command.workflow_run_timeout,
             workflow_task_timeout: command.workflow_task_timeout,
@@ -270,12 +303,35 @@ impl Run {
             search_attributes: command.search_attributes,
             continued_failure: command.failure,
             last_completion_result: command.last_completion_result,
-            attempt: 1,
-            ..started
+            attempt: if initiator == ContinueAsNewInitiator::Retry { self.state.attempt + 1 } else { 1 },
+            completion_callbacks: self.state.callbacks.clone(),
+            priority: self.state.priority.clone(),
+            ..Default::default()
         };
         self.follow(cx, run_id, backoff, started);
     }
 
+    /// What the run was started with, for another run that is to be like it. Later changes are lost.
+    fn started_again(&self) -> Option<WorkflowExecutionStartedEventAttributes> {
+        let started = self.started_event()?;
+        Some(WorkflowExecutionStartedEventAttributes {
+            workflow_type: started.workflow_type,
+            task_queue: started.task_queue,
+            input: started.input,
+            workflow_run_timeout: started.workflow_run_timeout,
+            workflow_task_timeout: started.workflow_task_timeout,
+            retry_policy: started.retry_policy,
+            cron_schedule: started.cron_schedule,
+            header: started.header,
+            memo: started.memo,
+            search_attributes: started.search_attributes,
+            priority: started.priority,
+            last_completion_result: started.last_completion_result,
+            ..Default::default()
+        })
+    }
+
+    /// Starts the next run of the chain; what belongs to the chain is added to what the run is to be.
     fn follow(
         &mut self,
         cx: &mut Context<'_>,
@@ -283,12 +339,21 @@ impl Run {
         backoff: Duration,
         started: WorkflowExecutionStartedEventAttributes,
     ) {
+        let Some(first) = self.history.event(1) else { return };
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(of_first)) = first.attributes else { return };
         let started = WorkflowExecutionStartedEventAttributes {
+            parent_workflow_namespace: of_first.parent_workflow_namespace,
+            parent_workflow_namespace_id: of_first.parent_workflow_namespace_id,
+            parent_workflow_execution: of_first.parent_workflow_execution,
+            parent_initiated_event_id: of_first.parent_initiated_event_id,
+            root_workflow_execution: self.state.parent.as_ref().and(self.state.root.clone()),
+            workflow_execution_timeout: self.state.execution_timeout,
+            workflow_execution_expiration_time: of_first.workflow_execution_expiration_time,
             continued_execution_run_id: self.state.run_id.clone(),
             first_execution_run_id: self.state.first_run_id.clone(),
             original_execution_run_id: run_id.clone(),
-            first_workflow_task_backoff: Some(wire(backoff)),
-            completion_callbacks: self.state.callbacks.clone(),
+            first_workflow_task_backoff: Some(wire(self.unhurried(cx.now, backoff))),
+            versioning_override: self.state.versioning_override.clone().filter(is_pinned),
             ..started
         };
         self.state.new_run_id.clone_from(&run_id);
@@ -299,7 +364,7 @@ impl Run {
             request_id: cx.ids.uuid().to_string(),
             execution_expires_at: self.state.execution_expires_at,
             parent: self.state.parent.clone(),
-            extras: Extras { user_metadata: self.state.user_metadata.clone(), ..Extras::default() },
+            extras: Extras { links: first.links, ..Extras::default() },
             started: Box::new(started),
         };
         cx.effects.push_back(Effect::Follow(self.key, Box::new(new)));
@@ -337,9 +402,11 @@ struct Next {
     is_retry: bool,
 }
 
-fn initiator(command: &ContinueAsNewWorkflowExecutionCommandAttributes) -> ContinueAsNewInitiator {
-    match command.initiator() {
-        ContinueAsNewInitiator::Unspecified => ContinueAsNewInitiator::Workflow,
-        initiator => initiator,
-    }
+/// Whether it names a version: such an override holds for the whole chain.
+fn is_pinned(versioning: &VersioningOverride) -> bool {
+    matches!(versioning.r#override, Some(Override::Pinned(_))) || versioning.behavior() == VersioningBehavior::Pinned
+}
+
+fn normal_queue(name: String) -> TaskQueue {
+    TaskQueue { name, kind: TaskQueueKind::Normal.into(), normal_name: String::new() }
 }

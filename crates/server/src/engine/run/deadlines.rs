@@ -4,9 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Time;
 
-/// What happens to a run when time has passed.
+/// What happens to a run when time has passed. The order is that in which they are looked at when several are due: the
+/// end of the run leaves nothing else to do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Deadline {
+    /// The run has taken too long.
+    Run,
+    /// The chain of runs has taken too long.
+    Execution,
     /// The first workflow task may be scheduled.
     FirstTask,
     /// Nobody took the workflow task in time.
@@ -17,10 +22,6 @@ pub(crate) enum Deadline {
     Timer(String),
     /// An activity, by its scheduled event.
     Activity(i64, ActivityDeadline),
-    /// The run has taken too long.
-    Run,
-    /// The chain of runs has taken too long.
-    Execution,
 }
 
 /// What happens to an activity. The order is that in which they are looked at when several are due.

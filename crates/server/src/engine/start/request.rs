@@ -138,14 +138,14 @@ fn complete_timeouts(request: &mut StartWorkflowExecutionRequest) -> Result<(), 
     }
     let execution = duration(request.workflow_execution_timeout.as_ref());
     let run = run_timeout(duration(request.workflow_run_timeout.as_ref()), execution);
-    request.workflow_run_timeout = Some(wire(run.unwrap_or_default()));
+    request.workflow_run_timeout = run.map(wire).or(request.workflow_run_timeout);
     let task = Run::clamp_task_timeout(duration(request.workflow_task_timeout.as_ref()), run);
     request.workflow_task_timeout = Some(wire(task));
     Ok(())
 }
 
 /// A run does not outlast its chain.
-pub(in crate::engine) fn run_timeout(run: Option<Duration>, execution: Option<Duration>) -> Option<Duration> {
+pub(crate) fn run_timeout(run: Option<Duration>, execution: Option<Duration>) -> Option<Duration> {
     match (run, execution) {
         (Some(run), Some(execution)) => Some(run.min(execution)),
         (run, execution) => run.or(execution),

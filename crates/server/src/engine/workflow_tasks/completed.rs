@@ -86,7 +86,10 @@ impl Engine {
         let Some(run) = self.runs.get(key) else {
             return Err(Fault::Call(Refusal::not_found("Workflow task not found.")));
         };
-        let rules = Rules { limits: &self.config.limits };
+        let Some(namespace) = self.namespaces.get(run.namespace()) else {
+            return Err(Fault::Call(Refusal::not_found("Workflow task not found.")));
+        };
+        let rules = Rules { limits: &self.config.limits, namespaces: &self.namespaces, namespace };
         commands::plan(run, &rules, &request.commands, &request.messages)
     }
 
