@@ -3,9 +3,14 @@
 //! Only workflows live by it: timers, timeouts, retries, schedules, and the times of events. How long a call may wait is
 //! the caller's time and always real.
 
+mod control;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::Time;
+
+pub(crate) use control::Request;
+pub use control::{ClockControl, ClockError, Held};
 
 /// What time it is for the workflows of a server, and how it passes.
 #[derive(Clone, Debug)]
@@ -69,6 +74,12 @@ impl Clock {
     }
 }
 
+impl Clock {
+    pub(crate) fn skips(&self) -> bool {
+        matches!(self.kind, Kind::Skipping(_))
+    }
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self::real()
@@ -90,10 +101,6 @@ pub(crate) struct Timeline {
     since: Instant,
     locks: u32,
 }
-
-/// Skipping was unlocked more often than it was locked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unbalanced;
 
 impl Timeline {
     pub(crate) fn new(clock: &Clock, now: Instant) -> Self {
@@ -130,22 +137,24 @@ impl Timeline {
         }
     }
 
-    pub(crate) fn skips(&self) -> bool {
-        matches!(self.kind, Kind::Skipping(_))
-    }
-
-    pub(crate) fn is_manual(&self) -> bool {
-        self.kind == Kind::Manual
+    pub(crate) fn can_be_moved(&self) -> bool {
+        self.kind != Kind::Real
     }
 
     pub(crate) fn lock(&mut self) {
         self.locks = self.locks.saturating_add(1);
     }
 
-    pub(crate) fn unlock(&mut self) -> Result<(), Unbalanced> {
-        self.locks = self.locks.checked_sub(1).ok_or(Unbalanced)?;
+    pub(crate) fn unlock(&mut self) -> Result<(), ClockError> {
+        self.locks = self.locks.checked_sub(1).ok_or(ClockError::Unbalanced)?;
         Ok(())
     }
+}
+
+/// The instant as the machine has it.
+fn system_time(time: Time) -> SystemTime {
+    let epoch = Time::from_unix_nanos(0);
+    SystemTime::UNIX_EPOCH + time.since(epoch) - epoch.since(time)
 }
 
 /// Instants outside of what nanoseconds can say, years 1677 to 2262, become the nearest that they can.
@@ -191,7 +200,7 @@ mod tests {
         timeline.lock();
         assert!(!timeline.may_skip(true));
         assert_eq!(timeline.unlock(), Ok(()));
-        assert_eq!(timeline.unlock(), Err(Unbalanced));
+        assert_eq!(timeline.unlock(), Err(ClockError::Unbalanced));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod deployments;
 mod dispatch;
 mod effect;
 mod external;
+mod idle;
 mod ids;
 mod matching;
 mod namespaces;
@@ -55,6 +56,7 @@ pub use config::{Config, Limits};
 pub use refusal::{Code, Refusal};
 pub use restore::Corrupt;
 pub use time::Time;
+pub(crate) use time::duration;
 
 use crate::store::Batch;
 use call::Outcome;

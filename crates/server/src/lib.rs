@@ -12,6 +12,7 @@ pub mod rim;
 pub mod server;
 pub mod store;
 
-pub use clock::Clock;
+pub use clock::{Clock, ClockControl, ClockError};
 pub use rim::Service;
-pub use server::{Builder, Server, StartError};
+pub use server::{Builder, Listen, Server, StartError};
+pub use store::{Store, StoreError};

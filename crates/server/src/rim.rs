@@ -15,13 +15,15 @@ mod journal;
 mod paths;
 mod patience;
 mod service;
+mod sleepers;
 mod status;
 mod tcp;
+mod test_service;
 mod timeout;
 mod waiting;
 
 pub(crate) use driver::{Driver, Running};
-pub(crate) use journal::Journal;
+pub(crate) use inbox::Inbox;
 pub(crate) use tcp::Listener;
 
 pub use body::Body;

@@ -2,11 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
-use crate::clock::{Clock, Timeline};
-use crate::engine::{Config, Engine};
-use crate::rim::{Driver, Journal, Listener, Running, Service};
+use tokio::sync::oneshot;
+
+use crate::clock::{Clock, ClockControl, Timeline};
+use crate::engine::{Config, Corrupt, Engine, Limits};
+use crate::rim::{Driver, Listener, Running, Service};
+use crate::store::{Store, StoreError};
 
 /// A Temporal server in this process. Dropping it stops it.
 ///
@@ -24,19 +27,58 @@ use crate::rim::{Driver, Journal, Listener, Running, Service};
 #[derive(Debug)]
 pub struct Server {
     driver: Running,
+    skips: bool,
     listener: Option<Listener>,
 }
 
 impl Server {
     /// A server that forgets everything when it stops.
     pub fn in_memory() -> Builder {
-        Builder { config: Config::default(), clock: Clock::default(), listen: None, seed: None }
+        Builder::new(None)
+    }
+
+    /// A server that keeps everything in a file of SQLite, and goes on from there when it is started again. What was
+    /// answered survives the end of the machine.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("orders.db");
+    /// let server = stead_server::Server::sqlite(path).start().await?;
+    /// # server.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite(path: impl Into<std::path::PathBuf>) -> Builder {
+        let path = path.into();
+        Builder::new(Some(Box::new(|| Ok(Box::new(crate::store::SqliteStore::open(path)?)))))
+    }
+
+    /// A server that keeps everything in a store of your own, and goes on from there when it is started again.
+    pub fn with_store(store: impl Store) -> Builder {
+        Builder::new(Some(Box::new(|| Ok(Box::new(store)))))
     }
 
     /// The server for clients in this process, without socket and HTTP/2.
     #[must_use]
     pub fn service(&self) -> Service {
-        Service::new(self.driver.inbox().clone())
+        Service::new(self.driver.inbox().clone(), self.skips)
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub fn clock(&self) -> ClockControl {
+        ClockControl::new(self.driver.inbox().clone())
+    }
+
+    /// How many calls have come and are not answered yet.
+    #[must_use]
+    pub fn calls_under_way(&self) -> usize {
+        self.driver.inbox().calls_under_way()
     }
 
     /// Where it listens, if it was told to.
@@ -52,7 +94,7 @@ impl Server {
     ///
     /// It stops even if the future is dropped.
     pub async fn shutdown(self) {
-        let Self { mut driver, listener } = self;
+        let Self { mut driver, listener, .. } = self;
         driver.stop();
         if let Some(mut listener) = listener {
             listener.ended().await;
@@ -61,16 +103,22 @@ impl Server {
 }
 
 /// A server to be: [`start`](Self::start) starts it.
-#[derive(Clone, Debug)]
 #[must_use = "nothing runs until it is started"]
 pub struct Builder {
     config: Config,
     clock: Clock,
     listen: Option<Listen>,
     seed: Option<u64>,
+    store: Option<OpenStore>,
 }
 
+type OpenStore = Box<dyn FnOnce() -> Result<Box<dyn Store>, StoreError> + Send>;
+
 impl Builder {
+    fn new(store: Option<OpenStore>) -> Self {
+        Self { config: Config::default(), clock: Clock::default(), listen: None, seed: None, store }
+    }
+
     /// Listens for clients of other processes: on a port of the loopback interface (0 for a free one), or at a
     /// [`SocketAddr`]. Nobody is asked who they are, so name another interface only where everybody may come in.
     /// Default: not at all.
@@ -98,7 +146,7 @@ impl Builder {
     }
 
     /// Limits of sizes and counts. Default: those of Temporal's server.
-    pub fn limits(mut self, limits: crate::engine::Limits) -> Self {
+    pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
     }
@@ -107,23 +155,58 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// The address is taken, or the machine has no more threads.
+    /// The address is taken, the store cannot be used, or the machine has no more threads.
     pub async fn start(self) -> Result<Server, StartError> {
-        let Self { mut config, clock, listen, seed } = self;
+        let Self { mut config, clock, listen, seed, store } = self;
         config.seed = seed.unwrap_or_else(random);
-        let now = Instant::now();
-        let timeline = Timeline::new(&clock, now);
-        let engine = Engine::new(config, timeline.now(now));
-        let driver = Driver::start(engine, timeline, Journal::Nothing).map_err(StartError::Thread)?;
-        let service = Service::new(driver.inbox().clone());
-        let listener = match listen {
-            Some(Listen(address)) => {
-                let bound = Listener::bind(address, service).await;
-                Some(bound.map_err(|source| StartError::Listen { address, source })?)
-            }
-            None => None,
+        let skips = clock.skips();
+        let driver = match store {
+            None => begin(config, &clock)?,
+            Some(open) => on_a_thread(move || resume(config, &clock, open)).await??,
         };
-        Ok(Server { driver, listener })
+        let mut server = Server { driver, skips, listener: None };
+        if let Some(Listen(address)) = listen {
+            let bound = Listener::bind(address, server.service()).await;
+            server.listener = Some(bound.map_err(|source| StartError::Listen { address, source })?);
+        }
+        Ok(server)
+    }
+}
+
+fn begin(config: Config, clock: &Clock) -> Result<Running, StartError> {
+    let now = Instant::now();
+    let timeline = Timeline::new(clock, now);
+    let engine = Engine::new(config, timeline.now(now));
+    Driver::start(engine, timeline, None).map_err(StartError::Thread)
+}
+
+fn resume(mut config: Config, clock: &Clock, open: OpenStore) -> Result<Running, StartError> {
+    config.durable = true;
+    let mut store = open().map_err(StartError::Store)?;
+    let rows = store.load().map_err(StartError::Store)?;
+    let now = Instant::now();
+    let mut timeline = Timeline::new(clock, now);
+    let engine = Engine::restore(config, rows, timeline.now(now)).map_err(StartError::Rows)?;
+    timeline.jump_to(engine.now(), now);
+    Driver::start(engine, timeline, Some(store)).map_err(StartError::Thread)
+}
+
+/// Does what may take long without keeping others from the caller's thread.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StartError> {
+    let (done, result) = oneshot::channel();
+    let work = move || drop(done.send(work()));
+    thread::Builder::new().name("stead-store".to_owned()).spawn(work).map_err(StartError::Thread)?;
+    result.await.map_err(|_| StartError::Thread(io::Error::other("the thread that opens the store has panicked")))
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("clock", &self.clock)
+            .field("listen", &self.listen)
+            .field("has_store", &self.store.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -160,6 +243,10 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// Its store cannot be used.
+    Store(StoreError),
+    /// Its store holds what cannot be read.
+    Rows(Corrupt),
     /// The operating system gives it no thread.
     Thread(io::Error),
 }
@@ -170,6 +257,8 @@ impl fmt::Display for StartError {
             Self::Listen { address, .. } => {
                 write!(f, "cannot listen at {address}; free the port or choose another, 0 for any that is free")
             }
+            Self::Store(error) => error.fmt(f),
+            Self::Rows(error) => error.fmt(f),
             Self::Thread(_) => f.write_str("cannot start the server's thread"),
         }
     }
@@ -179,6 +268,8 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Listen { source, .. } | Self::Thread(source) => Some(source),
+            Self::Store(error) => error.source(),
+            Self::Rows(_) => None,
         }
     }
 }

@@ -2,7 +2,72 @@
 //!
 //! The engine knows rows and no store; a [`Store`] knows rows and nothing of what they mean.
 
+pub mod kit;
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::error::Error;
+use std::fmt;
+
 use bytes::Bytes;
+
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+
+/// Keeps the rows of one server. [`kit::check`] tests a provider.
+pub trait Store: Send + 'static {
+    /// All rows, in the order of their tables and keys. Called once, before anything else.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read, all of them.
+    fn load(&mut self) -> Result<Vec<Row>, StoreError>;
+
+    /// Keeps the changes of these batches, in order: when this returns they survive the end of the process, and of the
+    /// machine if the store does at all. However it is interrupted, a batch is kept as a whole or not at all, and no
+    /// batch without those before it.
+    ///
+    /// # Errors
+    ///
+    /// They are not kept, or perhaps not. The server stops serving then, for what it has in memory is ahead of the
+    /// store.
+    fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError>;
+}
+
+/// A store that cannot be read or written. The text names the place and says what to do.
+#[derive(Debug)]
+pub struct StoreError {
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// An error with a text of its own.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), source: None }
+    }
+
+    /// Adds what caused it.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
 /// One change of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,4 +116,28 @@ pub enum Table {
     BatchOperations = 11,
     /// Settings of task queues: key of the namespace, name.
     TaskQueues = 12,
+}
+
+impl Table {
+    /// Every kind of row that this version knows.
+    pub const ALL: [Self; 12] = [
+        Self::Meta,
+        Self::Namespaces,
+        Self::Runs,
+        Self::Events,
+        Self::Pending,
+        Self::Schedules,
+        Self::Activities,
+        Self::NexusEndpoints,
+        Self::NexusOperations,
+        Self::Deployments,
+        Self::BatchOperations,
+        Self::TaskQueues,
+    ];
+
+    /// The kind that a stored number says; `None` if a later version wrote it.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| *table as u8 == number)
+    }
 }

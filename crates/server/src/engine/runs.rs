@@ -19,6 +19,8 @@ pub(crate) struct Runs {
     /// The next deadline of each open run.
     timeouts: BTreeSet<(Time, RunKey)>,
     timeout_of: HashMap<RunKey, Time>,
+    /// Runs that a worker has something to do for.
+    busy: BTreeSet<RunKey>,
     /// When closed runs are forgotten.
     retention: BTreeSet<(Time, RunKey)>,
     /// Keys are never used again.
@@ -121,6 +123,7 @@ impl Runs {
             current.remove(&run.state.workflow_id);
         }
         self.set_timeout(key, None);
+        self.set_busy(key, false);
         self.retention.retain(|(_, kept)| *kept != key);
         Some(run)
     }
@@ -139,6 +142,18 @@ impl Runs {
         if let Some(at) = at {
             self.timeouts.insert((at, key));
         }
+    }
+
+    pub(crate) fn set_busy(&mut self, key: RunKey, busy: bool) {
+        if busy {
+            self.busy.insert(key)
+        } else {
+            self.busy.remove(&key)
+        };
+    }
+
+    pub(crate) fn any_is_busy(&self) -> bool {
+        !self.busy.is_empty()
     }
 
     pub(crate) fn keep_until(&mut self, key: RunKey, at: Time) {

@@ -60,7 +60,9 @@ impl Engine {
         run.state.transitions += 1;
         let timeout = run.deadlines.next();
         let closed = was_open && !run.is_open();
+        let busy = run.is_busy();
         self.runs.set_timeout(key, timeout);
+        self.runs.set_busy(key, busy);
         if closed {
             let retention = duration(namespace.config.workflow_execution_retention_ttl.as_ref());
             self.runs.keep_until(key, self.now + retention.unwrap_or_default());

@@ -10,9 +10,11 @@ use std::{io, thread};
 use super::inbox::{Arrived, Inbox, Input, stopped};
 use super::journal::Journal;
 use super::patience::{Patience, too_late};
+use super::sleepers::{Sleeper, Sleepers, Wake};
 use super::waiting::{Due, Open, Waiting};
-use crate::clock::Timeline;
+use crate::clock::{ClockError, Request, Timeline};
 use crate::engine::{CallId, Engine, Output, Refusal, Time};
+use crate::store::Store;
 
 /// The thread that owns the engine, before it runs.
 #[derive(Debug)]
@@ -20,8 +22,10 @@ pub(crate) struct Driver {
     engine: Engine,
     timeline: Timeline,
     waiting: Waiting,
+    sleepers: Sleepers,
     journal: Journal,
     inputs: Receiver<Input>,
+    stopping: bool,
 }
 
 /// The thread that owns the engine. Dropping it stops it.
@@ -31,61 +35,81 @@ pub(crate) struct Running {
     thread: Option<thread::JoinHandle<()>>,
 }
 
+/// What there was to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Something,
+    Nothing,
+    Stop,
+}
+
 impl Driver {
-    pub(crate) fn start(engine: Engine, timeline: Timeline, journal: Journal) -> io::Result<Running> {
+    pub(crate) fn start(engine: Engine, timeline: Timeline, store: Option<Box<dyn Store>>) -> io::Result<Running> {
         let (inbox, inputs) = Inbox::new();
-        let driver = Self { engine, timeline, waiting: Waiting::default(), journal, inputs };
+        let journal = Journal::new(store, &inbox)?;
+        let (waiting, sleepers) = (Waiting::default(), Sleepers::default());
+        let driver = Self { engine, timeline, waiting, sleepers, journal, inputs, stopping: false };
         let thread = thread::Builder::new().name("stead-server".to_owned()).spawn(move || driver.run())?;
         Ok(Running { inbox, thread: Some(thread) })
     }
 
     fn run(mut self) {
         self.pass_on();
-        while self.wait_and_take().is_some() {
-            self.fire_timers();
-            self.end_waits();
+        loop {
+            match self.take() {
+                Taken::Something => {}
+                Taken::Nothing => self.skip(),
+                Taken::Stop => return self.stop(),
+            }
+            if let Some(refusal) = self.journal.failure() {
+                self.give_all_up(&refusal);
+            } else {
+                self.fire_timers();
+                self.end_waits();
+            }
         }
-        self.stop();
     }
 
-    /// Takes what is there, or waits until something is or falls due. `None` when it is time to stop.
-    fn wait_and_take(&mut self) -> Option<()> {
-        let mut next = match self.sleep() {
-            Some(left) => match self.inputs.recv_timeout(left) {
-                Err(RecvTimeoutError::Timeout) => return Some(()),
-                received => received.ok(),
-            },
-            None => self.inputs.recv().ok(),
+    /// Takes what is there, or waits until something is or falls due.
+    fn take(&mut self) -> Taken {
+        let first = match self.until_due() {
+            Some(left) => self.inputs.recv_timeout(left),
+            None => self.inputs.recv().map_err(RecvTimeoutError::from),
         };
+        match first {
+            Ok(input) => self.handle(input),
+            Err(RecvTimeoutError::Timeout) => return Taken::Nothing,
+            Err(RecvTimeoutError::Disconnected) => return Taken::Stop,
+        }
         // Timers wait for no more than so many calls.
-        for _ in 0..AT_ONCE {
-            self.take(next?)?;
-            next = match self.inputs.try_recv() {
-                Ok(input) => Some(input),
-                Err(_) => return Some(()),
-            };
+        for _ in 1..AT_ONCE {
+            match self.inputs.try_recv() {
+                Ok(input) => self.handle(input),
+                Err(_) => break,
+            }
         }
-        self.take(next?)
+        if self.stopping { Taken::Stop } else { Taken::Something }
     }
 
-    fn take(&mut self, input: Input) -> Option<()> {
+    fn handle(&mut self, input: Input) {
         match input {
-            Input::Call(arrived) => self.take_call(arrived),
-            Input::Abandoned(call) => self.abandon(call),
-            Input::Stop => return None,
+            Input::Call(arrived) => self.handle_call(arrived),
+            Input::Abandoned(call) => self.handle_abandoned(call),
+            Input::Clock(call, request, wake) => self.handle_clock(call, request, wake),
+            // The loop looks at the journal.
+            Input::Kept => {}
+            Input::Stop => self.stopping = true,
         }
-        Some(())
     }
 
-    fn take_call(&mut self, arrived: Arrived) {
+    fn handle_call(&mut self, arrived: Arrived) {
         let Arrived { call, request, timeout, reply, .. } = arrived;
         let now = Instant::now();
-        let patience = Patience::of(&request);
-        match patience.expires(now, timeout) {
+        let failure = self.journal.failure().map_or(Ok(()), Err);
+        match failure.and_then(|()| Patience::of(&request).expires(now, timeout)) {
             Ok(expires) => {
                 let ends = timeout.map(|timeout| now + timeout);
-                let open = Open { reply, expires, ends, awaits_outcome: patience.awaits_outcome() };
-                self.waiting.insert(call.id, open);
+                self.waiting.insert(call.id, Open { reply, expires, ends });
                 self.engine.handle(&call, request, self.timeline.now(now));
                 self.pass_on();
             }
@@ -93,48 +117,109 @@ impl Driver {
         }
     }
 
-    fn abandon(&mut self, call: CallId) {
+    fn handle_abandoned(&mut self, call: CallId) {
+        self.sleepers.forget(call);
         if self.waiting.remove(call).is_some() {
-            self.engine.handle_abandoned(call, self.timeline.now(Instant::now()));
+            self.engine.handle_abandoned(call, self.now());
             self.pass_on();
         }
     }
 
-    fn fire_timers(&mut self) {
-        while let Some(due) = self.engine.poll_timeout() {
-            let now = self.timeline.now(Instant::now());
-            if due > now {
-                return;
+    fn handle_clock(&mut self, call: CallId, request: Request, wake: Wake) {
+        let now = self.now();
+        let done = match request {
+            Request::Now => Ok(()),
+            Request::Advance(by) => self.advance(now + by),
+            Request::Sleep(duration) => return self.sleep(call, now + duration, Sleeper { wake, locks: false }),
+            Request::SleepUntil(until) => return self.sleep(call, until, Sleeper { wake, locks: false }),
+            Request::Lock => {
+                self.timeline.lock();
+                Ok(())
             }
-            self.fire(now);
+            Request::Unlock => self.timeline.unlock(),
+            Request::UnlockFor(duration) => match self.timeline.unlock() {
+                Ok(()) => return self.sleep(call, now + duration, Sleeper { wake, locks: true }),
+                Err(error) => Err(error),
+            },
+        };
+        // Whoever has gone away does not miss it.
+        let _ = wake.send(done.map(|()| self.now()));
+    }
+
+    fn sleep(&mut self, call: CallId, until: Time, sleeper: Sleeper) {
+        self.sleepers.insert(call, until, sleeper);
+    }
+
+    fn advance(&mut self, end: Time) -> Result<(), ClockError> {
+        if !self.timeline.can_be_moved() {
+            return Err(ClockError::Real);
+        }
+        while let Some(next) = self.next_timer().filter(|next| *next <= end) {
+            self.timeline.jump_to(next, Instant::now());
+            self.fire_timers();
+        }
+        self.timeline.jump_to(end, Instant::now());
+        Ok(())
+    }
+
+    /// Jumps to the next timer, if time may be skipped. Called when there is nothing else to do.
+    fn skip(&mut self) {
+        if let Some(next) = self.skips_to() {
+            self.timeline.jump_to(next, Instant::now());
         }
     }
 
-    fn fire(&mut self, now: Time) {
-        self.engine.handle_timeout(now);
-        self.pass_on();
+    fn skips_to(&self) -> Option<Time> {
+        let somebody_waits = self.engine.somebody_waits() || self.sleepers.next().is_some();
+        let free = self.timeline.may_skip(somebody_waits) && self.engine.is_idle() && self.journal.is_settled();
+        let next = self.engine.poll_progress().into_iter().chain(self.sleepers.next()).min();
+        next.filter(|_| free && self.journal.failure().is_none())
+    }
+
+    fn fire_timers(&mut self) {
+        loop {
+            let now = self.now();
+            if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+                self.engine.handle_timeout(now);
+                self.pass_on();
+            } else if let Some(sleeper) = self.sleepers.pop_due(now) {
+                if sleeper.locks {
+                    self.timeline.lock();
+                }
+                // Whoever has gone away does not miss it.
+                let _ = sleeper.wake.send(Ok(now));
+            } else {
+                return;
+            }
+        }
     }
 
     fn end_waits(&mut self) {
         let now = Instant::now();
         while let Some((call, due)) = self.waiting.pop_due(now) {
             match due {
-                Due::Expired => self.expire(call, now),
+                Due::Expired => self.expire(call),
                 Due::Ended => self.give_up(call, too_late()),
             }
         }
     }
 
-    fn expire(&mut self, call: CallId, now: Instant) {
-        self.engine.handle_expired(call, self.timeline.now(now));
+    fn expire(&mut self, call: CallId) {
+        self.engine.handle_expired(call, self.now());
         self.pass_on();
     }
 
     fn give_up(&mut self, call: CallId, refusal: Refusal) {
         if let Some(reply) = self.waiting.remove(call) {
             self.journal.answer(reply, Err(refusal));
-            self.engine.handle_abandoned(call, self.timeline.now(Instant::now()));
+            self.engine.handle_abandoned(call, self.now());
             self.pass_on();
+        }
+    }
+
+    fn give_all_up(&mut self, refusal: &Refusal) {
+        for call in self.waiting.ids() {
+            self.give_up(call, refusal.clone());
         }
     }
 
@@ -151,26 +236,40 @@ impl Driver {
         }
     }
 
+    fn now(&self) -> Time {
+        self.timeline.now(Instant::now())
+    }
+
+    fn next_timer(&self) -> Option<Time> {
+        self.engine.poll_timeout().into_iter().chain(self.sleepers.next()).min()
+    }
+
     /// How long nothing falls due.
-    fn sleep(&self) -> Option<Duration> {
+    fn until_due(&self) -> Option<Duration> {
         let now = Instant::now();
-        let timer = self.engine.poll_timeout().and_then(|at| self.timeline.until(at, now));
+        if self.journal.failure().is_some() {
+            return None;
+        }
+        if self.skips_to().is_some() {
+            return Some(Duration::ZERO);
+        }
+        let timer = self.next_timer().and_then(|at| self.timeline.until(at, now));
         let wait = self.waiting.next_due().map(|at| at.saturating_duration_since(now));
         timer.into_iter().chain(wait).min()
     }
 
     /// Ends what waits: polls come back empty, everything else hears that the server has stopped.
     fn stop(mut self) {
-        let now = Instant::now();
         while let Ok(input) = self.inputs.try_recv() {
             if let Input::Call(arrived) = input {
                 self.journal.answer(arrived.reply, Err(stopped()));
             }
         }
         for call in self.waiting.ids() {
-            self.expire(call, now);
+            self.expire(call);
             self.give_up(call, stopped());
         }
+        self.journal.close();
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::waiting::Reply;
-use crate::engine::{Call, CallId, Code, Refusal, Request, Response};
+use crate::clock::{self, ClockError};
+use crate::engine::{Call, CallId, Code, Refusal, Request, Response, Time};
 
 /// What the driver is told.
 #[derive(Debug)]
@@ -15,6 +16,10 @@ pub(super) enum Input {
     Call(Arrived),
     /// Nobody waits for the answer of this call any more.
     Abandoned(CallId),
+    /// Somebody asks for the clock.
+    Clock(CallId, clock::Request, oneshot::Sender<Result<Time, ClockError>>),
+    /// The store has kept something, or cannot.
+    Kept,
     /// No more calls: end those that wait, keep what is to be kept, and return.
     Stop,
 }
@@ -66,7 +71,7 @@ impl Inbox {
     ) -> Result<Response, Refusal> {
         let _under_way = self.calls.try_acquire().map_err(too_many)?;
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| stopped())?;
-        let id = CallId(self.ids.fetch_add(1, Ordering::Relaxed));
+        let id = self.next_id();
         let (reply, answer) = oneshot::channel();
         let arrived = Arrived { call: Call { id, client_name }, request, timeout, reply, _place: place };
         self.send(Input::Call(arrived))?;
@@ -74,6 +79,31 @@ impl Inbox {
         let answer = answer.await;
         presence.answered = true;
         answer.map_err(|_| stopped())?
+    }
+
+    /// Asks for the clock. Whoever sleeps on it and goes away sleeps no more.
+    pub(crate) async fn clock(&self, request: clock::Request) -> Result<Time, ClockError> {
+        let id = self.next_id();
+        let (reply, answer) = oneshot::channel();
+        self.send(Input::Clock(id, request, reply)).map_err(|_| ClockError::Stopped)?;
+        let mut presence = Presence { inbox: self, call: id, answered: false };
+        let answer = answer.await;
+        presence.answered = true;
+        answer.map_err(|_| ClockError::Stopped)?
+    }
+
+    /// Tells the driver something that nobody waits for. A driver that is gone needs not know.
+    pub(super) fn tell(&self, input: Input) {
+        let _ = self.send(input);
+    }
+
+    /// The same for the clock.
+    pub(crate) fn tell_clock(&self, request: clock::Request) {
+        self.tell(Input::Clock(self.next_id(), request, oneshot::channel().0));
+    }
+
+    pub(crate) fn calls_under_way(&self) -> usize {
+        CALLS - self.calls.available_permits()
     }
 
     /// Returns when the server stops.
@@ -84,8 +114,11 @@ impl Inbox {
 
     pub(super) fn stop(&self) {
         self.stopped.close();
-        // A driver that is gone has stopped.
-        let _ = self.send(Input::Stop);
+        self.tell(Input::Stop);
+    }
+
+    fn next_id(&self) -> CallId {
+        CallId(self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
     fn send(&self, input: Input) -> Result<(), Refusal> {
@@ -103,8 +136,7 @@ struct Presence<'a> {
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            // Without a driver nothing holds the call.
-            let _ = self.inbox.send(Input::Abandoned(self.call));
+            self.inbox.tell(Input::Abandoned(self.call));
         }
     }
 }

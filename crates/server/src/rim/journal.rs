@@ -1,22 +1,67 @@
 //! [`Journal`]: the order between what is kept and what is answered.
+//!
+//! A thread of its own writes, so that the engine goes on while the disk turns. Whatever has gathered meanwhile is
+//! written with one commit, and then the answers leave that wait for it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::{io, thread};
+
+use super::inbox::{Inbox, Input};
 use super::waiting::Reply;
-use crate::engine::{Refusal, Response};
-use crate::store::Batch;
+use crate::engine::{Code, Refusal, Response};
+use crate::store::{Batch, Store};
 
 /// Takes batches and answers in the order in which the engine gives them out; an answer leaves when every batch before
 /// it is kept.
 #[derive(Debug)]
-pub(crate) enum Journal {
+pub(super) enum Journal {
     /// Nothing is kept, so nothing waits.
     Nothing,
+    Writer(Writer),
+}
+
+/// The thread that writes.
+#[derive(Debug)]
+pub(super) struct Writer {
+    entries: Option<SyncSender<Entry>>,
+    thread: Option<thread::JoinHandle<()>>,
+    given: u64,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    done: AtomicU64,
+    /// Why nothing is kept any more.
+    failure: OnceLock<String>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Write(Batch),
+    Answer(Reply, Result<Response, Refusal>),
 }
 
 impl Journal {
-    pub(super) fn write(&mut self, _batch: Batch) {
+    pub(super) fn new(store: Option<Box<dyn Store>>, inbox: &Inbox) -> io::Result<Self> {
+        let Some(store) = store else {
+            return Ok(Self::Nothing);
+        };
+        let (sender, entries) = sync_channel(QUEUE);
+        let shared = Arc::new(Shared::default());
+        let (for_thread, inbox) = (Arc::clone(&shared), inbox.clone());
+        let thread = thread::Builder::new().name("stead-store".to_owned());
+        let thread = thread.spawn(move || keep(store, &entries, &for_thread, &inbox))?;
+        Ok(Self::Writer(Writer { entries: Some(sender), thread: Some(thread), given: 0, shared }))
+    }
+
+    pub(super) fn write(&mut self, batch: Batch) {
         match self {
             // The engine of such a server gives no batches out.
             Self::Nothing => {}
+            Self::Writer(writer) => writer.enter(Entry::Write(batch)),
         }
     }
 
@@ -24,6 +69,93 @@ impl Journal {
         match self {
             // Whoever has gone away does not miss it.
             Self::Nothing => drop(reply.send(answer)),
+            Self::Writer(writer) => writer.enter(Entry::Answer(reply, answer)),
+        }
+    }
+
+    /// Whether everything is kept and answered.
+    pub(super) fn is_settled(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Writer(writer) => writer.shared.done.load(Ordering::Acquire) == writer.given,
+        }
+    }
+
+    /// What everybody is told once something could not be kept: what the engine knows is ahead of the store.
+    pub(super) fn failure(&self) -> Option<Refusal> {
+        match self {
+            Self::Nothing => None,
+            Self::Writer(writer) => writer.shared.failure.get().map(|reason| unavailable(reason)),
+        }
+    }
+
+    /// Returns when everything is kept and answered.
+    pub(super) fn close(&mut self) {
+        if let Self::Writer(writer) = self {
+            writer.entries = None;
+            if let Some(thread) = writer.thread.take() {
+                // A panic has been reported by the thread that had it.
+                let _ = thread.join();
+            }
         }
     }
 }
+
+impl Writer {
+    /// Waits for room, if the disk is so far behind.
+    fn enter(&mut self, entry: Entry) {
+        self.given += 1;
+        let Some(Err(lost)) = self.entries.as_ref().map(|entries| entries.send(entry)) else {
+            return;
+        };
+        let reason = self.shared.failure.get_or_init(|| "the thread that writes is gone".to_owned());
+        if let Entry::Answer(reply, _) = lost.0 {
+            // Whoever has gone away does not miss it.
+            let _ = reply.send(Err(unavailable(reason)));
+        }
+    }
+}
+
+/// Keeps and answers until nothing more can come.
+fn keep(mut store: Box<dyn Store>, entries: &Receiver<Entry>, shared: &Shared, inbox: &Inbox) {
+    while let Ok(first) = entries.recv() {
+        let mut batches = Vec::new();
+        let mut answers = Vec::new();
+        for entry in std::iter::once(first).chain(entries.try_iter().take(QUEUE)) {
+            match entry {
+                Entry::Write(batch) => batches.push(batch),
+                Entry::Answer(reply, answer) => answers.push((reply, answer)),
+            }
+        }
+        let entered = (batches.len() + answers.len()) as u64;
+        if shared.failure.get().is_none()
+            && let Err(error) = commit(&mut *store, &batches)
+        {
+            let _ = shared.failure.set(error);
+        }
+        let failure = shared.failure.get().map(|reason| unavailable(reason));
+        for (reply, answer) in answers {
+            // Whoever has gone away does not miss it.
+            let _ = reply.send(failure.clone().map_or(answer, Err));
+        }
+        shared.done.fetch_add(entered, Ordering::Release);
+        inbox.tell(Input::Kept);
+    }
+}
+
+fn commit(store: &mut dyn Store, batches: &[Batch]) -> Result<(), String> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    store.commit(batches).map_err(|error| match std::error::Error::source(&error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    })
+}
+
+fn unavailable(reason: &str) -> Refusal {
+    Refusal::new(Code::Unavailable, format!("the server cannot keep what it does, so it does nothing: {reason}"))
+}
+
+/// Batches and answers that wait to be written; so many at most are written at once.
+const QUEUE: usize = 1_024;

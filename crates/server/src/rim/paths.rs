@@ -12,8 +12,9 @@ pub(super) fn split(path: &str) -> Result<(&str, &str), Refusal> {
     named.rsplit_once('/').ok_or_else(|| Refusal::unimplemented(format!("malformed method name: {path:?}")))
 }
 
-pub(super) fn unknown(service: &str, method: &str) -> Refusal {
-    let known = SERVICES.contains(&service) || super::health::SERVICE == service;
+/// What a caller of something else is told; `more` are services besides those that every server has.
+pub(super) fn unknown(service: &str, method: &str, more: &[&str]) -> Refusal {
+    let known = SERVICES.contains(&service) || more.contains(&service);
     Refusal::unimplemented(match known {
         true => format!("unknown method {method} for service {service}"),
         false => format!("unknown service {service}"),

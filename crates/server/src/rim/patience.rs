@@ -55,11 +55,6 @@ impl Patience {
         let margin = if self.kind == Kind::Question { Duration::ZERO } else { MARGIN };
         Ok(now + self.limit.min(timeout.saturating_sub(margin)))
     }
-
-    /// Whether the caller waits for something to have happened rather than for work.
-    pub(super) fn awaits_outcome(self) -> bool {
-        self.kind != Kind::Work
-    }
 }
 
 /// What a call that nobody answered in time is told.

@@ -13,7 +13,7 @@ use super::frame::{framed, read_one};
 use super::gzip::Encoding;
 use super::health::{self, unreadable};
 use super::inbox::Inbox;
-use super::{Body, paths, status, timeout};
+use super::{Body, paths, status, test_service, timeout};
 use crate::engine::{self, Code, Refusal};
 
 /// A server's gRPC service, for clients in the same process: it is called as it is, without a socket and without
@@ -23,11 +23,13 @@ use crate::engine::{self, Code, Refusal};
 #[derive(Clone, Debug)]
 pub struct Service {
     inbox: Inbox,
+    skips: bool,
 }
 
 impl Service {
-    pub(crate) fn new(inbox: Inbox) -> Self {
-        Self { inbox }
+    /// `skips` says whether the server's clock does.
+    pub(crate) fn new(inbox: Inbox, skips: bool) -> Self {
+        Self { inbox, skips }
     }
 
     /// Returns when the server stops.
@@ -59,15 +61,24 @@ impl Service {
             (health::SERVICE, "Watch") => {
                 Ok(status::response(StatusCode::OK, Body::stream(health::watch(message, self.stopped())?)))
             }
+            (test_service::SERVICE, _) if self.skips => {
+                let answer = test_service::call(&self.inbox, method, message).await;
+                Ok(status::answered(answer.ok_or_else(|| self.unknown(service, method))??))
+            }
             _ => {
                 let request = engine::Request::decode(service, method, message)
-                    .ok_or_else(|| paths::unknown(service, method))?
+                    .ok_or_else(|| self.unknown(service, method))?
                     .map_err(|error| unreadable(&error))?;
                 let answer = self.inbox.call(client_name(&head.headers), request, timeout).await?;
                 let message = framed(answer.encoded_len(), |buffer| answer.encode(buffer))?;
                 Ok(status::answered(message))
             }
         }
+    }
+
+    fn unknown(&self, service: &str, method: &str) -> Refusal {
+        let more = [health::SERVICE, test_service::SERVICE];
+        paths::unknown(service, method, if self.skips { &more } else { &more[..1] })
     }
 }
 

@@ -22,8 +22,6 @@ pub(super) struct Open {
     pub(super) expires: Instant,
     /// When its caller stops waiting, if it says.
     pub(super) ends: Option<Instant>,
-    /// Whether the caller waits for something to have happened.
-    pub(super) awaits_outcome: bool,
 }
 
 /// What is due for a call.
@@ -40,7 +38,6 @@ pub(super) enum Due {
 pub(super) struct Waiting {
     calls: HashMap<CallId, Entry>,
     due: BTreeSet<(Instant, CallId)>,
-    outcomes: usize,
 }
 
 #[derive(Debug)]
@@ -54,14 +51,12 @@ impl Waiting {
     pub(super) fn insert(&mut self, call: CallId, open: Open) {
         let at = open.expires;
         self.due.insert((at, call));
-        self.outcomes += usize::from(open.awaits_outcome);
         self.calls.insert(call, Entry { open, at, next: Due::Expired });
     }
 
     pub(super) fn remove(&mut self, call: CallId) -> Option<Reply> {
         let Entry { open, at, .. } = self.calls.remove(&call)?;
         self.due.remove(&(at, call));
-        self.outcomes -= usize::from(open.awaits_outcome);
         Some(open.reply)
     }
 
@@ -82,10 +77,6 @@ impl Waiting {
         Some((call, due))
     }
 
-    pub(super) fn awaits_outcome(&self) -> bool {
-        self.outcomes > 0
-    }
-
     /// All calls, in the order in which they came.
     pub(super) fn ids(&self) -> Vec<CallId> {
         let mut ids: Vec<_> = self.calls.keys().copied().collect();
@@ -103,7 +94,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn open(expires: Instant, ends: Option<Instant>) -> Open {
-        Open { reply: oneshot::channel().0, expires, ends, awaits_outcome: true }
+        Open { reply: oneshot::channel().0, expires, ends }
     }
 
     #[test]
@@ -124,10 +115,9 @@ mod tests {
     fn an_answered_call_leaves_nothing_behind() {
         let (mut waiting, now) = (Waiting::default(), Instant::now());
         waiting.insert(CallId(1), open(now, Some(now + SECOND)));
-        assert!(waiting.awaits_outcome());
         waiting.pop_due(now);
         assert!(waiting.remove(CallId(1)).is_some());
         assert!(waiting.remove(CallId(1)).is_none());
-        assert_eq!((waiting.next_due(), waiting.awaits_outcome(), waiting.ids()), (None, false, vec![]));
+        assert_eq!((waiting.next_due(), waiting.ids()), (None, vec![]));
     }
 }

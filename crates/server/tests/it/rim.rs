@@ -1,6 +1,7 @@
 //! The server as programs reach it: in process and over TCP.
 
 mod hostile;
+mod polls;
 mod wire;
 
 use stead_client::{Client, RpcError, WorkflowService};

@@ -1,0 +1,41 @@
+//! Whether the server can go on before time passes: what a clock that skips has to know.
+//!
+//! A run is busy while a worker has, or could take, something to do for it: a workflow task, or an activity that is not
+//! in a backoff. A room whose things keep workers busy outside of runs has to be counted in [`Engine::is_idle`].
+
+use super::run::Run;
+use super::{Engine, Time};
+
+impl Engine {
+    /// The latest instant that it was told of, or that it knew when it was restored.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Whether nothing goes on before another call comes or time passes.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        !self.runs.any_is_busy()
+    }
+
+    /// When something goes on by itself. Unlike [`poll_timeout`](Self::poll_timeout) it leaves out what changes nothing
+    /// for those who wait: forgetting runs that have closed.
+    #[must_use]
+    pub fn poll_progress(&self) -> Option<Time> {
+        self.next_deadline()
+    }
+
+    /// Whether a call waits for an outcome, not for work.
+    #[must_use]
+    pub fn somebody_waits(&self) -> bool {
+        self.waits.somebody_waits()
+    }
+}
+
+impl Run {
+    pub(super) fn is_busy(&self) -> bool {
+        let taken = |activity: &super::activity::ActivityState| activity.started.is_some() || activity.is_offered();
+        self.is_open() && (self.state.task.is_some() || self.activities.values().any(taken))
+    }
+}
