@@ -103,8 +103,9 @@ pub(crate) struct Ahead<'a> {
     new_children: Vec<String>,
     new_signals: usize,
     new_cancels: usize,
-    /// As it will be, once a command has changed it.
+    /// As they will be, once a command has changed them.
     memo: Option<Memo>,
+    search_attributes: Option<SearchAttributes>,
 }
 
 /// Checks a batch of commands, and the messages that come with it.
@@ -128,6 +129,7 @@ pub(crate) fn plan<'a>(
         new_signals: 0,
         new_cancels: 0,
         memo: None,
+        search_attributes: None,
     };
     let mut steps = Vec::with_capacity(commands.len());
     for command in commands {

@@ -21,5 +21,6 @@ mod support;
 mod timeouts;
 mod updates;
 mod visibility;
+mod visibility_of_runs;
 mod workers;
 mod workflow_tasks;

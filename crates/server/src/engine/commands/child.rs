@@ -22,6 +22,7 @@ impl<'a> Ahead<'a> {
         command: &'a StartChildWorkflowExecutionCommandAttributes,
     ) -> Result<Action, Fault> {
         self.check_namespace(&command.namespace, CAUSE)?;
+        self.check_attribute_names(command.search_attributes.as_ref())?;
         let mut command = StartChildWorkflowExecutionCommandAttributes {
             namespace: self.rules.namespace.info.name.clone(),
             ..command.clone()
@@ -33,6 +34,7 @@ impl<'a> Ahead<'a> {
         self.check_size(input, CAUSE, "StartChildWorkflowExecutionCommandAttributes. Input")?;
         let memo = command.memo.as_ref().map_or(0, Memo::encoded_len);
         self.check_memo_size(memo, CAUSE, "StartChildWorkflowExecutionCommandAttributes.Memo")?;
+        self.check_attribute_sizes(command.search_attributes.as_ref(), CAUSE)?;
         self.check_pending(
             self.run.children.len() + self.new_children.len(),
             "child workflow executions",
@@ -89,6 +91,10 @@ impl<'a> Ahead<'a> {
             Cron::parse(&command.cron_schedule)
                 .map_err(|refusal| on_command("CronSchedule", refusal.message, &context))?;
         }
+        let attributes = command.search_attributes.take();
+        command.search_attributes = self.checked_attributes(attributes, |message| {
+            format!("invalid SearchAttributes on StartChildWorkflowCommand: {message}. {context}")
+        })?;
         check_priority(command.priority.as_ref()).map_err(|refusal| Fault::task(CAUSE, refusal.message))?;
         let queue = completed_queue(command.task_queue.take(), &self.run.state.task_queue);
         self.check_command_queue(&queue)

@@ -19,6 +19,7 @@ impl Ahead<'_> {
         &self,
         command: &ContinueAsNewWorkflowExecutionCommandAttributes,
     ) -> Result<Action, Fault> {
+        self.check_attribute_names(command.search_attributes.as_ref())?;
         let mut command = command.clone();
         self.complete_type_and_queue(&mut command)?;
         let kind = command.workflow_type.clone().unwrap_or_default().name;
@@ -40,10 +41,15 @@ impl Ahead<'_> {
             Fault::task(CAUSE, format!("{what}: {message}. {context}"))
         })?;
         command.retry_policy = command.retry_policy.as_ref().map(|policy| retry::with_defaults(Some(policy)));
+        let attributes = command.search_attributes.take();
+        command.search_attributes = self.checked_attributes(attributes, |message| {
+            format!("invalid SearchAttributes on ContinueAsNewWorkflowExecutionCommand: {message}. {context}")
+        })?;
         let input = command.input.as_ref().map_or(0, Payloads::encoded_len);
         self.check_size(input, CAUSE, "ContinueAsNewWorkflowExecutionCommandAttributes. Input")?;
         let memo = command.memo.as_ref().map_or(0, Memo::encoded_len);
         self.check_memo_size(memo, CAUSE, "ContinueAsNewWorkflowExecutionCommandAttributes. Memo")?;
+        self.check_attribute_sizes(command.search_attributes.as_ref(), CAUSE)?;
         Ok(Action::ContinueAsNew(Box::new(command)))
     }
 

@@ -24,15 +24,25 @@ impl Registry<'_> {
     ///
     /// When an attribute is unknown, is not the caller's to set, is of another type or too large.
     pub(crate) fn validate(&self, attributes: &SearchAttributes) -> Result<(), Refusal> {
-        let fields = &attributes.indexed_fields;
-        if let Some(unknown) = fields.keys().find(|name| self.kind(name).is_none()) {
-            return Err(Refusal::invalid(format!(
+        self.validate_names(attributes)?;
+        self.validate_values(attributes)?;
+        self.validate_size(attributes)
+    }
+
+    /// The part of [`Self::validate`] that asks whether there are such attributes.
+    pub(crate) fn validate_names(&self, attributes: &SearchAttributes) -> Result<(), Refusal> {
+        match attributes.indexed_fields.keys().find(|name| self.kind(name).is_none()) {
+            Some(unknown) => Err(Refusal::invalid(format!(
                 "Namespace {} has no mapping defined for search attribute {unknown}",
                 self.namespace
-            )));
+            ))),
+            None => Ok(()),
         }
-        fields.iter().try_for_each(|(name, payload)| self.validate_value(name, payload))?;
-        self.validate_size(attributes)
+    }
+
+    /// The part of [`Self::validate`] that asks whether they may have such values.
+    pub(crate) fn validate_values(&self, attributes: &SearchAttributes) -> Result<(), Refusal> {
+        attributes.indexed_fields.iter().try_for_each(|(name, payload)| self.validate_value(name, payload))
     }
 
     /// What is kept of attributes that were found valid: each says its type.
@@ -57,7 +67,8 @@ impl Registry<'_> {
         Err(Refusal::invalid(format!("invalid value for search attribute {name} of type {kind}: {value}")))
     }
 
-    fn validate_size(&self, attributes: &SearchAttributes) -> Result<(), Refusal> {
+    /// The part of [`Self::validate`] that asks whether they are too large.
+    pub(crate) fn validate_size(&self, attributes: &SearchAttributes) -> Result<(), Refusal> {
         for (name, payload) in &attributes.indexed_fields {
             let size = payload.data.len();
             if size > MAX_VALUE_SIZE {

@@ -20,7 +20,7 @@ impl Engine {
     /// Checks a start, and completes it. `conflict` is the policy of a start that names none.
     pub(in crate::engine) fn check_start(
         &mut self,
-        _namespace: NamespaceKey,
+        namespace: NamespaceKey,
         request: &mut StartWorkflowExecutionRequest,
         conflict: Conflict,
     ) -> Result<(), Refusal> {
@@ -43,8 +43,12 @@ impl Engine {
         self.complete_request_id(&mut request.request_id)?;
         check_policies(request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy())?;
         check_priority(request.priority.as_ref())?;
-        self.check_sizes(request)?;
-        Ok(())
+        if let Some(attributes) = request.search_attributes.take() {
+            let registry = self.registry(namespace)?;
+            registry.validate(&attributes)?;
+            request.search_attributes = Some(registry.normalized(attributes));
+        }
+        self.check_sizes(request)
     }
 
     pub(in crate::engine) fn check_workflow_id(&self, workflow_id: &str) -> Result<(), Refusal> {
