@@ -67,6 +67,7 @@ use matching::{Matching, QueueSettings};
 use namespaces::Namespaces;
 use rows::Changes;
 use runs::Runs;
+use schedules::Schedules;
 use transact::Touched;
 use visibility::Visibility;
 use waits::Waits;
@@ -88,6 +89,7 @@ pub struct Engine {
     workers: Workers,
     waits: Waits,
     visibility: Visibility,
+    schedules: Schedules,
     effects: VecDeque<Effect>,
     touched: Touched,
     changes: Changes,
@@ -131,6 +133,7 @@ impl Engine {
             workers: Workers::default(),
             waits: Waits::default(),
             visibility: Visibility::default(),
+            schedules: Schedules::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
             changes: Changes::new(config.durable),
@@ -181,12 +184,14 @@ impl Engine {
     fn finish(&mut self) {
         self.matching.handle_timeout(self.now);
         self.fire_deadlines();
+        self.fire_schedules();
         self.carry_out_effects();
         self.purge_stale_tasks();
         self.publish_changes();
         self.namespaces.write(&mut self.changes);
         self.deployments.write(&mut self.changes);
         self.queue_settings.write(&mut self.changes);
+        self.schedules.write(&mut self.changes);
         let memory =
             restore::Memory { ids: self.ids.state(), next_run: self.runs.last_key(), now: self.now.unix_nanos() };
         Self::write_memory(&mut self.changes, &memory);

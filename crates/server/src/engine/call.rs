@@ -188,6 +188,15 @@ calls! {
             workflow::UpdateWorkflowExecutionResponse,
         PollWorkflowExecutionUpdate: workflow::PollWorkflowExecutionUpdateRequest =>
             workflow::PollWorkflowExecutionUpdateResponse,
+        CreateSchedule: workflow::CreateScheduleRequest => workflow::CreateScheduleResponse,
+        DescribeSchedule: workflow::DescribeScheduleRequest => workflow::DescribeScheduleResponse,
+        UpdateSchedule: workflow::UpdateScheduleRequest => workflow::UpdateScheduleResponse,
+        PatchSchedule: workflow::PatchScheduleRequest => workflow::PatchScheduleResponse,
+        DeleteSchedule: workflow::DeleteScheduleRequest => workflow::DeleteScheduleResponse,
+        ListSchedules: workflow::ListSchedulesRequest => workflow::ListSchedulesResponse,
+        CountSchedules: workflow::CountSchedulesRequest => workflow::CountSchedulesResponse,
+        ListScheduleMatchingTimes: workflow::ListScheduleMatchingTimesRequest =>
+            workflow::ListScheduleMatchingTimesResponse,
     }
     "temporal.api.operatorservice.v1.OperatorService": {
         AddSearchAttributes: operator::AddSearchAttributesRequest => operator::AddSearchAttributesResponse,

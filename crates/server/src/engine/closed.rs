@@ -12,5 +12,6 @@ impl Engine {
         }
         self.report_to_parent(key);
         self.apply_close_policies(key);
+        self.scheduled_run_closed(key);
     }
 }

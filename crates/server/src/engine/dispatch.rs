@@ -80,6 +80,14 @@ impl Engine {
             Request::DescribeWorker(request) => self.describe_worker(&request)?.into(),
             Request::UpdateWorkflowExecution(request) => self.update_workflow_execution(call.id, *request)?,
             Request::PollWorkflowExecutionUpdate(request) => self.poll_workflow_execution_update(call.id, *request)?,
+            Request::CreateSchedule(request) => self.create_schedule(*request)?.into(),
+            Request::DescribeSchedule(request) => self.describe_schedule(&request)?.into(),
+            Request::UpdateSchedule(request) => self.update_schedule(*request)?.into(),
+            Request::PatchSchedule(request) => self.patch_schedule(*request)?.into(),
+            Request::DeleteSchedule(request) => self.delete_schedule(&request)?.into(),
+            Request::ListSchedules(request) => self.list_schedules(&request)?.into(),
+            Request::CountSchedules(request) => self.count_schedules(&request)?.into(),
+            Request::ListScheduleMatchingTimes(request) => self.list_schedule_matching_times(&request)?.into(),
         })
     }
 }

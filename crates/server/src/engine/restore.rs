@@ -63,6 +63,9 @@ impl Engine {
         for key in engine.runs.keys() {
             engine.resume_run(key);
         }
+        for key in engine.schedules.keys() {
+            engine.schedule_rests(&key);
+        }
         engine.finish();
         Ok(engine)
     }
@@ -87,6 +90,7 @@ impl Engine {
             }
             Table::Deployments => self.deployments.load(key, value)?,
             Table::TaskQueues => self.queue_settings.load(key, value)?,
+            Table::Schedules => self.schedules.load(key, value)?,
             _ => return None,
         }
         Some(())

@@ -23,6 +23,7 @@ use super::run::{Run, RunKey};
 use super::time::{duration, wire};
 use super::{Engine, Refusal, raw};
 pub(crate) use policy::Existing;
+pub(super) use request::check_timeouts;
 pub(crate) use request::run_timeout;
 
 /// A run that is to be created: its first event, and what does not stand in it.

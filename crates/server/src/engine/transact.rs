@@ -183,8 +183,9 @@ impl Engine {
         }
     }
 
-    /// When the engine has something to do next: a deadline of a run, or of a queue that is held back.
+    /// When the engine has something to do next: a deadline of a run, a queue that is held back, or a schedule.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.runs.next_timeout().into_iter().chain(self.matching.poll_timeout()).min()
+        let others = self.matching.poll_timeout().into_iter().chain(self.schedules.next_timeout());
+        self.runs.next_timeout().into_iter().chain(others).min()
     }
 }

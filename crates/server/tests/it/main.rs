@@ -17,6 +17,7 @@ mod restart;
 mod retries;
 mod rim;
 mod store;
+mod schedules;
 mod support;
 mod timeouts;
 mod updates;

@@ -91,6 +91,11 @@ impl Spec {
         Err(TooManyExclusions)
     }
 
+    /// The first time after an instant, with its jitter; none if the search was given up.
+    pub(crate) fn next_at(&self, seed: &str, after: Time) -> Option<Time> {
+        self.next(seed, after).ok().flatten().map(|next| next.at)
+    }
+
     /// The first second after another that a calendar or an interval matches.
     fn next_second(&self, after: i64) -> Option<i64> {
         let calendars = self.calendars.iter().filter_map(|calendar| calendar.next(after));

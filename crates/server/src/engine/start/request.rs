@@ -131,20 +131,32 @@ fn check_policies(reuse: Reuse, conflict: Conflict) -> Result<(), Refusal> {
 }
 
 fn complete_timeouts(request: &mut StartWorkflowExecutionRequest) -> Result<(), Refusal> {
-    for (field, timeout) in [
-        ("WorkflowExecutionTimeout", &request.workflow_execution_timeout),
-        ("WorkflowRunTimeout", &request.workflow_run_timeout),
-        ("WorkflowTaskTimeout", &request.workflow_task_timeout),
-    ] {
-        if timeout.is_some_and(|timeout| timeout.seconds < 0 || timeout.nanos < 0) {
-            return Err(Refusal::invalid(format!("An invalid {field} is set on request: negative duration")));
-        }
-    }
+    check_timeouts(
+        request.workflow_execution_timeout.as_ref(),
+        request.workflow_run_timeout.as_ref(),
+        request.workflow_task_timeout.as_ref(),
+    )?;
     let execution = duration(request.workflow_execution_timeout.as_ref());
     let run = run_timeout(duration(request.workflow_run_timeout.as_ref()), execution);
     request.workflow_run_timeout = run.map(wire).or(request.workflow_run_timeout);
     let task = Run::clamp_task_timeout(duration(request.workflow_task_timeout.as_ref()), run);
     request.workflow_task_timeout = Some(wire(task));
+    Ok(())
+}
+
+/// Refuses timeouts that cannot be.
+pub(in crate::engine) fn check_timeouts(
+    execution: Option<&prost_types::Duration>,
+    run: Option<&prost_types::Duration>,
+    task: Option<&prost_types::Duration>,
+) -> Result<(), Refusal> {
+    for (timeout, field) in [(execution, "Execution"), (run, "Run"), (task, "Task")] {
+        if timeout.is_some_and(|timeout| timeout.seconds < 0 || timeout.nanos < 0) {
+            let message =
+                format!("An invalid Workflow{field}TimeoutSeconds is set on request. cause: negative duration");
+            return Err(Refusal::invalid(message));
+        }
+    }
     Ok(())
 }
 
