@@ -27,7 +27,9 @@ mod external;
 mod idle;
 mod ids;
 mod matching;
+mod multi_operation;
 mod namespaces;
+mod queries;
 pub mod raw;
 mod records;
 mod refusal;
@@ -38,6 +40,7 @@ mod run;
 mod runs;
 mod schedules;
 mod search_attributes;
+mod signal_with_start;
 mod start;
 mod time;
 mod token;
@@ -65,6 +68,7 @@ use effect::Effect;
 use ids::Ids;
 use matching::{Matching, QueueSettings};
 use namespaces::Namespaces;
+use queries::Queries;
 use rows::Changes;
 use runs::Runs;
 use schedules::Schedules;
@@ -88,6 +92,7 @@ pub struct Engine {
     deployments: Deployments,
     workers: Workers,
     waits: Waits,
+    queries: Queries,
     visibility: Visibility,
     schedules: Schedules,
     effects: VecDeque<Effect>,
@@ -132,6 +137,7 @@ impl Engine {
             deployments: Deployments::default(),
             workers: Workers::default(),
             waits: Waits::default(),
+            queries: Queries::default(),
             visibility: Visibility::default(),
             schedules: Schedules::default(),
             effects: VecDeque::new(),

@@ -197,6 +197,13 @@ calls! {
         CountSchedules: workflow::CountSchedulesRequest => workflow::CountSchedulesResponse,
         ListScheduleMatchingTimes: workflow::ListScheduleMatchingTimesRequest =>
             workflow::ListScheduleMatchingTimesResponse,
+        QueryWorkflow: workflow::QueryWorkflowRequest => workflow::QueryWorkflowResponse,
+        RespondQueryTaskCompleted: workflow::RespondQueryTaskCompletedRequest =>
+            workflow::RespondQueryTaskCompletedResponse,
+        ResetStickyTaskQueue: workflow::ResetStickyTaskQueueRequest => workflow::ResetStickyTaskQueueResponse,
+        SignalWithStartWorkflowExecution: workflow::SignalWithStartWorkflowExecutionRequest =>
+            workflow::SignalWithStartWorkflowExecutionResponse,
+        ExecuteMultiOperation: workflow::ExecuteMultiOperationRequest => workflow::ExecuteMultiOperationResponse,
     }
     "temporal.api.operatorservice.v1.OperatorService": {
         AddSearchAttributes: operator::AddSearchAttributesRequest => operator::AddSearchAttributesResponse,

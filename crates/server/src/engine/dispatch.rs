@@ -88,6 +88,11 @@ impl Engine {
             Request::ListSchedules(request) => self.list_schedules(&request)?.into(),
             Request::CountSchedules(request) => self.count_schedules(&request)?.into(),
             Request::ListScheduleMatchingTimes(request) => self.list_schedule_matching_times(&request)?.into(),
+            Request::QueryWorkflow(request) => self.query_workflow(call.id, *request)?,
+            Request::RespondQueryTaskCompleted(request) => self.respond_query_task_completed(*request)?,
+            Request::ResetStickyTaskQueue(request) => self.reset_sticky_task_queue(&request)?,
+            Request::SignalWithStartWorkflowExecution(request) => self.signal_with_start(*request)?,
+            Request::ExecuteMultiOperation(request) => self.execute_multi_operation(call.id, *request)?,
         })
     }
 }

@@ -102,7 +102,7 @@ impl Engine {
         raw::StartWorkflowExecutionResponse { eager_workflow_task, started: true, ..self.start_response(run) }
     }
 
-    fn start_response(&self, run: RunKey) -> raw::StartWorkflowExecutionResponse {
+    pub(super) fn start_response(&self, run: RunKey) -> raw::StartWorkflowExecutionResponse {
         let Some(run) = self.runs.get(run) else { return raw::StartWorkflowExecutionResponse::default() };
         raw::StartWorkflowExecutionResponse {
             run_id: run.state.run_id.clone(),

@@ -80,6 +80,7 @@ impl Engine {
                 }
             });
         }
+        self.fire_query_deadlines();
         while let Some(key) = self.runs.take_expired(self.now) {
             self.forget_run(key);
         }
@@ -108,6 +109,7 @@ impl Engine {
             }
             Effect::Closed(run) => {
                 self.end_updates(run);
+                self.unblock_queries(run);
                 self.run_closed(run);
             }
             Effect::UpdateEnded(run, id, ended) => self.update_ended(run, &id, ended),
@@ -185,7 +187,7 @@ impl Engine {
 
     /// When the engine has something to do next: a deadline of a run, a queue that is held back, or a schedule.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let others = self.matching.poll_timeout().into_iter().chain(self.schedules.next_timeout());
-        self.runs.next_timeout().into_iter().chain(others).min()
+        let others = [self.matching.poll_timeout(), self.schedules.next_timeout(), self.queries.next_deadline()];
+        self.runs.next_timeout().into_iter().chain(others.into_iter().flatten()).min()
     }
 }

@@ -16,6 +16,7 @@ use stead_proto::workflowservice::v1 as api;
 use super::call::Outcome;
 use super::control::{already_completed, check_not_closing};
 use super::effect::Effect;
+use super::multi_operation::WithStart;
 use super::refusal::Code;
 use super::run::workflow_task::TaskOrigin;
 use super::run::{Context, Run, RunKey};
@@ -41,6 +42,7 @@ pub(crate) struct UpdateWait {
 enum Origin {
     Update(Box<api::UpdateWorkflowExecutionRequest>),
     Poll(Box<api::PollWorkflowExecutionUpdateRequest>),
+    WithStart(Box<WithStart>),
 }
 
 /// How an update ends without a trace.
@@ -171,6 +173,29 @@ impl Engine {
         Ok(())
     }
 
+    pub(super) fn knows_update(&self, key: RunKey, request: &api::UpdateWorkflowExecutionRequest) -> bool {
+        self.reached(key, update_id(request)).is_some()
+    }
+
+    /// The answer, if the workflow has completed the update.
+    pub(super) fn completed_update_response(
+        &self,
+        key: RunKey,
+        request: &api::UpdateWorkflowExecutionRequest,
+    ) -> Option<api::UpdateWorkflowExecutionResponse> {
+        let stage = self.runs.get(key)?.updates.stage(update_id(request))?;
+        let reached = self.reached(key, update_id(request)).filter(|_| matches!(stage, Stage::Completed { .. }))?;
+        Some(self.updated(key, request, reached))
+    }
+
+    pub(super) fn await_update_with_start(&mut self, call: CallId, run: RunKey, with: WithStart) -> Outcome {
+        let update_id = update_id(&with.update).to_owned();
+        self.await_update(
+            call,
+            UpdateWait { run, update_id, stage: with.stage(), origin: Origin::WithStart(with.into()) },
+        )
+    }
+
     /// Lets a call wait until its update reaches the stage that it asks for.
     fn await_update(&mut self, call: CallId, wait: UpdateWait) -> Outcome {
         match self.reached(wait.run, &wait.update_id).filter(|reached| wait.is_content_with(reached)) {
@@ -230,10 +255,10 @@ impl Engine {
                         self.answer_update(wait, Reached { stage: Lifecycle::Completed, outcome }),
                     )))
                 }
-                Ended::Closed => Err(aborted_by_closing()),
-                Ended::TaskFailed => Err(Refusal::not_ready(
+                Ended::Closed => self.update_aborted(call, wait),
+                Ended::TaskFailed => Err(wait.refused(Refusal::not_ready(
                     "Unable to perform workflow execution update due to unexpected workflow task failure.",
-                )),
+                ))),
                 Ended::Continued => self.update_again(call, wait),
             };
             match answer {
@@ -248,6 +273,14 @@ impl Engine {
         match wait.origin {
             Origin::Update(request) => self.update(call, *request),
             Origin::Poll(request) => self.poll_workflow_execution_update(call, *request),
+            Origin::WithStart(with) => self.update_with_start(call, *with),
+        }
+    }
+
+    fn update_aborted(&mut self, call: CallId, wait: UpdateWait) -> Result<Outcome, Refusal> {
+        match wait.origin {
+            Origin::WithStart(with) => self.update_with_start_aborted(call, *with),
+            Origin::Update(_) | Origin::Poll(_) => Err(aborted_by_closing()),
         }
     }
 
@@ -262,6 +295,10 @@ impl Engine {
     fn answer_update(&self, wait: UpdateWait, reached: Reached) -> Response {
         match wait.origin {
             Origin::Update(request) => self.updated(wait.run, &request, reached).into(),
+            Origin::WithStart(with) => {
+                let updated = self.updated(wait.run, &with.update, reached);
+                with.response(updated).into()
+            }
             Origin::Poll(_) => api::PollWorkflowExecutionUpdateResponse {
                 outcome: reached.outcome,
                 stage: reached.stage.into(),
@@ -318,6 +355,13 @@ impl Engine {
 }
 
 impl UpdateWait {
+    fn refused(&self, refusal: Refusal) -> Refusal {
+        match &self.origin {
+            Origin::WithStart(with) => with.refused(refusal),
+            Origin::Update(_) | Origin::Poll(_) => refusal,
+        }
+    }
+
     fn is_content_with(&self, reached: &Reached) -> bool {
         i32::from(reached.stage) >= i32::from(self.stage)
     }

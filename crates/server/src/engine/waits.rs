@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use stead_proto::workflowservice::v1 as api;
 
+use super::queries::{self, QueryId};
 use super::run::RunKey;
 use super::updates::UpdateWait;
 use super::workflow_tasks::HistoryWait;
-use super::{CallId, Engine, Response, Time, raw};
+use super::{CallId, Engine, Refusal, Response, Time, raw};
 
 /// What a call waits for.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) enum Wait {
     History(HistoryWait),
     /// A stage of an update.
     Update(UpdateWait),
+    /// The answer to a query; `queries` has it.
+    Query(QueryId),
 }
 
 /// The calls that wait.
@@ -69,7 +72,7 @@ impl Wait {
     /// The run that the call waits for something of.
     fn run(&self) -> Option<RunKey> {
         match self {
-            Self::WorkflowTask | Self::ActivityTask => None,
+            Self::WorkflowTask | Self::ActivityTask | Self::Query(_) => None,
             Self::History(wait) => Some(wait.run),
             Self::Update(wait) => Some(wait.run),
         }
@@ -88,19 +91,23 @@ impl Engine {
     /// Answers a call that waits as if its time were up.
     pub(super) fn answer_with_nothing_new(&mut self, call: CallId) {
         if let Some(wait) = self.waits.remove(call) {
-            let response: Response = match wait {
+            let answer: Result<Response, Refusal> = match wait {
                 Wait::WorkflowTask => {
                     self.matching.expire(call, self.now);
-                    raw::PollWorkflowTaskQueueResponse::default().into()
+                    Ok(raw::PollWorkflowTaskQueueResponse::default().into())
                 }
                 Wait::ActivityTask => {
                     self.matching.expire(call, self.now);
-                    api::PollActivityTaskQueueResponse::default().into()
+                    Ok(api::PollActivityTaskQueueResponse::default().into())
                 }
-                Wait::History(wait) => wait.nothing_new().into(),
-                Wait::Update(wait) => self.update_response(wait),
+                Wait::History(wait) => Ok(wait.nothing_new().into()),
+                Wait::Update(wait) => Ok(self.update_response(wait)),
+                Wait::Query(id) => {
+                    self.queries.remove(id);
+                    Err(queries::answers::too_late())
+                }
             };
-            self.reply(call, Ok(response));
+            self.reply(call, answer);
         }
     }
 
@@ -110,6 +117,9 @@ impl Engine {
         match self.waits.remove(call) {
             Some(Wait::WorkflowTask | Wait::ActivityTask) => {
                 self.matching.forget(call);
+            }
+            Some(Wait::Query(id)) => {
+                self.queries.remove(id);
             }
             Some(Wait::History(_) | Wait::Update(_)) | None => {}
         }

@@ -11,6 +11,7 @@ use super::activity_options::check_queue;
 use super::call::Outcome;
 use super::deployments::{directive_of, stays_on_version};
 use super::matching::{Match, Polled, Poller, QueueKind, Task};
+use super::queries::QueryId;
 use super::run::RunKey;
 use super::run::close::Termination;
 use super::run::state::WorkflowTask;
@@ -29,6 +30,8 @@ pub(crate) enum TaskRef {
     Workflow { run: RunKey, stamp: u64, sticky: bool },
     /// An activity of a run, by its scheduled event.
     Activity { run: RunKey, id: i64, stamp: u64 },
+    /// A query of a run.
+    Query { id: QueryId, stamp: u64 },
 }
 
 impl Engine {
@@ -107,6 +110,7 @@ impl Engine {
             TaskRef::Activity { run, id, stamp } => {
                 self.start_activity_task(run, id, stamp, &matched).map(Response::from)
             }
+            TaskRef::Query { id, stamp } => self.start_query(id, stamp, &matched).map(Response::from),
         };
         match response {
             Some(response) => {

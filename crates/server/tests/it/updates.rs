@@ -84,7 +84,7 @@ pub(crate) fn answer(
     api::RespondWorkflowTaskCompletedRequest { messages, ..complete_request(task, Vec::new()) }
 }
 
-fn protocol_command(message_id: &str) -> stead_proto::command::v1::Command {
+pub(crate) fn protocol_command(message_id: &str) -> stead_proto::command::v1::Command {
     command(CommandAttributes::ProtocolMessageCommandAttributes(ProtocolMessageCommandAttributes {
         message_id: message_id.to_owned(),
     }))

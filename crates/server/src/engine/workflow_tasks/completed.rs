@@ -59,15 +59,19 @@ impl Engine {
                 return Err(self.task_refused(key, &request, cause, &message, true));
             }
         };
+        let mut request = request;
+        let query_results = std::mem::take(&mut request.query_results);
         let identity = request.identity.clone();
         let heartbeat = request.force_create_new_workflow_task;
         let done = self.transact(key, |run, cx| run.complete_task(cx, request, steps));
         let Some(done) = done.flatten() else { return Err(Refusal::not_found("Workflow task not found.")) };
-        if done.heartbeats_expired {
-            return Err(Refusal::not_found("workflow task heartbeat timeout"));
-        }
         if done.for_updates {
             self.transact_speculative(key, |run, cx| run.start_inline_task_for_updates(cx, &identity));
+        }
+        let follows = self.runs.get(key).is_some_and(|run| run.state.task.is_some());
+        self.take_query_results(key, query_results, follows);
+        if done.heartbeats_expired {
+            return Err(Refusal::not_found("workflow task heartbeat timeout"));
         }
         let workflow_task = match done.inline || done.for_updates {
             true => self.deliver_workflow_task(key, Delivery { sticky: true, heartbeat }),

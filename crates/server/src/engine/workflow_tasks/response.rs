@@ -9,6 +9,9 @@ use crate::engine::run::{Run, RunKey};
 use crate::engine::token::{HistoryToken, TaskToken, TokenKind};
 use crate::engine::{Engine, Time, raw};
 
+/// Stamp of no workflow task: they are counted from 1, and 0 says any.
+const NO_TASK: u64 = u64::MAX;
+
 /// What a worker is given with a workflow task.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delivery {
@@ -26,6 +29,7 @@ impl Engine {
         delivery: Delivery,
     ) -> Option<raw::PollWorkflowTaskQueueResponse> {
         let mut response = self.workflow_task_response(key, delivery.sticky)?;
+        response.queries = self.queries_for_task(key);
         let run = self.runs.get_mut(key)?;
         response.messages = run.updates.send(response.started_event_id, !delivery.heartbeat);
         Some(response)
@@ -52,20 +56,45 @@ impl Engine {
         })
     }
 
+    /// What a worker gets with a query of a run: nothing if it knows the run, else all of the history.
+    pub(in crate::engine) fn query_task_response(
+        &self,
+        key: RunKey,
+        sticky: bool,
+    ) -> Option<raw::PollWorkflowTaskQueueResponse> {
+        let run = self.runs.get(key)?;
+        let (history, next_page_token) = if sticky { Default::default() } else { self.first_page(run, 1, NO_TASK) };
+        Some(raw::PollWorkflowTaskQueueResponse {
+            workflow_execution: Some(run.execution()),
+            workflow_type: Some(run.workflow_type()),
+            previous_started_event_id: run.state.previous_started_event_id,
+            attempt: 1,
+            history: Some(history),
+            next_page_token,
+            workflow_execution_task_queue: Some(run.normal_queue()),
+            ..Default::default()
+        })
+    }
+
     fn task_history(&self, run: &Run, task: &StartedTask, first: i64) -> (raw::History, Bytes) {
-        let page = run.history.page(first, usize::MAX, self.config.limits.history_page);
-        let mut events = run.history.events(page.clone()).to_vec();
-        if page.end < run.history.next_event_id() {
-            let token = HistoryToken {
-                run_id: run.state.run_id.clone(),
-                next_event_id: page.end,
-                end_event_id: run.history.next_event_id(),
-                stamp: run.state.task_stamp,
-            };
-            return (raw::History { events }, token.bytes());
+        let (mut history, next_page_token) = self.first_page(run, first, run.state.task_stamp);
+        if next_page_token.is_empty() {
+            history.events.extend(unwritten_events(run, task));
         }
-        events.extend(unwritten_events(run, task));
-        (raw::History { events }, Bytes::new())
+        (history, next_page_token)
+    }
+
+    /// Events from `first` on, and how to go on. `stamp`: of the task whose unwritten events end the last page.
+    fn first_page(&self, run: &Run, first: i64, stamp: u64) -> (raw::History, Bytes) {
+        let page = run.history.page(first, usize::MAX, self.config.limits.history_page);
+        let events = run.history.events(page.clone()).to_vec();
+        let end_event_id = run.history.next_event_id();
+        if page.end >= end_event_id {
+            return (raw::History { events }, Bytes::new());
+        }
+        let run_id = run.state.run_id.clone();
+        let token = HistoryToken { run_id, next_event_id: page.end, end_event_id, stamp };
+        (raw::History { events }, token.bytes())
     }
 }
 
