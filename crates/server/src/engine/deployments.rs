@@ -11,6 +11,7 @@ mod admin;
 mod limits;
 mod names;
 mod older;
+mod overrides;
 mod record;
 mod routing;
 mod runs;

@@ -77,6 +77,7 @@ impl Engine {
         request: api::StartWorkflowExecutionRequest,
         run_id: String,
     ) -> RunKey {
+        self.override_applies(namespace, request.versioning_override.as_ref());
         let new = self.requested_run(namespace, request, run_id);
         let run = self.create_run(new);
         self.transact(run, |run, cx| run.wake(cx));

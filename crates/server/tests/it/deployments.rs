@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use stead_proto::common::v1::{Payload, WorkerVersionCapabilities};
 use stead_proto::deployment::v1::{WorkerDeploymentInfo, WorkerDeploymentOptions, WorkerDeploymentVersion};
-use stead_proto::enums::v1::{VersionDrainageStatus, WorkerDeploymentVersionStatus as Status, WorkerVersioningMode};
+use stead_proto::enums::v1::{
+    VersionDrainageStatus, VersioningBehavior, WorkerDeploymentVersionStatus as Status, WorkerVersioningMode,
+};
 use stead_proto::workflow::v1::VersioningOverride;
 use stead_proto::workflow::v1::versioning_override::{Override, PinnedOverride, PinnedOverrideBehavior};
 use stead_proto::workflowservice::v1::set_worker_deployment_manager_request::NewManagerIdentity;
@@ -313,6 +315,30 @@ fn a_workflow_that_is_pinned_at_its_start_stays_on_its_version_and_keeps_it_from
     server.advance(Duration::from_secs(100));
     assert_eq!(drainage(&mut server), Some(VersionDrainageStatus::Drained));
     assert!(server.statuses().contains(&("1".to_owned(), Status::Drained)));
+}
+
+#[test]
+fn an_override_must_pin_to_a_version_that_serves_the_queue_and_makes_it_draining() {
+    let mut server = Server::new();
+    server.introduce("1");
+    let start = |id: &str, versioning_override: VersioningOverride| StartWorkflowExecutionRequest {
+        versioning_override: Some(versioning_override),
+        ..start_request(id)
+    };
+    let pinned = |build_id: &str| VersioningOverride {
+        behavior: VersioningBehavior::Pinned.into(),
+        pinned_version: format!("shop.{build_id}"),
+        ..Default::default()
+    };
+    let message = "Pinned version 'shop:9' is not present in task queue 'q' of type 'Workflow'";
+    assert_eq!(told(server.try_call(start("w", pinned("9")))), (Code::FailedPrecondition, message.to_owned()));
+    let nothing = told(server.try_call(start("w", VersioningOverride::default())));
+    assert_eq!(nothing, (Code::InvalidArgument, "override behavior is required".to_owned()));
+    assert_eq!(server.statuses(), [("1".to_owned(), Status::Inactive)]);
+    call!(server, StartWorkflowExecution, start("w", pinned("1")));
+    assert_eq!(server.statuses(), [("1".to_owned(), Status::Draining)]);
+    let polls = [server.send(poll_request()), server.send(versioned_poll("1"))];
+    assert_eq!(server.got(&polls), [None, Some("w".to_owned())]);
 }
 
 #[test]

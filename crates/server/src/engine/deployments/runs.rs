@@ -2,8 +2,8 @@
 
 use stead_proto::deployment::v1::WorkerDeploymentVersion;
 use stead_proto::enums::v1::VersioningBehavior;
-use stead_proto::workflow::v1::versioning_override::Override;
 
+use super::overrides::pinned_to;
 use crate::engine::Engine;
 use crate::engine::matching::Directive;
 use crate::engine::namespaces::NamespaceKey;
@@ -22,12 +22,11 @@ pub(in crate::engine) fn stays_on_version(state: &RunState, target: Option<&Work
 
 /// The version to which a workflow is pinned, by its own choice or by an override.
 fn pinned_version(state: &RunState) -> Option<&WorkerDeploymentVersion> {
-    match state.versioning_override.as_ref().and_then(|it| it.r#override.as_ref()) {
-        Some(Override::Pinned(pinned)) => pinned.version.as_ref(),
-        Some(Override::AutoUpgrade(true)) => None,
-        _ if state.versioning_behavior == VersioningBehavior::Pinned as i32 => state.deployment_version.as_ref(),
-        _ => None,
+    if let Some(overridden) = &state.versioning_override {
+        return pinned_to(overridden);
     }
+    let is_pinned = state.versioning_behavior == VersioningBehavior::Pinned as i32;
+    state.deployment_version.as_ref().filter(|_| is_pinned)
 }
 
 impl Engine {

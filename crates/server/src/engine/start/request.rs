@@ -48,7 +48,9 @@ impl Engine {
             registry.validate(&attributes)?;
             request.search_attributes = Some(registry.normalized(attributes));
         }
-        self.check_sizes(request)
+        self.check_sizes(request)?;
+        let queue = request.task_queue.as_ref().map_or("", |queue| &queue.name);
+        self.check_override(namespace, queue, &mut request.versioning_override)
     }
 
     pub(in crate::engine) fn check_workflow_id(&self, workflow_id: &str) -> Result<(), Refusal> {
