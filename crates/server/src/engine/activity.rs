@@ -8,13 +8,16 @@
 //!                (backoff)
 //! ```
 //!
-//! What its end means, events in a history or an outcome, is the business of who owns it. Nothing here writes any.
+//! What operators do to it stands in `controls`. What its end means, events in a history or an outcome, is the business of who owns it. Nothing here writes any.
+
+pub(crate) mod controls;
 
 use std::time::Duration as StdDuration;
 
 use prost::Message;
 use prost_types::Duration;
 use stead_proto::common::v1::{ActivityType, Header, Payloads, Priority, RetryPolicy};
+use stead_proto::deployment::v1::WorkerDeploymentVersion;
 use stead_proto::enums::v1::{RetryState, TimeoutType};
 use stead_proto::failure::v1::failure::FailureInfo;
 use stead_proto::failure::v1::{Failure, TimeoutFailureInfo};
@@ -89,6 +92,9 @@ pub(crate) struct ActivityState {
     pub(crate) waits: bool,
     #[prost(int64, tag = "28")]
     pub(crate) heartbeat_at: i64,
+    /// Version of the worker that took it last.
+    #[prost(message, optional, tag = "29")]
+    pub(crate) last_version: Option<WorkerDeploymentVersion>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -139,8 +145,13 @@ impl ActivityState {
         self.started.is_none() && !self.waits && self.pause.is_none()
     }
 
-    /// What has to happen to it, and when.
+    /// What has to happen to it, and when. Nothing happens to a paused one, not even if a worker has it.
     pub(crate) fn deadlines(&self) -> [(ActivityDeadline, Option<Time>); 5] {
+        use ActivityDeadline as D;
+        if self.pause.is_some() {
+            return [D::ScheduleToStart, D::ScheduleToClose, D::StartToClose, D::Heartbeat, D::Retry]
+                .map(|deadline| (deadline, None));
+        }
         let at = Time::from_unix_nanos;
         let after =
             |from: i64, timeout: &Option<Duration>| duration(timeout.as_ref()).map(|timeout| at(from) + timeout);
@@ -148,24 +159,19 @@ impl ActivityState {
         let schedule_to_start = after(self.scheduled_at, &self.schedule_to_start).filter(|_| self.is_offered());
         let start_to_close = started.and_then(|started| after(started.at, &self.start_to_close));
         let heartbeat = started.and_then(|started| after(started.at.max(self.heartbeat_at), &self.heartbeat));
-        let retry = (self.waits && self.pause.is_none()).then(|| at(self.scheduled_at));
+        let retry = self.waits.then(|| at(self.scheduled_at));
         [
-            (ActivityDeadline::ScheduleToStart, schedule_to_start),
-            (ActivityDeadline::ScheduleToClose, self.expires_at()),
-            (ActivityDeadline::StartToClose, start_to_close),
-            (ActivityDeadline::Heartbeat, heartbeat),
-            (ActivityDeadline::Retry, retry),
+            (D::ScheduleToStart, schedule_to_start),
+            (D::ScheduleToClose, self.expires_at()),
+            (D::StartToClose, start_to_close),
+            (D::Heartbeat, heartbeat),
+            (D::Retry, retry),
         ]
     }
 
     /// A worker takes it.
     pub(crate) fn start(&mut self, now: Time, identity: &str, request_id: &str) {
         identity.clone_into(&mut self.last_worker);
-        self.heartbeat_at = 0;
-        self.reset = false;
-        if std::mem::take(&mut self.reset_heartbeat) {
-            self.heartbeat_details = None;
-        }
         self.started = Some(StartedActivity {
             at: now.unix_nanos(),
             identity: identity.to_owned(),
@@ -180,9 +186,10 @@ impl ActivityState {
 
     /// The worker says that the attempt has failed.
     pub(crate) fn fail(&mut self, now: Time, failure: &Failure) -> AfterAttempt {
+        self.last_completed_at = now.unix_nanos();
         match self.next_attempt(now, failure) {
-            Ok(interval) => {
-                self.wait(now, interval, failure);
+            Ok(next) => {
+                self.attempt_over(now, next, failure);
                 AfterAttempt::Again
             }
             Err(state) => AfterAttempt::Closed(state),
@@ -191,63 +198,108 @@ impl ActivityState {
 
     /// A deadline other than that of a backoff has come.
     pub(crate) fn time_out(&mut self, now: Time, timeout: TimeoutType) -> AfterTimeout {
-        let failure = self.timeout_failure(timeout);
-        if matches!(timeout, TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose) {
-            return AfterTimeout::Closed(Box::new(failure), RetryState::Timeout);
-        }
-        match self.next_attempt(now, &failure) {
-            Ok(interval) => {
-                self.wait(now, interval, &failure);
-                AfterTimeout::Again
+        let failure = timeout_failure(timeout);
+        let state = match self.after_timeout(now, timeout, &failure) {
+            Ok(next) => {
+                self.last_completed_at = now.unix_nanos();
+                self.attempt_over(now, next, &failure);
+                return AfterTimeout::Again;
             }
-            Err(RetryState::Timeout) => {
-                let mut failure = self.timeout_failure(TimeoutType::ScheduleToClose);
-                NO_TIME_LEFT.clone_into(&mut failure.message);
-                AfterTimeout::Closed(Box::new(failure), RetryState::Timeout)
-            }
-            Err(state) => AfterTimeout::Closed(Box::new(failure), state),
-        }
-    }
-
-    /// The failure of an activity that took too long. Its cause is the failure of the attempt before.
-    fn timeout_failure(&self, timeout: TimeoutType) -> Failure {
-        let name = match timeout {
-            TimeoutType::StartToClose => "StartToClose",
-            TimeoutType::ScheduleToStart => "ScheduleToStart",
-            TimeoutType::ScheduleToClose => "ScheduleToClose",
-            TimeoutType::Heartbeat => "Heartbeat",
-            TimeoutType::Unspecified => "Unspecified",
+            Err(state) => state,
         };
-        Failure {
-            message: format!("activity {name} timeout"),
-            source: "Server".to_owned(),
-            cause: self.last_failure.clone().map(Box::new),
-            failure_info: Some(FailureInfo::TimeoutFailureInfo(TimeoutFailureInfo {
-                timeout_type: timeout.into(),
-                last_heartbeat_details: self.heartbeat_details.clone(),
-            })),
-            ..Default::default()
+        // Whatever the time ran out for, it ran out for the activity as a whole.
+        let failure = if state == RetryState::Timeout && timeout != TimeoutType::ScheduleToStart {
+            Failure { message: NO_TIME_LEFT.to_owned(), ..timeout_failure(TimeoutType::ScheduleToClose) }
+        } else {
+            failure
+        };
+        AfterTimeout::Closed(Box::new(self.explained(failure)), state)
+    }
+
+    fn after_timeout(&self, now: Time, timeout: TimeoutType, failure: &Failure) -> Result<Next, RetryState> {
+        match timeout {
+            _ if self.retry_policy.is_none() => Err(RetryState::RetryPolicyNotSet),
+            _ if self.cancel_requested() => Err(RetryState::CancelRequested),
+            TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose => Err(RetryState::Timeout),
+            _ => self.next_attempt(now, failure),
         }
     }
 
-    fn next_attempt(&self, now: Time, failure: &Failure) -> Result<StdDuration, RetryState> {
+    /// The last failure of an activity that took too long: with the failure of the attempt before, and what its worker
+    /// told of its progress.
+    fn explained(&self, mut failure: Failure) -> Failure {
+        failure.cause = self.last_failure.clone().map(Box::new);
+        if let Some(FailureInfo::TimeoutFailureInfo(info)) = &mut failure.failure_info {
+            info.last_heartbeat_details.clone_from(&self.heartbeat_details);
+        }
+        failure
+    }
+
+    fn next_attempt(&self, now: Time, failure: &Failure) -> Result<Next, RetryState> {
+        let policy = self.retry_policy.as_ref().ok_or(RetryState::RetryPolicyNotSet)?;
         if self.cancel_requested() {
             return Err(RetryState::CancelRequested);
         }
-        let policy = self.retry_policy.as_ref().ok_or(RetryState::RetryPolicyNotSet)?;
+        if self.pause.is_some() && retry::is_retryable(failure, &policy.non_retryable_error_types) {
+            return Ok(Next::WhenUnpaused);
+        }
         retry::next(&Retry { policy, attempt: self.attempt, now, expires_at: self.expires_at() }, failure)
+            .map(Next::After)
     }
 
-    fn wait(&mut self, now: Time, interval: StdDuration, failure: &Failure) {
+    fn attempt_over(&mut self, now: Time, next: Next, failure: &Failure) {
+        match next {
+            Next::After(interval) => {
+                self.wait_until(now + interval);
+                self.retry_interval = Some(wire(interval));
+            }
+            Next::WhenUnpaused => self.started = None,
+        }
         self.last_failure = Some(retry::truncated(failure));
-        self.last_completed_at = now.unix_nanos();
-        self.retry_interval = Some(wire(interval));
-        self.scheduled_at = (now + interval).unix_nanos();
         self.attempt += 1;
         self.stamp += 1;
+    }
+
+    /// Nobody is asked to run it before `at`. What a reset left to do for the next attempt is done.
+    fn wait_until(&mut self, at: Time) {
+        self.scheduled_at = at.unix_nanos();
         self.waits = true;
         self.started = None;
+        self.reset = false;
+        if std::mem::take(&mut self.reset_heartbeat) {
+            self.forget_progress();
+        }
+    }
+
+    fn forget_progress(&mut self) {
+        self.heartbeat_details = None;
         self.heartbeat_at = 0;
+    }
+}
+
+/// When the next attempt begins.
+enum Next {
+    After(StdDuration),
+    /// The activity is paused.
+    WhenUnpaused,
+}
+
+fn timeout_failure(timeout: TimeoutType) -> Failure {
+    let name = match timeout {
+        TimeoutType::StartToClose => "StartToClose",
+        TimeoutType::ScheduleToStart => "ScheduleToStart",
+        TimeoutType::ScheduleToClose => "ScheduleToClose",
+        TimeoutType::Heartbeat => "Heartbeat",
+        TimeoutType::Unspecified => "Unspecified",
+    };
+    Failure {
+        message: format!("activity {name} timeout"),
+        source: "Server".to_owned(),
+        failure_info: Some(FailureInfo::TimeoutFailureInfo(TimeoutFailureInfo {
+            timeout_type: timeout.into(),
+            last_heartbeat_details: None,
+        })),
+        ..Default::default()
     }
 }
 

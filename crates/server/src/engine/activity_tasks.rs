@@ -2,13 +2,14 @@
 
 use prost::Message;
 use stead_proto::common::v1::{Payloads, WorkflowExecution};
+use stead_proto::failure::v1::Failure;
 use stead_proto::failure::v1::failure::FailureInfo;
-use stead_proto::failure::v1::{Failure, ServerFailureInfo};
 use stead_proto::workflowservice::v1 as api;
 
-use super::activity::ActivityState;
+use super::activity::{ActivityState, StartedActivity};
 use super::activity_options::check_queue;
 use super::call::Outcome;
+use super::control::already_completed;
 use super::deployments::directive_of;
 use super::matching::{Match, Polled, Poller, QueueKind, Task};
 use super::namespaces::NamespaceKey;
@@ -16,7 +17,7 @@ use super::run::RunKey;
 use super::token::{TaskToken, TokenKind};
 use super::waits::Wait;
 use super::workflow_tasks::TaskRef;
-use super::{Call, Engine, Refusal, Time};
+use super::{Call, Engine, Refusal, Time, retry};
 
 /// An activity of a run that is to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +97,7 @@ impl Engine {
             scheduled_event_id: id,
             attempt: activity.attempt,
             stamp: activity.stamp,
+            started_at: activity.started.as_ref().map_or(0, |started| started.at),
             kind: TokenKind::ActivityTask as u32,
             id: activity.activity_id.clone(),
             ..Default::default()
@@ -118,6 +120,7 @@ impl Engine {
         Ok(api::RespondActivityTaskCompletedResponse {}.into())
     }
 
+    /// Who knows its id may complete an activity that no worker has taken.
     pub(super) fn respond_activity_task_completed_by_id(
         &mut self,
         request: api::RespondActivityTaskCompletedByIdRequest,
@@ -133,8 +136,9 @@ impl Engine {
         request: api::RespondActivityTaskFailedRequest,
     ) -> Result<Outcome, Refusal> {
         let pending = self.pending_by_token(&request.task_token)?;
-        self.fail_pending(pending, request.failure, request.last_heartbeat_details, &request.identity);
-        Ok(api::RespondActivityTaskFailedResponse::default().into())
+        let failures =
+            self.fail_pending(pending, request.failure, request.last_heartbeat_details, &request.identity)?;
+        Ok(api::RespondActivityTaskFailedResponse { failures }.into())
     }
 
     pub(super) fn respond_activity_task_failed_by_id(
@@ -142,9 +146,10 @@ impl Engine {
         request: api::RespondActivityTaskFailedByIdRequest,
     ) -> Result<Outcome, Refusal> {
         let pending =
-            self.pending_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
-        self.fail_pending(pending, request.failure, request.last_heartbeat_details, &request.identity);
-        Ok(api::RespondActivityTaskFailedByIdResponse::default().into())
+            self.started_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
+        let failures =
+            self.fail_pending(pending, request.failure, request.last_heartbeat_details, &request.identity)?;
+        Ok(api::RespondActivityTaskFailedByIdResponse { failures }.into())
     }
 
     pub(super) fn respond_activity_task_canceled(
@@ -161,7 +166,7 @@ impl Engine {
         request: api::RespondActivityTaskCanceledByIdRequest,
     ) -> Result<Outcome, Refusal> {
         let pending =
-            self.pending_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
+            self.started_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
         self.cancel_pending(pending, request.details, &request.identity)?;
         Ok(api::RespondActivityTaskCanceledByIdResponse {}.into())
     }
@@ -181,42 +186,65 @@ impl Engine {
         request: api::RecordActivityTaskHeartbeatByIdRequest,
     ) -> Result<Outcome, Refusal> {
         let pending =
-            self.pending_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
+            self.started_by_id(&request.namespace, request.workflow_id, request.run_id, &request.activity_id)?;
         let (cancel_requested, activity_paused, activity_reset) =
             self.heartbeat(pending, request.details, &request.identity)?;
         Ok(api::RecordActivityTaskHeartbeatByIdResponse { cancel_requested, activity_paused, activity_reset }.into())
     }
 
     fn complete_pending(&mut self, pending: Pending, result: Option<Payloads>, identity: &str) {
-        if result.as_ref().map_or(0, Payloads::encoded_len) > self.config.limits.blob {
-            let failure = server_failure("Complete result exceeds size limit.");
-            return self.fail_pending(pending, Some(failure), None, identity);
+        if self.is_too_large(result.as_ref()) {
+            return self.fail_on_size(pending, "Complete result exceeds size limit.", identity);
         }
         self.transact(pending.run, |run, cx| run.complete_activity(cx, pending.id, result, identity));
     }
 
+    /// Takes a worker's failure. What the worker is to be told of it: that something was too large.
     fn fail_pending(
         &mut self,
         pending: Pending,
         failure: Option<Failure>,
         last_heartbeat: Option<Payloads>,
         identity: &str,
-    ) {
+    ) -> Result<Vec<Failure>, Refusal> {
+        if failure.as_ref().is_some_and(|failure| !is_of_application(failure)) {
+            return Err(Refusal::invalid("Failure must have ApplicationFailureInfo."));
+        }
+        let mut failures = Vec::new();
         let mut failure = failure.unwrap_or_default();
+        let mut last_heartbeat = last_heartbeat;
+        if self.is_too_large(last_heartbeat.as_ref()) {
+            last_heartbeat = None;
+            failures.push(retry::server_failure("Heartbeat details exceed size limit.", true));
+        }
         if failure.encoded_len() > self.config.limits.blob {
-            failure = server_failure("Failure exceeds size limit.");
+            failure = retry::too_large(&failure, KEPT_OF_TOO_LARGE, true);
+            failures.push(failure.clone());
         }
         self.transact(pending.run, |run, cx| {
-            if let Some(details) = last_heartbeat
-                && let Some(activity) = run.activities.get_mut(&pending.id)
-            {
-                activity.heartbeat_details = Some(details);
+            if let Some(details) = last_heartbeat {
+                run.activity_progress(cx, pending.id, Some(details));
             }
             run.fail_activity(cx, pending.id, failure, identity);
         });
+        Ok(failures)
+    }
+
+    /// What a worker sent of an activity is too large to be kept: the activity fails.
+    fn fail_on_size(&mut self, pending: Pending, message: &str, identity: &str) {
+        let failure = retry::server_failure(message, true);
+        self.transact(pending.run, |run, cx| run.fail_activity(cx, pending.id, failure, identity));
+    }
+
+    fn is_too_large(&self, payloads: Option<&Payloads>) -> bool {
+        payloads.map_or(0, Payloads::encoded_len) > self.config.limits.blob
     }
 
     fn cancel_pending(&mut self, pending: Pending, details: Option<Payloads>, identity: &str) -> Result<(), Refusal> {
+        if self.is_too_large(details.as_ref()) {
+            self.fail_on_size(pending, "Cancel details exceed size limit.", identity);
+            return Ok(());
+        }
         let activity = self.runs.get(pending.run).and_then(|run| run.activities.get(&pending.id));
         if !activity.is_some_and(ActivityState::cancel_requested) {
             return Err(Refusal::invalid(
@@ -234,18 +262,13 @@ impl Engine {
         details: Option<Payloads>,
         identity: &str,
     ) -> Result<(bool, bool, bool), Refusal> {
-        if details.as_ref().map_or(0, Payloads::encoded_len) > self.config.limits.blob {
-            let failure = server_failure("Heartbeat details exceed size limit.");
-            self.fail_pending(pending, Some(failure), None, identity);
+        if self.is_too_large(details.as_ref()) {
+            self.fail_on_size(pending, "Heartbeat details exceed size limit.", identity);
             return Ok((true, false, false));
         }
         let flags = self.transact_speculative(pending.run, |run, cx| {
-            let activity = run.activities.get_mut(&pending.id)?;
-            activity.heartbeat_at = cx.now.unix_nanos();
-            activity.heartbeat_details = details;
-            let flags = (activity.cancel_requested(), activity.pause.is_some(), activity.reset);
-            run.watch_activity(pending.id);
-            Some(flags)
+            let activity = run.activity_progress(cx, pending.id, details)?;
+            Some((activity.cancel_requested(), activity.pause.is_some(), activity.reset))
         });
         flags.flatten().ok_or_else(not_found)
     }
@@ -255,11 +278,29 @@ impl Engine {
         let token = TaskToken::read(token)?;
         let run =
             self.runs.get(RunKey(token.key)).filter(|_| token.is(TokenKind::ActivityTask)).ok_or_else(not_found)?;
+        if !run.is_open() {
+            return Err(already_completed());
+        }
         let activity = run.activities.get(&token.scheduled_event_id).ok_or_else(not_found)?;
-        if activity.started.is_none() || activity.stamp != token.stamp || activity.attempt != token.attempt {
+        let is_this_attempt = |started: &StartedActivity| started.at == token.started_at;
+        if activity.attempt != token.attempt || !activity.started.as_ref().is_some_and(is_this_attempt) {
             return Err(not_found());
         }
         Ok(Pending { run: run.key, id: token.scheduled_event_id })
+    }
+
+    /// The activity of an id, which a worker has.
+    fn started_by_id(
+        &self,
+        namespace: &str,
+        workflow_id: String,
+        run_id: String,
+        activity_id: &str,
+    ) -> Result<Pending, Refusal> {
+        let pending = self.pending_by_id(namespace, workflow_id, run_id, activity_id)?;
+        let activity = self.runs.get(pending.run).and_then(|run| run.activities.get(&pending.id));
+        let started = activity.is_some_and(|activity| activity.started.is_some());
+        started.then_some(pending).ok_or_else(not_found)
     }
 
     fn pending_by_id(
@@ -274,7 +315,8 @@ impl Engine {
             return Err(Refusal::invalid("ActivityId is not set on request."));
         }
         let key = self.runs.find(namespace, Some(&WorkflowExecution { workflow_id, run_id }))?;
-        let id = self.runs.get(key).and_then(|run| run.activity_ids.get(activity_id)).copied();
+        let run = self.runs.get(key).filter(|run| run.is_open()).ok_or_else(already_completed)?;
+        let id = run.activity_ids.get(activity_id).copied();
         let id = id.ok_or_else(|| {
             Refusal::not_found(format!(
                 "cannot find pending activity with ActivityID {activity_id}, check workflow execution history for more \
@@ -311,11 +353,10 @@ pub(super) fn not_found() -> Refusal {
     Refusal::not_found("invalid activityID or activity already timed out or invoking workflow is completed")
 }
 
-fn server_failure(message: &str) -> Failure {
-    Failure {
-        message: message.to_owned(),
-        source: "Server".to_owned(),
-        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable: true })),
-        ..Default::default()
-    }
+/// Workers send no others; a failure of the server, or of another activity, would not say what it seems to say.
+fn is_of_application(failure: &Failure) -> bool {
+    matches!(failure.failure_info, Some(FailureInfo::ApplicationFailureInfo(_)))
 }
+
+/// What is kept of a failure that is larger than a payload may be (`limit.blobSize.warn`).
+const KEPT_OF_TOO_LARGE: usize = 512 << 10;

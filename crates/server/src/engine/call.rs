@@ -147,6 +147,18 @@ calls! {
             workflow::RequestCancelWorkflowExecutionResponse,
         TerminateWorkflowExecution: workflow::TerminateWorkflowExecutionRequest =>
             workflow::TerminateWorkflowExecutionResponse,
+        DescribeWorkflowExecution: workflow::DescribeWorkflowExecutionRequest =>
+            workflow::DescribeWorkflowExecutionResponse,
+        PauseActivity: workflow::PauseActivityRequest => workflow::PauseActivityResponse,
+        UnpauseActivity: workflow::UnpauseActivityRequest => workflow::UnpauseActivityResponse,
+        ResetActivity: workflow::ResetActivityRequest => workflow::ResetActivityResponse,
+        UpdateActivityOptions: workflow::UpdateActivityOptionsRequest => workflow::UpdateActivityOptionsResponse,
+        PauseWorkflowExecution: workflow::PauseWorkflowExecutionRequest =>
+            workflow::PauseWorkflowExecutionResponse,
+        UnpauseWorkflowExecution: workflow::UnpauseWorkflowExecutionRequest =>
+            workflow::UnpauseWorkflowExecutionResponse,
+        GetWorkflowExecutionHistoryReverse: workflow::GetWorkflowExecutionHistoryReverseRequest =>
+            raw::GetWorkflowExecutionHistoryReverseResponse,
         DescribeTaskQueue: workflow::DescribeTaskQueueRequest => workflow::DescribeTaskQueueResponse,
         ListTaskQueuePartitions: workflow::ListTaskQueuePartitionsRequest => workflow::ListTaskQueuePartitionsResponse,
         UpdateTaskQueueConfig: workflow::UpdateTaskQueueConfigRequest => workflow::UpdateTaskQueueConfigResponse,

@@ -272,7 +272,7 @@ impl Run {
                 self.schedule_activity(cx, *command, completed.event_id, extras, !eager);
             }
             Action::RequestCancelActivity { scheduled_event_id } => {
-                return self.request_cancel_activity(cx, scheduled_event_id, completed.event_id);
+                return self.request_cancel_activity(cx, scheduled_event_id, completed.event_id, completed.identity);
             }
             Action::StartTimer(command) => self.start_timer(cx, command, completed.event_id, extras),
             Action::CancelTimer(command) => {

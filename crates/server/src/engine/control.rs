@@ -11,7 +11,6 @@ use stead_proto::workflowservice::v1 as api;
 use super::call::Outcome;
 use super::namespaces::NamespaceKey;
 use super::run::close::Termination;
-use super::run::state::ExternalState;
 use super::run::{Context, Run, RunKey};
 use super::{Engine, Refusal};
 
@@ -142,12 +141,10 @@ impl Engine {
 
 impl Run {
     pub(crate) fn signal(&mut self, cx: &mut Context<'_>, signal: Signal) -> i64 {
-        if !signal.request_id.is_empty() {
-            self.requests.insert(signal.request_id.clone(), ExternalState { request_id: signal.request_id });
-        }
         self.state.signals += 1;
         let event = Attributes::WorkflowExecutionSignaledEventAttributes(signal.event);
         let event_id = self.add_with(cx, event, signal.links.into());
+        self.served(signal.request_id, EventType::WorkflowExecutionSignaled, event_id);
         self.wake(cx);
         event_id
     }

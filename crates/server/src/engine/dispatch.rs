@@ -45,6 +45,16 @@ impl Engine {
             Request::SignalWorkflowExecution(request) => self.signal_workflow_execution(*request)?,
             Request::RequestCancelWorkflowExecution(request) => self.request_cancel_workflow_execution(*request)?,
             Request::TerminateWorkflowExecution(request) => self.terminate_workflow_execution(*request)?,
+            Request::DescribeWorkflowExecution(request) => self.describe_workflow_execution(&request)?,
+            Request::PauseActivity(request) => self.pause_activity(*request)?,
+            Request::UnpauseActivity(request) => self.unpause_activity(*request)?,
+            Request::ResetActivity(request) => self.reset_activity(*request)?,
+            Request::UpdateActivityOptions(request) => self.update_activity_options(*request)?,
+            Request::PauseWorkflowExecution(request) => self.pause_workflow_execution(*request)?,
+            Request::UnpauseWorkflowExecution(request) => self.unpause_workflow_execution(*request)?,
+            Request::GetWorkflowExecutionHistoryReverse(request) => {
+                self.get_workflow_execution_history_reverse(&request)?
+            }
             Request::DescribeTaskQueue(request) => self.describe_task_queue(&request)?.into(),
             Request::ListTaskQueuePartitions(request) => self.list_task_queue_partitions(*request)?.into(),
             Request::UpdateTaskQueueConfig(request) => self.update_task_queue_config(*request)?.into(),

@@ -37,6 +37,16 @@ pub struct GetWorkflowExecutionHistoryResponse {
     pub archived: bool,
 }
 
+/// The response of `GetWorkflowExecutionHistoryReverse`.
+#[derive(Clone, PartialEq, Message)]
+#[expect(missing_docs, reason = "as the API defines them")]
+pub struct GetWorkflowExecutionHistoryReverseResponse {
+    #[prost(message, optional, tag = "1")]
+    pub history: Option<History>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub next_page_token: Bytes,
+}
+
 /// The response of `PollWorkflowTaskQueue`: a workflow task.
 #[derive(Clone, PartialEq, Message)]
 #[expect(missing_docs, reason = "as the API defines them")]

@@ -6,7 +6,7 @@ use prost::Message;
 use stead_proto::common::v1::RetryPolicy;
 use stead_proto::enums::v1::{RetryState, TimeoutType};
 use stead_proto::failure::v1::failure::FailureInfo;
-use stead_proto::failure::v1::{Failure, ServerFailureInfo};
+use stead_proto::failure::v1::{ApplicationFailureInfo, Failure, ServerFailureInfo};
 
 use super::time::{duration, wire};
 use super::{Refusal, Time};
@@ -57,7 +57,8 @@ fn asked_delay(failure: &Failure) -> Option<Duration> {
     }
 }
 
-fn is_retryable(failure: &Failure, non_retryable: &[String]) -> bool {
+/// Whether trying again may help, whatever time and attempts are left.
+pub(crate) fn is_retryable(failure: &Failure, non_retryable: &[String]) -> bool {
     let listed = |name: &str| non_retryable.iter().any(|listed| listed == name);
     match &failure.failure_info {
         Some(FailureInfo::TerminatedFailureInfo(_) | FailureInfo::CanceledFailureInfo(_)) => false,
@@ -109,25 +110,69 @@ pub(crate) fn validate(policy: Option<&RetryPolicy>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A failure as it is kept between attempts: a large one loses its details (`limit.mutableStateActivityFailureSize`).
+/// A failure as it is kept between attempts: a large one is the cause of one that says so, and loses what is too much
+/// (`limit.mutableStateActivityFailureSize`).
 pub(crate) fn truncated(failure: &Failure) -> Failure {
     if failure.encoded_len() <= KEPT_FAILURE_SIZE {
         return failure.clone();
     }
-    let half = KEPT_FAILURE_SIZE / 2;
-    let end =
-        (0..=half.min(failure.message.len())).rev().find(|end| failure.message.is_char_boundary(*end)).unwrap_or(0);
+    too_large(failure, KEPT_FAILURE_SIZE, false)
+}
+
+/// Stands for a failure that is too large, of which `kept` bytes are kept.
+pub(crate) fn too_large(failure: &Failure, kept: usize, non_retryable: bool) -> Failure {
+    let cause = cut(failure, &mut { kept }, MAX_CAUSES);
+    Failure { cause: Some(Box::new(cause)), ..server_failure("Failure exceeds size limit.", non_retryable) }
+}
+
+/// A failure of which the server is the source.
+pub(crate) fn server_failure(message: &str, non_retryable: bool) -> Failure {
     Failure {
-        message: failure.message[..end].to_owned(),
-        source: failure.source.clone(),
-        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo::default())),
+        message: message.to_owned(),
+        source: "Server".to_owned(),
+        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable })),
         ..Default::default()
     }
+}
+
+/// As much of a failure as fits: whether to try again first, then what it says, then its causes.
+fn cut(failure: &Failure, left: &mut usize, causes: usize) -> Failure {
+    let failure_info = match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => {
+            let info = ApplicationFailureInfo {
+                r#type: cut_text(&info.r#type, left),
+                non_retryable: info.non_retryable,
+                ..Default::default()
+            };
+            *left = left.saturating_sub(8);
+            Some(FailureInfo::ApplicationFailureInfo(info))
+        }
+        Some(FailureInfo::ServerFailureInfo(info)) => {
+            *left = left.saturating_sub(4);
+            Some(FailureInfo::ServerFailureInfo(*info))
+        }
+        _ => None,
+    };
+    let source = cut_text(&failure.source, left);
+    let message = cut_text(&failure.message, left);
+    let stack_trace = cut_text(&failure.stack_trace, left);
+    *left = left.saturating_sub(4);
+    let cause = failure.cause.as_ref().filter(|_| *left > 0 && causes > 0);
+    let cause = cause.map(|cause| Box::new(cut(cause, left, causes - 1)));
+    Failure { message, source, stack_trace, cause, failure_info, ..Default::default() }
+}
+
+fn cut_text(text: &str, left: &mut usize) -> String {
+    let end = (0..=text.len().min(*left)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    *left = left.saturating_sub(if end == 0 { 0 } else { end + 4 });
+    text[..end].to_owned()
 }
 
 const DEFAULT_INITIAL: Duration = Duration::from_secs(1);
 const DEFAULT_MAXIMUM_FACTOR: u32 = 100;
 const KEPT_FAILURE_SIZE: usize = 4 << 10;
+/// Causes that are kept of a failure that is too large.
+const MAX_CAUSES: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -143,6 +188,9 @@ mod tests {
     #[test]
     fn a_large_failure_keeps_whole_characters() {
         let failure = Failure { message: "é".repeat(KEPT_FAILURE_SIZE), ..Default::default() };
-        assert!(truncated(&failure).encoded_len() <= KEPT_FAILURE_SIZE);
+        let kept = truncated(&failure);
+        assert_eq!(kept.message, "Failure exceeds size limit.");
+        let cause = kept.cause.unwrap();
+        assert_eq!(cause.message, "é".repeat(KEPT_FAILURE_SIZE / 2));
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod events;
 mod external;
 pub(crate) mod history;
 mod marker;
+pub(crate) mod pause;
 pub(crate) mod properties;
 pub(crate) mod state;
 pub(crate) mod timer;
@@ -34,7 +35,7 @@ use super::{Config, Time};
 use crate::store::Table;
 use deadlines::Deadlines;
 use history::History;
-use state::{ChildState, ExternalState, RunState, TimerState, WorkflowTask};
+use state::{ChildState, ExternalState, RequestState, RunState, TimerState, WorkflowTask};
 
 /// A run in this engine and its store: its place in the order of starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,7 +72,7 @@ pub(crate) struct Run {
     /// Cancellations on their way to other workflows, by initiated event.
     pub(crate) cancels: Rows<i64, ExternalState>,
     /// Requests that have been served, so that they are not served again.
-    pub(crate) requests: Rows<String, ExternalState>,
+    pub(crate) requests: Rows<String, RequestState>,
     pub(crate) updates: Updates,
     pub(crate) deadlines: Deadlines,
     /// Whether lists show the run as it is.

@@ -8,6 +8,7 @@ mod value;
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use stead_proto::common::v1::Payload;
 use stead_proto::enums::v1::IndexedValueType;
 use stead_proto::operatorservice::v1 as operator;
@@ -145,6 +146,16 @@ fn fixed() -> impl Iterator<Item = (String, i32)> {
 pub(crate) fn type_of(payload: &Payload) -> Option<IndexedValueType> {
     let name = payload.metadata.get(TYPE)?;
     definitions::FIELDS.into_iter().map(|(kind, _)| kind).find(|kind| type_name(*kind).as_bytes() == name.as_ref())
+}
+
+/// A value of the type `KeywordList`, as the server itself sets one.
+pub(crate) fn keyword_list(words: &[String]) -> Payload {
+    let kind = type_name(IndexedValueType::KeywordList).as_bytes();
+    Payload {
+        metadata: [("encoding".to_owned(), "json/plain".into()), (TYPE.to_owned(), Bytes::from_static(kind))].into(),
+        data: serde_json::Value::from(words).to_string().into(),
+        ..Default::default()
+    }
 }
 
 /// A type as messages and payloads name it.

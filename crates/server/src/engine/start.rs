@@ -19,7 +19,7 @@ use super::run::deadlines::Deadline;
 use super::run::events::Extras;
 use super::run::properties::{memo_without_nil, search_attributes_without_nil};
 use super::run::state::{Parent, RunState};
-use super::run::{Run, RunKey};
+use super::run::{Context, Run, RunKey};
 use super::time::{duration, wire};
 use super::{Engine, Refusal, raw};
 pub(crate) use policy::Existing;
@@ -79,9 +79,12 @@ impl Engine {
     ) -> RunKey {
         self.override_applies(namespace, request.versioning_override.as_ref());
         let new = self.requested_run(namespace, request, run_id);
-        let run = self.create_run(new);
-        self.transact(run, |run, cx| run.wake(cx));
-        run
+        self.start_run(new)
+    }
+
+    /// Creates a run, and schedules its first workflow task unless that has to wait.
+    pub(super) fn start_run(&mut self, new: NewRun) -> RunKey {
+        self.create_run_with(new, |run, cx| run.wake(cx))
     }
 
     fn started(
@@ -139,10 +142,10 @@ impl Engine {
         let links = if options.attach_links { request.links } else { Vec::new() };
         self.transact(run, |run, cx| {
             run.state.callbacks.extend(event.attached_completion_callbacks.iter().cloned());
-            if !event.attached_request_id.is_empty() {
-                run.requests.insert(event.attached_request_id.clone(), Default::default());
-            }
-            run.add_with(cx, Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(event), links.into());
+            let request_id = event.attached_request_id.clone();
+            let event = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(event);
+            let event_id = run.add_with(cx, event, links.into());
+            run.served(request_id, EventType::WorkflowExecutionOptionsUpdated, event_id);
         });
     }
 
@@ -216,7 +219,16 @@ impl Engine {
     }
 
     /// Creates a run with its first event. Its first workflow task is scheduled by whoever wakes it.
-    pub(super) fn create_run(&mut self, mut new: NewRun) -> RunKey {
+    pub(super) fn create_run(&mut self, new: NewRun) -> RunKey {
+        self.create_run_with(new, |_, _| {})
+    }
+
+    /// Creates a run with its first event and what comes together with it.
+    pub(super) fn create_run_with(
+        &mut self,
+        mut new: NewRun,
+        begin: impl FnOnce(&mut Run, &mut Context<'_>),
+    ) -> RunKey {
         let key = self.runs.next_key();
         new.started.memo = memo_without_nil(new.started.memo.take());
         new.started.search_attributes = search_attributes_without_nil(new.started.search_attributes.take());
@@ -230,6 +242,7 @@ impl Engine {
             run.add_with(cx, Attributes::WorkflowExecutionStartedEventAttributes(started), extras);
             run.watch_run();
             run.deadlines.set(Deadline::FirstTask, first_task_at);
+            begin(run, cx);
         });
         key
     }

@@ -26,7 +26,9 @@ impl Time {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    pub(crate) fn timestamp(self) -> prost_types::Timestamp {
+    /// The instant as messages say it.
+    #[must_use]
+    pub fn timestamp(self) -> prost_types::Timestamp {
         let nanos = i32::try_from(self.0.rem_euclid(NANOS)).expect("less than a second");
         prost_types::Timestamp { seconds: self.0.div_euclid(NANOS), nanos }
     }
@@ -51,6 +53,11 @@ impl Sub<Duration> for Time {
     fn sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
     }
+}
+
+/// An instant that is stored, as the wire has it. 0 says "none".
+pub(crate) fn timestamp(nanos: i64) -> Option<prost_types::Timestamp> {
+    (nanos != 0).then(|| Time::from_unix_nanos(nanos).timestamp())
 }
 
 /// A duration of the wire. Absent, zero and negative ones say "none", as the server reads them.

@@ -104,8 +104,7 @@ impl Engine {
             Effect::OfferWorkflowTask(run) => self.offer_workflow_task(run),
             Effect::OfferActivity(run, scheduled_event_id) => self.offer_activity(run, scheduled_event_id),
             Effect::Follow(_, new) => {
-                let run = self.create_run(*new);
-                self.transact(run, |run, cx| run.wake(cx));
+                self.start_run(*new);
             }
             Effect::Closed(run) => {
                 self.end_updates(run);

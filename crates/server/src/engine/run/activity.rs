@@ -167,9 +167,29 @@ impl Run {
         self.wake(cx);
     }
 
+    /// The worker tells of its progress.
+    pub(crate) fn activity_progress(
+        &mut self,
+        cx: &Context<'_>,
+        id: i64,
+        details: Option<Payloads>,
+    ) -> Option<&ActivityState> {
+        let activity = self.activities.get_mut(&id)?;
+        activity.heartbeat_at = cx.now.unix_nanos();
+        activity.heartbeat_details = details;
+        self.watch_activity(id);
+        self.activities.get(&id)
+    }
+
     /// The workflow asks for cancellation. True if the activity was with no worker, so that it is cancelled already and
     /// the workflow has news.
-    pub(crate) fn request_cancel_activity(&mut self, cx: &mut Context<'_>, id: i64, completed_event_id: i64) -> bool {
+    pub(crate) fn request_cancel_activity(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: i64,
+        completed_event_id: i64,
+        identity: &str,
+    ) -> bool {
         let event = ActivityTaskCancelRequestedEventAttributes {
             scheduled_event_id: id,
             workflow_task_completed_event_id: completed_event_id,
@@ -180,13 +200,12 @@ impl Run {
         if activity.started.is_some() {
             return false;
         }
-        let identity = std::mem::take(&mut activity.last_worker);
         self.remove_activity(id);
         let event = ActivityTaskCanceledEventAttributes {
             details: Some(Payloads { payloads: vec![json_string("ACTIVITY_ID_NOT_STARTED")] }),
             latest_cancel_requested_event_id: requested,
             scheduled_event_id: id,
-            identity,
+            identity: identity.to_owned(),
             ..Default::default()
         };
         self.add(cx, Attributes::ActivityTaskCanceledEventAttributes(event));

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use stead_proto::common::v1::Link;
+use stead_proto::enums::v1::EventType;
 use stead_proto::history::v1::HistoryEvent;
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::sdk::v1::{EventGroupMarker, UserMetadata};
 
 use super::event_type::{event_type, is_buffered, is_terminal_news};
+use super::state::RequestState;
 use super::{Context, Run};
 use crate::engine::Time;
 
@@ -72,7 +74,29 @@ impl Run {
         let mut started = HashMap::new();
         for mut event in news.into_iter().chain(ended) {
             self.connect_start(&mut event, &mut started);
+            self.connect_request(&event);
             self.push_event(event);
+        }
+    }
+
+    /// Remembers that a request has been served, so that it is not served again. Requests without an id are not told
+    /// apart.
+    pub(crate) fn served(&mut self, request_id: String, event_type: EventType, event_id: i64) {
+        if !request_id.is_empty() {
+            self.requests.insert(request_id, RequestState { event_type: event_type.into(), event_id });
+        }
+    }
+
+    /// An event of a request leaves the buffer, and has an id.
+    fn connect_request(&mut self, event: &HistoryEvent) {
+        let request_id = match &event.attributes {
+            Some(Attributes::WorkflowExecutionSignaledEventAttributes(a)) => &a.request_id,
+            Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(a)) => &a.attached_request_id,
+            _ => return,
+        };
+        let event_id = self.history.next_event_id();
+        if let Some(request) = self.requests.get_mut(request_id) {
+            request.event_id = event_id;
         }
     }
 

@@ -97,6 +97,23 @@ impl History {
         }
         first..i64::try_from(end).expect("a history is limited to some thousands of events") + 1
     }
+
+    /// The ids of the page that ends before event `end`: whole batches, at most `batches` of them and, where it can be
+    /// helped, at most `events` events.
+    pub(crate) fn page_before(&self, end: i64, batches: usize, events: usize) -> Range<i64> {
+        let stop = index(end).min(self.events.len());
+        let limit = stop.saturating_sub(events);
+        let before = self.batches.partition_point(|begin| *begin < stop);
+        let mut begins = self.batches[..before].iter().rev().copied();
+        let mut first = begins.next().unwrap_or(0);
+        for begin in begins.take(batches.saturating_sub(1)) {
+            if begin < limit {
+                break;
+            }
+            first = begin;
+        }
+        i64::try_from(first).expect("a history is limited to some thousands of events") + 1..end
+    }
 }
 
 fn index(id: i64) -> usize {
@@ -127,6 +144,16 @@ mod tests {
         assert_eq!(history.page(1, 10, 1), 1..3, "a batch is not divided");
         assert_eq!(history.page(6, 10, 256), 6..7);
         assert_eq!(history.page(7, 10, 256), 7..7, "there is nothing yet");
+    }
+
+    #[test]
+    fn a_page_before_is_made_of_whole_batches() {
+        let history = history(&[2, 3, 1]);
+        assert_eq!(history.page_before(7, 1, 256), 6..7);
+        assert_eq!(history.page_before(6, 1, 256), 3..6);
+        assert_eq!(history.page_before(7, 10, 4), 3..7);
+        assert_eq!(history.page_before(7, 10, 256), 1..7);
+        assert_eq!(history.page_before(3, 1, 1), 1..3, "a batch is not divided");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use stead_proto::common::v1::{
     Callback, Memo, Priority, RetryPolicy, SearchAttributes, WorkflowExecution, WorkflowType,
 };
 use stead_proto::deployment::v1::WorkerDeploymentVersion;
-use stead_proto::enums::v1::{ParentClosePolicy, WorkflowExecutionStatus};
+use stead_proto::enums::v1::{EventType, ParentClosePolicy, WorkflowExecutionStatus};
 use stead_proto::history::v1::HistoryEvent;
 use stead_proto::sdk::v1::UserMetadata;
 use stead_proto::workflow::v1::VersioningOverride;
@@ -111,6 +111,12 @@ pub(crate) struct RunState {
     pub(crate) transitions: u64,
     #[prost(message, optional, tag = "54")]
     pub(crate) pause: Option<Pause>,
+    /// The run that began anew from a point of this one.
+    #[prost(string, tag = "55")]
+    pub(crate) reset_run_id: String,
+    /// The run from a point of which this one began anew.
+    #[prost(string, tag = "56")]
+    pub(crate) reset_from_run_id: String,
 }
 
 /// Who waits for a run's chain to end.
@@ -133,7 +139,7 @@ pub(crate) struct Sticky {
     pub(crate) schedule_to_start: Option<Duration>,
 }
 
-/// A workflow that takes no steps for now.
+/// Who paused a workflow or an activity, which takes no steps for now.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Pause {
     #[prost(string, tag = "1")]
@@ -142,6 +148,8 @@ pub(crate) struct Pause {
     pub(crate) reason: String,
     #[prost(int64, tag = "3")]
     pub(crate) at: i64,
+    #[prost(string, tag = "4")]
+    pub(crate) request_id: String,
 }
 
 /// The machine of the workflow task; `workflow_task` draws it and moves it.
@@ -232,4 +240,13 @@ pub(crate) struct ChildState {
 pub(crate) struct ExternalState {
     #[prost(string, tag = "1")]
     pub(crate) request_id: String,
+}
+
+/// A request that has been served, and the event that it led to; 0 while that waits in the buffer.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RequestState {
+    #[prost(enumeration = "EventType", tag = "1")]
+    pub(crate) event_type: i32,
+    #[prost(int64, tag = "2")]
+    pub(crate) event_id: i64,
 }

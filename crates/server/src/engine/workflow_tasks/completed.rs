@@ -142,8 +142,11 @@ impl Engine {
         let mut tasks = Vec::with_capacity(eager.len());
         for id in eager {
             let request_id = self.ids.uuid().to_string();
-            self.transact_speculative(key, |run, cx| run.start_activity(cx, *id, 0, identity, &request_id));
-            tasks.extend(self.activity_task_response(key, *id));
+            let started =
+                self.transact_speculative(key, |run, cx| run.start_activity(cx, *id, 0, identity, &request_id));
+            if started == Some(true) {
+                tasks.extend(self.activity_task_response(key, *id));
+            }
         }
         tasks
     }
