@@ -2,30 +2,28 @@
 
 #![allow(deprecated, reason = "what the API has deprecated, callers still send and read")]
 
+mod activities;
 mod children;
+mod clock;
 mod continue_as_new;
 mod deployments;
+mod describe;
 mod external;
-mod clock;
-mod deployments;
 mod idle;
 mod live;
-mod activities;
-mod deployments;
-mod describe;
 mod matching;
 mod multi_operation;
 mod namespaces;
-mod properties;
-mod queries;
 mod options;
 mod pause;
+mod properties;
+mod queries;
 mod restart;
 mod retries;
 mod rim;
-mod store;
 mod schedules;
 mod signal_with_start;
+mod store;
 mod support;
 mod timeouts;
 mod updates;

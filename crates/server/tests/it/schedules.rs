@@ -119,12 +119,12 @@ impl Server {
         call!(self, CreateSchedule, creation(definition));
     }
 
-    fn describe(&mut self) -> api::DescribeScheduleResponse {
+    fn describe_schedule(&mut self) -> api::DescribeScheduleResponse {
         call!(self, DescribeSchedule, describe_request("s"))
     }
 
     fn info(&mut self) -> schedule::ScheduleInfo {
-        self.describe().info.unwrap()
+        self.describe_schedule().info.unwrap()
     }
 
     fn patch(&mut self, patch: schedule::SchedulePatch) {
@@ -217,9 +217,9 @@ fn a_schedule_goes_on_after_a_restart() {
     let mut server = Server::with(durable());
     server.create(minutely(Policy::BufferOne));
     server.advance(minutes(2));
-    let before = server.describe();
+    let before = server.describe_schedule();
     let mut server = restarted(server);
-    assert_eq!(server.describe(), before);
+    assert_eq!(server.describe_schedule(), before);
     assert_eq!(server.work(complete("")), "00:01:00Z");
     assert_eq!(server.work(complete("")), "00:02:00Z");
     server.advance(minutes(1));
@@ -260,7 +260,7 @@ fn a_failure_pauses_the_schedule() {
     server.create(definition);
     server.advance(minutes(1));
     server.work(fail("broken"));
-    let state = server.describe().schedule.unwrap().state.unwrap();
+    let state = server.describe_schedule().schedule.unwrap().state.unwrap();
     let notes = "paused due to workflow failure: w-2026-01-01T00:01:00Z: broken";
     assert_eq!((state.paused, state.notes.as_str()), (true, notes));
     server.advance(minutes(10));
@@ -294,7 +294,7 @@ fn a_trigger_starts_a_workflow_of_a_paused_schedule() {
     server.advance(minutes(5));
     server.patch(trigger());
     assert_eq!(server.running(), ["00:05:00Z"]);
-    let described = server.describe();
+    let described = server.describe_schedule();
     assert_eq!(described.schedule.unwrap().state.unwrap().notes, "not now");
     assert_eq!(described.conflict_token.as_ref(), [0, 0, 0, 0, 0, 0, 0, 2]);
 }
@@ -320,7 +320,7 @@ fn an_update_replaces_the_definition() {
     server.advance(minutes(59));
     assert_eq!(server.info().action_count, 0);
     server.advance(minutes(1));
-    let described = server.describe();
+    let described = server.describe_schedule();
     assert_eq!(described.info.unwrap().action_count, 1);
     let policies = described.schedule.unwrap().policies.unwrap();
     assert_eq!((policies.overlap_policy(), policies.catchup_window), (Policy::AllowAll, secs(365 * 86_400)));
@@ -330,7 +330,7 @@ fn an_update_replaces_the_definition() {
 fn a_description_shows_the_specification_in_one_form() {
     let mut server = Server::new();
     server.create(minutely(Policy::Skip));
-    let spec = server.describe().schedule.unwrap().spec.unwrap();
+    let spec = server.describe_schedule().schedule.unwrap().spec.unwrap();
     assert_eq!(spec.cron_string, [""; 0]);
     let calendar = &spec.structured_calendar[0];
     assert_eq!(calendar.second, [schedule::Range { start: 0, end: 0, step: 1 }]);
@@ -385,7 +385,7 @@ fn memo_is_kept_with_the_schedule() {
         CreateSchedule,
         api::CreateScheduleRequest { memo: Some(memo.clone()), ..creation(minutely(Policy::Skip)) }
     );
-    assert_eq!(server.describe().memo, Some(memo));
+    assert_eq!(server.describe_schedule().memo, Some(memo));
 }
 
 /// The texts are those of Temporal's server, 1.32.
