@@ -4,6 +4,7 @@ pub(crate) mod activities;
 pub(crate) mod contract;
 mod defaults;
 pub(crate) mod failure;
+pub(crate) mod test;
 pub(crate) mod workflow;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};

@@ -149,6 +149,30 @@ pub fn activities(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::activities::attribute(arguments.into(), item.into()).into()
 }
 
+/// Makes a function a test on a server of its own.
+///
+/// ```ignore
+/// #[stead::test]
+/// async fn unpaid_orders_fail(env: TestEnv) -> stead::Result<()> {
+///     let _worker = env.worker().workflow::<Order>().start().await?;
+///     let order = env.start(Order::run, "ada").await?;
+///     assert!(order.result().await.is_err());
+///     assert_eq!(env.elapsed(), hours(1));
+///     Ok(())
+/// }
+/// ```
+///
+/// The server is in this process, knows nothing of other tests and skips time. The function may return anything that a
+/// test may.
+///
+/// # Options
+///
+/// - `#[stead::test(crate = path)]`: where the SDK is found, if not at `::stead`.
+#[proc_macro_attribute]
+pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::test::attribute(arguments.into(), item.into()).into()
+}
+
 /// Declares what a workflow or activities look like from outside, apart from their code.
 ///
 /// A crate of contracts needs `stead` with `default-features = false, features = ["contract"]` only.

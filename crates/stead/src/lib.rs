@@ -20,10 +20,14 @@ pub use stead_workflow as workflow;
 #[cfg(feature = "client")]
 pub use stead_client::{Client, WorkflowHandle};
 pub use stead_data::{DataConverter, Failure, IntoFailure, RetryPolicy, days, hours, millis, mins, secs};
+#[cfg(all(feature = "macros", feature = "testing"))]
+pub use stead_macros::test;
 #[cfg(feature = "macros")]
 pub use stead_macros::{IntoFailure, contract};
 #[cfg(all(feature = "macros", feature = "worker"))]
 pub use stead_macros::{activities, workflow};
+#[cfg(feature = "server")]
+pub use stead_server::{self as server, Server};
 #[cfg(feature = "worker")]
 pub use stead_worker::Worker;
 
@@ -36,6 +40,8 @@ pub mod prelude {
     pub use crate::activities;
     #[cfg(feature = "macros")]
     pub use crate::contract;
+    #[cfg(feature = "testing")]
+    pub use crate::testing::TestEnv;
     #[cfg(feature = "worker")]
     pub use crate::workflow::State;
     #[cfg(feature = "client")]
@@ -51,6 +57,8 @@ pub mod __private {
     #[cfg(feature = "worker")]
     pub use stead_activity as activity;
     pub use stead_data as data;
+    #[cfg(feature = "testing")]
+    pub use stead_testing::__private::testing;
     #[cfg(feature = "worker")]
     pub use stead_workflow as workflow;
 }

@@ -1,9 +1,26 @@
-//! Tools for testing workflows and activities.
+//! Tools for testing workflows and activities, with nothing to install.
 //!
+//! - [`TestEnv`] is a server of its own for each test, in this process, which skips time; with a client, workers, mocks
+//!   and readable histories. `#[stead::test]` makes one for each test.
 //! - [`ActivityEnv`] runs an activity on its own, without a server.
 //! - [`Replayer`] runs recorded histories against the code of today.
 
 mod activity_env;
+mod env;
+mod error;
+mod run;
+mod snapshot;
 
 pub use activity_env::ActivityEnv;
+pub use env::{Mock, TestEnv, TestWorker, TestWorkerBuilder};
+pub use error::TestError;
+pub use snapshot::Snapshot;
 pub use stead_worker::replay::{ReplayDirError, ReplayError, ReplayedWorkflow, Replayer};
+
+/// What the macros' expansions name. Not a public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub mod testing {
+        pub use crate::run::run;
+    }
+}

@@ -60,6 +60,7 @@ pub(crate) struct Options {
     pub(crate) max_heartbeat_throttle: Duration,
     pub(crate) shards: usize,
     pub(crate) nondeterminism_fails_workflows: bool,
+    pub(crate) panics_fail_workflows: bool,
 }
 
 impl Shared {
@@ -118,6 +119,7 @@ impl Default for Options {
             max_heartbeat_throttle: Duration::from_secs(60),
             shards: std::thread::available_parallelism().map_or(1, Into::into),
             nondeterminism_fails_workflows: false,
+            panics_fail_workflows: false,
         }
     }
 }

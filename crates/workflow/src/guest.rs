@@ -55,6 +55,8 @@ pub struct GuestOptions {
     /// Where the runs note what they do; one for each thread that drives runs, so that a watchdog can say where the
     /// thread hangs. Default: one of its own.
     pub last_operation: Arc<LastOperation>,
+    /// Whether a panic fails the workflow, as tests want it, and not the workflow task. Default: no.
+    pub panics_fail_workflows: bool,
 }
 
 impl fmt::Debug for GuestOptions {

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use stead_activation::{Activation, Guest, Initialize, Issued, Job, TaskFailure};
+use stead_activation::{Activation, Command, Guest, Initialize, Issued, Job, TaskFailure};
+use stead_data::Failure;
 
 use crate::context;
 use crate::definition::Arguments;
@@ -17,6 +18,7 @@ use crate::runtime::{Moment, Runtime};
 /// One run. Dropping it is eviction, which commands nothing.
 pub(crate) struct Instance {
     state: State,
+    panics_fail_workflow: bool,
 }
 
 enum State {
@@ -40,7 +42,7 @@ struct Run {
 impl Instance {
     pub(crate) fn new(start: StartFn, options: GuestOptions) -> Self {
         panic::watch();
-        Self { state: State::New { start, options } }
+        Self { panics_fail_workflow: options.panics_fail_workflows, state: State::New { start, options } }
     }
 
     fn apply(&mut self, activation: Activation) -> Result<Vec<Issued>, TaskFailure> {
@@ -64,6 +66,22 @@ impl Instance {
 }
 
 impl Instance {
+    /// Workflow code has panicked: a bug, for which the task is tried again with better code. In a test there is none to
+    /// come, so the workflow may fail for it, with what it had commanded before.
+    fn panicked(&mut self, failure: Failure) -> Result<Vec<Issued>, TaskFailure> {
+        if !self.panics_fail_workflow {
+            return Err(error::unhandled(failure));
+        }
+        let mut commands = match &self.state {
+            State::Running(run) => run.runtime.take_commands(),
+            State::New { .. } | State::Failed => Vec::new(),
+        };
+        let failure = Box::new(failure.non_retryable().into_proto());
+        commands.push(Issued { command: Command::FailWorkflow { failure }, at: None });
+        self.evict();
+        Ok(commands)
+    }
+
     /// Drops the code where it cannot command anything, even if that happens inside of another run.
     fn evict(&mut self) {
         let _outside = context::leave();
@@ -75,7 +93,7 @@ impl Guest for Instance {
     fn activate(&mut self, activation: Activation) -> Result<Vec<Issued>, TaskFailure> {
         // One net around everything: whatever panics in here fails this task and nothing else.
         let outcome =
-            panic::catch(|| self.apply(activation)).unwrap_or_else(|panic| Err(error::unhandled(panic.into_failure())));
+            panic::catch(|| self.apply(activation)).unwrap_or_else(|panic| self.panicked(panic.into_failure()));
         if outcome.is_err() {
             self.evict();
         }

@@ -102,6 +102,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Fails workflows whose code panics, instead of the workflow task. A failed task is tried again, so that better code
+    /// can still finish the workflow, and whoever waits for its result waits; in a test no better code will come.
+    pub fn panics_fail_workflows(mut self) -> Self {
+        self.options.panics_fail_workflows = true;
+        self
+    }
+
     /// How many workflow tasks are handled at once, those included that a poll waits for. At least 1, with a cache at
     /// least 2.
     ///
@@ -223,6 +230,7 @@ impl WorkerBuilder {
         let mut guest_options = GuestOptions::default();
         guest_options.converter = converter.clone();
         guest_options.interceptors = self.workflow_interceptors.into();
+        guest_options.panics_fail_workflows = self.options.panics_fail_workflows;
         let guests = guests(self.workflows, guest_options)?;
         let activities = registry(self.activities)?;
         if guests.is_empty() && activities.is_empty() {

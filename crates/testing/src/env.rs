@@ -1,0 +1,176 @@
+//! [`TestEnv`]: a server of its own for each test, with a client and workers.
+
+mod mock;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use stead_client::{Client, Given, StartWorkflow, Started, WorkflowHandle};
+use stead_data::{Arg, WorkflowFn, WorkflowType};
+use stead_server::{Clock, Server};
+
+use crate::error::TestError;
+use crate::snapshot::Snapshot;
+pub use mock::Mock;
+pub use worker::{TestWorker, TestWorkerBuilder};
+
+/// A server in this process, which skips time, and everything that a test needs of it.
+///
+/// When nothing can run and the test waits for an outcome, time jumps to whatever comes next: an hour of sleep takes no
+/// longer than a millisecond. Between the jumps the clock stands still, so that a test can say exactly what time it is.
+///
+/// `#[stead::test]` makes one for each test; [`TestEnv::new`] does by hand.
+///
+/// ```
+/// # use stead_testing::TestEnv;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stead_testing::TestError> {
+/// let env = TestEnv::new().await?;
+/// env.advance(std::time::Duration::from_secs(3600)).await;
+/// assert_eq!(env.elapsed().as_secs(), 3600);
+/// # Ok(())
+/// # }
+/// ```
+pub struct TestEnv {
+    client: Client,
+    /// `None` where a server outside is tested against.
+    server: Option<Arc<Server>>,
+    task_queue: String,
+    began: SystemTime,
+    workflows: AtomicU64,
+}
+
+impl TestEnv {
+    /// A new server, empty but for the namespace `default`.
+    ///
+    /// # Errors
+    ///
+    /// If the machine has no more threads.
+    pub async fn new() -> Result<Self, TestError> {
+        let server = Server::in_memory().clock(Clock::skipping().standing()).start().await?;
+        let client = Client::with_service(server.service()).await?;
+        let began = server.now();
+        Ok(Self {
+            client,
+            server: Some(Arc::new(server)),
+            task_queue: "test".to_owned(),
+            began,
+            workflows: AtomicU64::new(0),
+        })
+    }
+
+    /// The same test on a server that runs already, such as Temporal's own, in its namespace `default`: what passes here
+    /// and there holds for both. Time is not skipped, and ids begin with one that no other environment has.
+    ///
+    /// # Errors
+    ///
+    /// If the server is not reached.
+    pub async fn against(address: impl Into<String>) -> Result<Self, TestError> {
+        let client = Client::connect(address).await?;
+        let began = SystemTime::now();
+        let task_queue = format!("test-{}", uuid::Uuid::new_v4());
+        Ok(Self { client, server: None, task_queue, began, workflows: AtomicU64::new(0) })
+    }
+
+    /// A client of the server.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The server, unless it is one outside of this process.
+    #[must_use]
+    pub fn server(&self) -> Option<&Server> {
+        self.server.as_deref()
+    }
+
+    /// The task queue of the environment's workers and workflows.
+    #[must_use]
+    pub fn task_queue(&self) -> &str {
+        &self.task_queue
+    }
+
+    /// Begins a worker.
+    pub fn worker(&self) -> TestWorkerBuilder {
+        TestWorkerBuilder::new(&self.client, &self.task_queue)
+    }
+
+    /// Starts a workflow on the environment's task queue, under an id of its own: `Order-1`, `Order-2` … Options follow
+    /// as on [`Client::start_workflow`].
+    pub fn start<W, I, O>(
+        &self,
+        workflow: WorkflowFn<W, I, O>,
+        input: impl Arg<I>,
+    ) -> StartWorkflow<W, Started, Given, Given>
+    where
+        W: WorkflowType<Input = I, Output = O> + ?Sized,
+    {
+        let id = self.next_id(workflow.name());
+        self.client.start_workflow(workflow, input).id(id).task_queue(&self.task_queue)
+    }
+
+    /// What time it is for workflows.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        match &self.server {
+            Some(server) => server.now(),
+            None => SystemTime::now(),
+        }
+    }
+
+    /// How long the environment has existed, for workflows.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.now().duration_since(self.began).unwrap_or_default()
+    }
+
+    /// Lets time pass for workflows: whatever is due meanwhile happens when it is due, and what it starts has run as far
+    /// as it can when this returns.
+    ///
+    /// On a server outside of this process it takes that long.
+    pub async fn advance(&self, by: Duration) {
+        match &self.server {
+            Some(server) => server.advance(by).await,
+            None => tokio::time::sleep(by).await,
+        }
+    }
+
+    /// Waits until no workflow task, activity or query is under way: nothing happens from here on but by a call, or when
+    /// time passes.
+    ///
+    /// A server outside of this process does not tell, so there this returns at once.
+    pub async fn run_until_idle(&self) {
+        if let Some(server) = &self.server {
+            server.idle().await;
+        }
+    }
+
+    /// The history of a workflow, to be read, or compared with how it was before.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not give it.
+    pub async fn history<W: WorkflowType + ?Sized>(&self, workflow: &WorkflowHandle<W>) -> Result<Snapshot, TestError> {
+        Ok(Snapshot::of(workflow.history().await?))
+    }
+
+    fn next_id(&self, workflow_type: &str) -> String {
+        let number = self.workflows.fetch_add(1, Ordering::Relaxed) + 1;
+        match &self.server {
+            Some(_) => format!("{workflow_type}-{number}"),
+            None => format!("{workflow_type}-{number}-{}", self.task_queue),
+        }
+    }
+}
+
+impl fmt::Debug for TestEnv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestEnv")
+            .field("task_queue", &self.task_queue)
+            .field("elapsed", &self.elapsed())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! [`Mock`]: an activity whose code is a closure of the test.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stead_activity::{Activities, Definition, Implementation, Input};
+use stead_data::{Activity, BoxFuture, Payload};
+
+/// Activities that a test has put together.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    real: Vec<Definition>,
+    mocks: Vec<Definition>,
+}
+
+/// An activity whose code is a closure of the test. Made by [`TestWorkerBuilder::mock`](super::TestWorkerBuilder::mock).
+#[derive(Debug)]
+pub struct Mock(Definition);
+
+impl Mock {
+    pub(super) fn new<A, I, O, T, F, R>(activity: Activity<A, I, O, T>, code: F) -> Self
+    where
+        A: ?Sized,
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize + 'static,
+        F: Fn(I) -> R + Send + Sync + 'static,
+        R: Future<Output = stead_activity::Result<O>> + Send + 'static,
+    {
+        let arity = activity.arity();
+        let code = Arc::new(code);
+        let call = move |input: Input| -> BoxFuture<'static, stead_activity::Result<Payload>> {
+            let code = Arc::clone(&code);
+            Box::pin(async move {
+                let argument = input.decode::<I>(arity)?;
+                let result = code(argument).await?;
+                input.encode(&result)
+            })
+        };
+        Self(Definition { name: activity.name(), implementation: Implementation::Async(Arc::new(call)) })
+    }
+}
+
+impl Collected {
+    pub(super) fn add(&mut self, activities: Arc<impl Activities>) {
+        self.real.extend(activities.definitions());
+    }
+
+    /// Adds a mock, which stands before a real activity and an earlier mock of its name.
+    pub(super) fn mock(&mut self, Mock(definition): Mock) {
+        self.mocks.retain(|mock| mock.name != definition.name);
+        self.mocks.push(definition);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.real.is_empty() && self.mocks.is_empty()
+    }
+}
+
+impl Activities for Collected {
+    fn definitions(self: Arc<Self>) -> Vec<Definition> {
+        let mocked = |definition: &&Definition| self.mocks.iter().any(|mock| mock.name == definition.name);
+        let real = self.real.iter().filter(|definition| !mocked(definition));
+        real.chain(&self.mocks).cloned().collect()
+    }
+}

@@ -1,0 +1,125 @@
+//! [`TestWorker`]: a worker that runs beside the test.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stead_activity::Activities;
+use stead_client::Client;
+use stead_data::Activity;
+use stead_worker::{RunError, ShutdownHandle, Worker, WorkerBuilder};
+use stead_workflow::Workflow;
+use tokio::task::JoinHandle;
+
+use super::mock::{Collected, Mock};
+use crate::error::TestError;
+
+/// Collects what a test's worker runs. Made by [`TestEnv::worker`](super::TestEnv::worker).
+#[must_use = "a builder does nothing until `start` is called"]
+pub struct TestWorkerBuilder {
+    builder: WorkerBuilder,
+    activities: Collected,
+}
+
+impl TestWorkerBuilder {
+    pub(super) fn new(client: &Client, task_queue: &str) -> Self {
+        let builder = Worker::builder(client, task_queue).panics_fail_workflows();
+        Self { builder, activities: Collected::default() }
+    }
+
+    /// Registers a workflow.
+    pub fn workflow<W: Workflow>(self) -> Self {
+        self.with(WorkerBuilder::workflow::<W>)
+    }
+
+    /// Registers the activities of an instance.
+    pub fn activities(mut self, instance: impl Activities) -> Self {
+        self.activities.add(Arc::new(instance));
+        self
+    }
+
+    /// Runs a closure in the place of an activity, whether or not the activity itself is registered.
+    ///
+    /// ```
+    /// # use stead_testing::TestWorkerBuilder;
+    /// # struct Payments;
+    /// # impl Payments {
+    /// #     #[allow(non_upper_case_globals)]
+    /// #     const charge: stead_data::Activity<Payments, String, u64> = stead_data::Activity::new("charge", 1);
+    /// # }
+    /// # fn with(worker: TestWorkerBuilder) -> TestWorkerBuilder {
+    /// worker.mock(Payments::charge, |customer: String| async move { Ok(customer.len() as u64) })
+    /// # }
+    /// ```
+    pub fn mock<A, I, O, T, F, R>(mut self, activity: Activity<A, I, O, T>, code: F) -> Self
+    where
+        A: ?Sized,
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize + 'static,
+        F: Fn(I) -> R + Send + Sync + 'static,
+        R: Future<Output = stead_activity::Result<O>> + Send + 'static,
+    {
+        self.activities.mock(Mock::new(activity, code));
+        self
+    }
+
+    /// Sets options of the worker.
+    ///
+    /// It differs from others in that a panic of a workflow fails the workflow, so that an `assert!` in it ends the test.
+    pub fn with(mut self, options: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> Self {
+        self.builder = options(self.builder);
+        self
+    }
+
+    /// Starts the worker.
+    ///
+    /// # Errors
+    ///
+    /// If nothing is registered, something twice, or an option is out of its range.
+    pub async fn start(self) -> Result<TestWorker, TestError> {
+        let Self { builder, activities } = self;
+        let builder = if activities.is_empty() { builder } else { builder.activities(activities) };
+        let worker = builder.build()?;
+        let shutdown = worker.shutdown_handle();
+        Ok(TestWorker { shutdown, running: Some(tokio::spawn(worker.run())) })
+    }
+}
+
+impl fmt::Debug for TestWorkerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestWorkerBuilder").field("activities", &self.activities).finish_non_exhaustive()
+    }
+}
+
+/// A worker that runs beside the test. Dropping it tells it to stop.
+#[derive(Debug)]
+pub struct TestWorker {
+    shutdown: ShutdownHandle,
+    running: Option<JoinHandle<Result<(), RunError>>>,
+}
+
+impl TestWorker {
+    /// Stops the worker, and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// What ended the worker before.
+    pub async fn stop(mut self) -> Result<(), TestError> {
+        self.shutdown.shutdown();
+        match self.running.take() {
+            Some(running) => match running.await {
+                Ok(ended) => Ok(ended?),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            },
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for TestWorker {
+    fn drop(&mut self) {
+        self.shutdown.shutdown();
+    }
+}

@@ -1,0 +1,4 @@
+//! Test environments as their users see them.
+
+mod environment;
+mod snapshots;
