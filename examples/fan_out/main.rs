@@ -1,7 +1,6 @@
 //! A report over many shops: a child workflow for each, ten at a time, and a fresh run after each hundred.
 //!
 //! ```sh
-//! export TEMPORAL_ADDRESS=$(cargo xtask real-server)
 //! cargo run --example fan_out           # 250 shops
 //! cargo run --example fan_out -- 1000
 //! ```
@@ -21,7 +20,7 @@ async fn main() -> stead::Result<()> {
         Some(number) => number.parse()?,
         None => 250,
     };
-    let client = Client::from_env().await?;
+    let (client, _server) = stead_examples::connect().await?;
     let worker = Worker::builder(&client, TASK_QUEUE).workflow::<Report>().workflow::<ShopReport>().activities(Books);
     worker.build()?.run_while(order(&client, shops)).await?
 }

@@ -1,10 +1,11 @@
 //! The smallest whole program: a workflow, an activity, a worker and a client.
 //!
 //! ```sh
-//! export TEMPORAL_ADDRESS=$(cargo xtask real-server)
-//! cargo run --example hello
+//! cargo run --example hello                                     # with a server inside
+//! TEMPORAL_ADDRESS=localhost:7233 cargo run --example hello     # or on one that runs
 //! ```
 
+use stead::Server;
 use stead::prelude::*;
 
 #[derive(Default)]
@@ -34,7 +35,12 @@ impl Greetings {
 async fn main() -> stead::Result<()> {
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
 
-    let client = Client::from_env().await?;
+    // Nothing has to be installed: without an address, the program brings its own server.
+    let server = Server::in_memory().start().await?;
+    let client = match std::env::var("TEMPORAL_ADDRESS") {
+        Ok(_) => Client::from_env().await?,
+        Err(_) => Client::with_service(server.service()).await?,
+    };
     let worker = Worker::builder(&client, "hello").workflow::<Hello>().activities(Greetings).build()?;
 
     // One program plays both parts here. Usually a worker runs in a process of its own, until it is told to stop.

@@ -1,7 +1,6 @@
 //! A journey that is booked step by step, and undone step by step if a step fails or the customer changes their mind.
 //!
 //! ```sh
-//! export TEMPORAL_ADDRESS=$(cargo xtask real-server)
 //! cargo run --example saga
 //! ```
 
@@ -18,7 +17,7 @@ const TASK_QUEUE: &str = "journeys";
 #[tokio::main]
 async fn main() -> stead::Result<()> {
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
-    let client = Client::from_env().await?;
+    let (client, _server) = stead_examples::connect().await?;
     let worker = Worker::builder(&client, TASK_QUEUE).workflow::<Journey>().activities(Agency).build()?;
     worker.run_while(stories(&client)).await?
 }

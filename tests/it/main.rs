@@ -1,4 +1,5 @@
-//! The integration suite. One module a feature; every test runs on a real server and replays what it recorded.
+//! The integration suite. One module a feature; every test runs on the embedded server and on Temporal's own, and replays
+//! what it recorded.
 
 mod activities;
 mod activity_cancellation;

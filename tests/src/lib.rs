@@ -1,7 +1,7 @@
-//! The integration suite's harness: one environment a test, on a real Temporal server.
+//! The integration suite's harness: one environment a test, on the embedded server or on any other.
 //!
-//! The server is the one of `STEAD_TEST_SERVER=host:port`; without it, `cargo xtask real-server` installs and starts
-//! one, which needs Go the first time.
+//! The server is the one of `STEAD_TEST_SERVER=host:port`; without it, an embedded one in the test's process. With
+//! `STEAD_TEST_SERVER=real`, `cargo xtask real-server` installs and starts Temporal's own, which needs Go the first time.
 
 pub mod ferry;
 
@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use stead::client::Client;
 use stead::data::WorkflowType;
 use stead::testing::Replayer;
+use stead::Server;
 use stead::worker::{Worker, WorkerBuilder};
 use stead::{WorkflowHandle, data::history::History};
 
@@ -64,7 +65,24 @@ impl Env {
 /// Address of the server under test.
 pub fn server() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
-    ADDRESS.get_or_init(|| std::env::var("STEAD_TEST_SERVER").unwrap_or_else(|_| start_real_server()))
+    ADDRESS.get_or_init(|| match std::env::var("STEAD_TEST_SERVER") {
+        Ok(server) if server == "real" => start_real_server(),
+        Ok(address) => address,
+        Err(_) => start_embedded_server(),
+    })
+}
+
+/// Starts a server that lives as long as the process. Tests have runtimes of their own, which end with them, so it has
+/// one, too.
+fn start_embedded_server() -> String {
+    static SERVER: OnceLock<(tokio::runtime::Runtime, Server)> = OnceLock::new();
+    let (_, server) = SERVER.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime for the server");
+        let server = runtime.block_on(Server::in_memory().listen(0).start()).expect("start the embedded server");
+        (runtime, server)
+    });
+    server.address().expect("the server listens").to_string()
 }
 
 fn start_real_server() -> String {
@@ -73,7 +91,7 @@ fn start_real_server() -> String {
         .stderr(std::process::Stdio::inherit())
         .output()
         .expect("run `cargo xtask real-server`");
-    assert!(output.status.success(), "`cargo xtask real-server` failed: set STEAD_TEST_SERVER to a running server");
+    assert!(output.status.success(), "`cargo xtask real-server` failed; STEAD_TEST_SERVER may also name a running server");
     String::from_utf8(output.stdout).expect("an address").trim().to_owned()
 }
 
