@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 
 use stead::client::Client;
 use stead::data::WorkflowType;
+use stead::server::{SearchAttributeType, Server};
 use stead::testing::Replayer;
-use stead::Server;
 use stead::worker::{Worker, WorkerBuilder};
 use stead::{WorkflowHandle, data::history::History};
 
@@ -72,17 +72,34 @@ pub fn server() -> &'static str {
     })
 }
 
+/// As `cargo xtask real-server` defines them, too.
+const SEARCH_ATTRIBUTES: [(&str, SearchAttributeType); 7] = [
+    ("StdText", SearchAttributeType::Text),
+    ("StdKeyword", SearchAttributeType::Keyword),
+    ("StdInt", SearchAttributeType::Int),
+    ("StdDouble", SearchAttributeType::Double),
+    ("StdBool", SearchAttributeType::Bool),
+    ("StdDatetime", SearchAttributeType::Datetime),
+    ("StdKeywordList", SearchAttributeType::KeywordList),
+];
+
 /// Starts a server that lives as long as the process. Tests have runtimes of their own, which end with them, so it has
-/// one, too.
+/// one, too, on a thread of its own.
 fn start_embedded_server() -> String {
-    static SERVER: OnceLock<(tokio::runtime::Runtime, Server)> = OnceLock::new();
-    let (_, server) = SERVER.get_or_init(|| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime for the server");
-        let server = runtime.block_on(Server::in_memory().listen(0).start()).expect("start the embedded server");
-        (runtime, server)
+    let (tell, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime for the server").block_on(async {
+            let mut server = Server::in_memory().listen(0);
+            for (name, kind) in SEARCH_ATTRIBUTES {
+                server = server.search_attribute(name, kind);
+            }
+            let server = server.start().await.expect("start the embedded server");
+            tell.send(server.address().expect("the server listens")).expect("somebody waits for the address");
+            std::future::pending::<()>().await;
+        });
     });
-    server.address().expect("the server listens").to_string()
+    address.recv().expect("the server starts").to_string()
 }
 
 fn start_real_server() -> String {
@@ -91,7 +108,10 @@ fn start_real_server() -> String {
         .stderr(std::process::Stdio::inherit())
         .output()
         .expect("run `cargo xtask real-server`");
-    assert!(output.status.success(), "`cargo xtask real-server` failed; STEAD_TEST_SERVER may also name a running server");
+    assert!(
+        output.status.success(),
+        "`cargo xtask real-server` failed; STEAD_TEST_SERVER may also name a running server"
+    );
     String::from_utf8(output.stdout).expect("an address").trim().to_owned()
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use stead_server::{Builder, Clock, SearchAttributeType, Server, Tls};
+use stead_server::{Builder, Clock, SearchAttributeType, Server};
 
 /// Options of `stead server`.
 #[derive(Debug, Args)]
@@ -14,8 +14,8 @@ pub(crate) struct Options {
     /// Keep everything in this SQLite file. Without it, everything is forgotten at the end.
     #[arg(long, value_name = "FILE")]
     db: Option<PathBuf>,
-    /// Listen at this address. Nobody is asked who they are, unless with --tls-client-ca: name an address of the network
-    /// only where everybody may come in.
+    /// Listen at this address. Nobody is asked who they are, so name an address of the network only
+    /// where everybody may come in.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7233")]
     listen: SocketAddr,
     /// Have this namespace, beside `default`. May be repeated.
@@ -25,15 +25,6 @@ pub(crate) struct Options {
     /// Int, Keyword, KeywordList and Text. May be repeated.
     #[arg(long, value_name = "NAME=TYPE", value_parser = search_attribute)]
     search_attribute: Vec<(String, SearchAttributeType)>,
-    /// Serve with TLS, with this certificate chain (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The private key of --tls-cert (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// Let in only clients with a certificate of these authorities (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_client_ca: Option<PathBuf>,
     /// Skip time when nothing can run, as the test environments of Temporal's SDKs expect: it begins locked, and they
     /// lock and unlock it with the calls of the test service.
     #[arg(long)]
@@ -50,7 +41,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         }
         None => "in memory, forgotten at the end".to_owned(),
     };
-    let server = builder(options)?.start().await?;
+    let server = builder(options).start().await?;
     let address = server.address().ok_or("the server does not listen")?;
     println!("listening at {address} ({kept}; ready after {:.0?})", began.elapsed());
     tokio::signal::ctrl_c().await?;
@@ -60,7 +51,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn builder(options: Options) -> Result<Builder, Box<dyn Error>> {
+fn builder(options: Options) -> Builder {
     let mut builder = match options.db {
         Some(file) => Server::sqlite(file),
         None => Server::in_memory(),
@@ -72,21 +63,10 @@ fn builder(options: Options) -> Result<Builder, Box<dyn Error>> {
     for (name, kind) in options.search_attribute {
         builder = builder.search_attribute(name, kind);
     }
-    if let (Some(cert), Some(key)) = (options.tls_cert, options.tls_key) {
-        let mut tls = Tls::new(read(cert)?, read(key)?);
-        if let Some(authorities) = options.tls_client_ca {
-            tls = tls.client_ca(read(authorities)?);
-        }
-        builder = builder.tls(tls);
-    }
     if options.skip_time {
         builder = builder.clock(Clock::skipping_when_unlocked());
     }
-    Ok(builder)
-}
-
-fn read(file: PathBuf) -> Result<Vec<u8>, Box<dyn Error>> {
-    std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()).into())
+    builder
 }
 
 fn search_attribute(text: &str) -> Result<(String, SearchAttributeType), String> {

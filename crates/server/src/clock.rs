@@ -17,6 +17,7 @@ pub use control::{ClockControl, ClockError, Held};
 pub struct Clock {
     kind: Kind,
     start: Option<Time>,
+    stands: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Clock {
     /// The time of this machine.
     #[must_use]
     pub fn real() -> Self {
-        Self { kind: Kind::Real, start: None }
+        Self { kind: Kind::Real, start: None, stands: false }
     }
 
     /// Skips what would only be waited for: when no workflow task, activity or query is under way and somebody waits
@@ -47,7 +48,7 @@ impl Clock {
     /// passes as it does outside.
     #[must_use]
     pub fn skipping() -> Self {
-        Self { kind: Kind::Skipping(Skip::Awaited), start: None }
+        Self { kind: Kind::Skipping(Skip::Awaited), start: None, stands: false }
     }
 
     /// Skips as [`skipping`](Self::skipping) does, but only while skipping is unlocked, which it is not at the start,
@@ -55,13 +56,20 @@ impl Clock {
     /// the calls of `temporal.api.testservice.v1.TestService`.
     #[must_use]
     pub fn skipping_when_unlocked() -> Self {
-        Self { kind: Kind::Skipping(Skip::Unlocked), start: None }
+        Self { kind: Kind::Skipping(Skip::Unlocked), start: None, stands: false }
     }
 
     /// Stands still until it is moved.
     #[must_use]
     pub fn manual() -> Self {
-        Self { kind: Kind::Manual, start: None }
+        Self { kind: Kind::Manual, start: None, stands: false }
+    }
+
+    /// Stands still but for its skips, so that a test can say what time it is.
+    #[must_use]
+    pub fn standing(mut self) -> Self {
+        self.stands = true;
+        self
     }
 
     /// Begins at an instant of choice instead of now.
@@ -91,7 +99,7 @@ impl Default for Clock {
 /// ```text
 ///               lock / unlock                jump_to
 ///   Skipping ───────────────────▶ locks ± 1 ─────────▶ at
-///   Real, Skipping: at + (now − since)     Manual: at
+///   Standing, as Manual always is: at     Any other: at + (now − since)
 /// ```
 #[derive(Debug)]
 pub(crate) struct Timeline {
@@ -100,26 +108,24 @@ pub(crate) struct Timeline {
     at: Time,
     since: Instant,
     locks: u32,
+    stands: bool,
 }
 
 impl Timeline {
     pub(crate) fn new(clock: &Clock, now: Instant) -> Self {
         let at = clock.start.unwrap_or_else(|| time(SystemTime::now()));
         let locks = u32::from(clock.kind == Kind::Skipping(Skip::Unlocked));
-        Self { kind: clock.kind, at, since: now, locks }
+        Self { kind: clock.kind, at, since: now, locks, stands: clock.stands || clock.kind == Kind::Manual }
     }
 
     pub(crate) fn now(&self, now: Instant) -> Time {
-        match self.kind {
-            Kind::Real | Kind::Skipping(_) => self.at + now.saturating_duration_since(self.since),
-            Kind::Manual => self.at,
-        }
+        if self.stands { self.at } else { self.at + now.saturating_duration_since(self.since) }
     }
 
     /// How long until it is `time`; `None` if that does not come by waiting.
     pub(crate) fn until(&self, time: Time, now: Instant) -> Option<Duration> {
         let left = time.since(self.now(now));
-        (left.is_zero() || self.kind != Kind::Manual).then_some(left)
+        (left.is_zero() || !self.stands).then_some(left)
     }
 
     /// Makes it at least `time`.
@@ -209,6 +215,16 @@ mod tests {
         assert!(!timeline.may_skip(true));
         timeline.unlock().unwrap();
         assert!(timeline.may_skip(false));
+    }
+
+    #[test]
+    fn a_standing_clock_moves_by_skips_alone() {
+        let (mut timeline, start) = timeline(Clock::skipping().standing());
+        assert_eq!(timeline.now(start + SECOND), seconds(0));
+        assert_eq!(timeline.until(seconds(1), start), None);
+        assert!(timeline.may_skip(true));
+        timeline.jump_to(seconds(100), start + SECOND);
+        assert_eq!(timeline.now(start + 3 * SECOND), seconds(100));
     }
 
     #[test]

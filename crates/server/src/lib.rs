@@ -14,5 +14,5 @@ pub mod store;
 
 pub use clock::{Clock, ClockControl, ClockError};
 pub use rim::Service;
-pub use server::{Builder, Listen, Server, StartError};
+pub use server::{Builder, Listen, SearchAttributeType, Server, StartError};
 pub use store::{Store, StoreError};

@@ -1,9 +1,11 @@
 //! [`Server`]: a running server, and [`Builder`], what it is told before it runs.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 use std::time::Instant;
 use std::{fmt, io, thread};
 
+use stead_proto::enums::v1::IndexedValueType;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, ClockControl, Timeline};
@@ -110,13 +112,15 @@ pub struct Builder {
     listen: Option<Listen>,
     seed: Option<u64>,
     store: Option<OpenStore>,
+    /// The first search attribute that cannot be defined, and why.
+    refused: Option<(String, String)>,
 }
 
 type OpenStore = Box<dyn FnOnce() -> Result<Box<dyn Store>, StoreError> + Send>;
 
 impl Builder {
     fn new(store: Option<OpenStore>) -> Self {
-        Self { config: Config::default(), clock: Clock::default(), listen: None, seed: None, store }
+        Self { config: Config::default(), clock: Clock::default(), listen: None, seed: None, store, refused: None }
     }
 
     /// Listens for clients of other processes: on a port of the loopback interface (0 for a free one), or at a
@@ -130,6 +134,15 @@ impl Builder {
     /// Adds a namespace. Default: `default` alone, which is always there.
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.config.namespaces.push(name.into());
+        self
+    }
+
+    /// Adds a search attribute to all of these namespaces. A name that cannot be one is refused at the start.
+    pub fn search_attribute(mut self, name: impl Into<String>, kind: SearchAttributeType) -> Self {
+        let name = name.into();
+        if let Err(refusal) = self.config.define_search_attribute(name.clone(), kind.into()) {
+            self.refused = self.refused.or(Some((name, refusal.message)));
+        }
         self
     }
 
@@ -157,7 +170,10 @@ impl Builder {
     ///
     /// The address is taken, the store cannot be used, or the machine has no more threads.
     pub async fn start(self) -> Result<Server, StartError> {
-        let Self { mut config, clock, listen, seed, store } = self;
+        let Self { mut config, clock, listen, seed, store, refused } = self;
+        if let Some((name, reason)) = refused {
+            return Err(StartError::SearchAttribute { name, reason });
+        }
         config.seed = seed.unwrap_or_else(random);
         let skips = clock.skips();
         let driver = match store {
@@ -232,6 +248,55 @@ impl From<(IpAddr, u16)> for Listen {
     }
 }
 
+/// What a search attribute holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "as Temporal names them")]
+pub enum SearchAttributeType {
+    Bool,
+    Datetime,
+    Double,
+    Int,
+    Keyword,
+    KeywordList,
+    Text,
+}
+
+impl From<SearchAttributeType> for IndexedValueType {
+    fn from(kind: SearchAttributeType) -> Self {
+        match kind {
+            SearchAttributeType::Bool => Self::Bool,
+            SearchAttributeType::Datetime => Self::Datetime,
+            SearchAttributeType::Double => Self::Double,
+            SearchAttributeType::Int => Self::Int,
+            SearchAttributeType::Keyword => Self::Keyword,
+            SearchAttributeType::KeywordList => Self::KeywordList,
+            SearchAttributeType::Text => Self::Text,
+        }
+    }
+}
+
+impl FromStr for SearchAttributeType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let types = [
+            ("Bool", Self::Bool),
+            ("Datetime", Self::Datetime),
+            ("Double", Self::Double),
+            ("Int", Self::Int),
+            ("Keyword", Self::Keyword),
+            ("KeywordList", Self::KeywordList),
+            ("Text", Self::Text),
+        ];
+        let found = types.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+        found.map(|(_, kind)| *kind).ok_or_else(|| {
+            let names: Vec<_> = types.iter().map(|(name, _)| *name).collect();
+            format!("`{text}` is no type of a search attribute; there are {}", names.join(", "))
+        })
+    }
+}
+
 /// Why a server did not start.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -242,6 +307,13 @@ pub enum StartError {
         address: SocketAddr,
         /// What the operating system says.
         source: io::Error,
+    },
+    /// A search attribute cannot be defined.
+    SearchAttribute {
+        /// Its name.
+        name: String,
+        /// Why it cannot.
+        reason: String,
     },
     /// Its store cannot be used.
     Store(StoreError),
@@ -257,6 +329,7 @@ impl fmt::Display for StartError {
             Self::Listen { address, .. } => {
                 write!(f, "cannot listen at {address}; free the port or choose another, 0 for any that is free")
             }
+            Self::SearchAttribute { name, reason } => write!(f, "search attribute `{name}`: {reason}"),
             Self::Store(error) => error.fmt(f),
             Self::Rows(error) => error.fmt(f),
             Self::Thread(_) => f.write_str("cannot start the server's thread"),
@@ -269,7 +342,7 @@ impl std::error::Error for StartError {
         match self {
             Self::Listen { source, .. } | Self::Thread(source) => Some(source),
             Self::Store(error) => error.source(),
-            Self::Rows(_) => None,
+            Self::Rows(_) | Self::SearchAttribute { .. } => None,
         }
     }
 }

@@ -52,7 +52,7 @@ impl TestEnv {
     pub async fn new() -> Result<Self, TestError> {
         let server = Server::in_memory().clock(Clock::skipping().standing()).start().await?;
         let client = Client::with_service(server.service()).await?;
-        let began = server.now();
+        let began = server.clock().latest();
         Ok(Self {
             client,
             server: Some(Arc::new(server)),
@@ -116,7 +116,7 @@ impl TestEnv {
     #[must_use]
     pub fn now(&self) -> SystemTime {
         match &self.server {
-            Some(server) => server.now(),
+            Some(server) => server.clock().latest(),
             None => SystemTime::now(),
         }
     }
@@ -133,7 +133,11 @@ impl TestEnv {
     /// On a server outside of this process it takes that long.
     pub async fn advance(&self, by: Duration) {
         match &self.server {
-            Some(server) => server.advance(by).await,
+            Some(server) => {
+                // The environment holds the server, so that it has not stopped.
+                let _ = server.clock().sleep(by).await;
+                let _ = server.clock().idle().await;
+            }
             None => tokio::time::sleep(by).await,
         }
     }
@@ -144,7 +148,8 @@ impl TestEnv {
     /// A server outside of this process does not tell, so there this returns at once.
     pub async fn run_until_idle(&self) {
         if let Some(server) = &self.server {
-            server.idle().await;
+            // The environment holds the server, so that it has not stopped.
+            let _ = server.clock().idle().await;
         }
     }
 

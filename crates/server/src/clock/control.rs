@@ -18,6 +18,8 @@ pub struct ClockControl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     Now,
+    /// Waits until nothing is under way.
+    Idle,
     Advance(Duration),
     Sleep(Duration),
     SleepUntil(Time),
@@ -39,6 +41,23 @@ impl ClockControl {
     /// The server has stopped.
     pub async fn now(&self) -> Result<SystemTime, ClockError> {
         self.inbox.clock(Request::Now).await.map(system_time)
+    }
+
+    /// The instant to which the clock was last moved or skipped, or at which it began. On a clock that stands still
+    /// between its skips that is what time it is.
+    #[must_use]
+    pub fn latest(&self) -> SystemTime {
+        system_time(self.inbox.latest())
+    }
+
+    /// Waits until nothing is under way, no workflow task, no activity, no query: nothing happens from here on but by a
+    /// call, or when time passes.
+    ///
+    /// # Errors
+    ///
+    /// The server has stopped.
+    pub async fn idle(&self) -> Result<(), ClockError> {
+        self.inbox.clock(Request::Idle).await.map(|_| ())
     }
 
     /// Moves the clock. Timers on the way fire in order and at their time; what they set off goes on while the clock

@@ -6,7 +6,8 @@ use stead_proto::common::v1::{Callback, Memo, SearchAttributes};
 use stead_proto::enums::v1::{CallbackState, EventType, PendingWorkflowTaskState};
 use stead_proto::workflow::v1::{
     CallbackInfo, PendingChildExecutionInfo, PendingWorkflowTaskInfo, RequestIdInfo, WorkflowExecutionConfig,
-    WorkflowExecutionExtendedInfo, WorkflowExecutionInfo, WorkflowExecutionPauseInfo, callback_info,
+    WorkflowExecutionExtendedInfo, WorkflowExecutionInfo, WorkflowExecutionPauseInfo, WorkflowExecutionVersioningInfo,
+    callback_info,
 };
 use stead_proto::workflowservice::v1 as api;
 
@@ -66,9 +67,22 @@ impl Engine {
             root_execution: Some(state.root.clone().unwrap_or_else(|| run.execution())),
             first_run_id: state.first_run_id.clone(),
             priority: state.priority.clone(),
+            versioning_info: versioning_info(run),
             ..Default::default()
         }
     }
+}
+
+/// What decides about the version that the run's workers have; nothing where nothing does.
+fn versioning_info(run: &Run) -> Option<WorkflowExecutionVersioningInfo> {
+    let state = &run.state;
+    let info = WorkflowExecutionVersioningInfo {
+        behavior: state.versioning_behavior,
+        deployment_version: state.deployment_version.clone(),
+        versioning_override: state.versioning_override.clone(),
+        ..Default::default()
+    };
+    (info != WorkflowExecutionVersioningInfo::default()).then_some(info)
 }
 
 fn config(run: &Run) -> WorkflowExecutionConfig {

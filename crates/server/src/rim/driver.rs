@@ -24,7 +24,10 @@ pub(crate) struct Driver {
     waiting: Waiting,
     sleepers: Sleepers,
     journal: Journal,
+    /// Those who wait until nothing is under way.
+    idlers: Vec<Wake>,
     inputs: Receiver<Input>,
+    inbox: Inbox,
     stopping: bool,
 }
 
@@ -48,7 +51,18 @@ impl Driver {
         let (inbox, inputs) = Inbox::new();
         let journal = Journal::new(store, &inbox)?;
         let (waiting, sleepers) = (Waiting::default(), Sleepers::default());
-        let driver = Self { engine, timeline, waiting, sleepers, journal, inputs, stopping: false };
+        inbox.set_latest(timeline.now(Instant::now()));
+        let driver = Self {
+            engine,
+            timeline,
+            waiting,
+            sleepers,
+            journal,
+            idlers: Vec::new(),
+            inputs,
+            inbox: inbox.clone(),
+            stopping: false,
+        };
         let thread = thread::Builder::new().name("stead-server".to_owned()).spawn(move || driver.run())?;
         Ok(Running { inbox, thread: Some(thread) })
     }
@@ -66,8 +80,25 @@ impl Driver {
             } else {
                 self.fire_timers();
                 self.end_waits();
+                self.wake_idlers();
             }
         }
+    }
+
+    fn wake_idlers(&mut self) {
+        if self.engine.is_idle() && self.journal.is_settled() {
+            let now = self.now();
+            for wake in self.idlers.drain(..) {
+                // Whoever has gone away does not miss it.
+                let _ = wake.send(Ok(now));
+            }
+        }
+    }
+
+    /// Sets the clock.
+    fn jump_to(&mut self, time: Time) {
+        self.timeline.jump_to(time, Instant::now());
+        self.inbox.set_latest(self.now());
     }
 
     /// Takes what is there, or waits until something is or falls due.
@@ -129,6 +160,7 @@ impl Driver {
         let now = self.now();
         let done = match request {
             Request::Now => Ok(()),
+            Request::Idle => return self.idlers.push(wake),
             Request::Advance(by) => self.advance(now + by),
             Request::Sleep(duration) => return self.sleep(call, now + duration, Sleeper { wake, locks: false }),
             Request::SleepUntil(until) => return self.sleep(call, until, Sleeper { wake, locks: false }),
@@ -155,17 +187,17 @@ impl Driver {
             return Err(ClockError::Real);
         }
         while let Some(next) = self.next_timer().filter(|next| *next <= end) {
-            self.timeline.jump_to(next, Instant::now());
+            self.jump_to(next);
             self.fire_timers();
         }
-        self.timeline.jump_to(end, Instant::now());
+        self.jump_to(end);
         Ok(())
     }
 
     /// Jumps to the next timer, if time may be skipped. Called when there is nothing else to do.
     fn skip(&mut self) {
         if let Some(next) = self.skips_to() {
-            self.timeline.jump_to(next, Instant::now());
+            self.jump_to(next);
         }
     }
 

@@ -1,6 +1,6 @@
 //! [`Inbox`]: how calls reach the thread that owns the engine.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ pub(crate) struct Inbox {
     ids: Arc<AtomicU64>,
     /// Has no permits; closed when the server stops.
     stopped: Arc<Semaphore>,
+    /// The instant to which the clock was last set.
+    latest: Arc<AtomicI64>,
 }
 
 impl Inbox {
@@ -58,8 +60,17 @@ impl Inbox {
             calls: Arc::new(Semaphore::new(CALLS)),
             ids: Arc::default(),
             stopped: Arc::new(Semaphore::new(0)),
+            latest: Arc::default(),
         };
         (inbox, receiver)
+    }
+
+    pub(crate) fn latest(&self) -> Time {
+        Time::from_unix_nanos(self.latest.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_latest(&self, now: Time) {
+        self.latest.store(now.unix_nanos(), Ordering::Release);
     }
 
     /// Makes a call. A call that is dropped before its answer is abandoned.
