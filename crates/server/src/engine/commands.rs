@@ -146,11 +146,6 @@ pub(crate) fn plan<'a>(
     Ok(steps)
 }
 
-/// Whether the last command closes the run.
-pub(crate) fn closes(commands: &[Command]) -> bool {
-    commands.last().is_some_and(|command| is_close(command.command_type()))
-}
-
 fn is_close(kind: CommandType) -> bool {
     matches!(
         kind,

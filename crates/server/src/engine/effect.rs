@@ -20,7 +20,7 @@ pub(crate) enum Effect {
     /// The run cancels another workflow, by the initiated event.
     CancelExternal(RunKey, i64),
     /// The run has closed, and the run that follows it is to be started.
-    Follow(RunKey, Box<NewRun>),
+    Follow(Box<NewRun>),
     /// The run has closed.
     Closed(RunKey),
     /// An update, by its id, has come to an end that leaves no trace.

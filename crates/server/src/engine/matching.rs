@@ -76,6 +76,7 @@ pub(crate) struct Task<'a, T> {
 
 /// Which workers may have a task.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(dead_code, reason = "runs cannot ask for the ramping version yet")]
 pub(crate) enum Directive<'a> {
     /// Those of the version that is current for the queue, or of the ramping one; unversioned ones if there is none.
     Routed,

@@ -125,7 +125,7 @@ impl Engine {
             task_token: answers::token(id, query.run, stamp).bytes(),
             query: Some(query.query.clone()),
             backlog_count_hint: i64::try_from(matched.backlog).unwrap_or(i64::MAX),
-            poller_scaling_decision: matched.scaling.clone(),
+            poller_scaling_decision: matched.scaling,
             ..response
         })
     }

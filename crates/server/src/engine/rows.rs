@@ -63,10 +63,6 @@ impl<K: RowKey, V: Message + Default> Rows<K, V> {
         self.values.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
         self.values.get(key)
     }

@@ -35,8 +35,6 @@ pub(crate) enum TokenKind {
     WorkflowTask = 1,
     ActivityTask = 2,
     Query = 3,
-    StandaloneActivity = 4,
-    Nexus = 5,
 }
 
 impl TaskToken {

@@ -103,7 +103,7 @@ impl Engine {
         match effect {
             Effect::OfferWorkflowTask(run) => self.offer_workflow_task(run),
             Effect::OfferActivity(run, scheduled_event_id) => self.offer_activity(run, scheduled_event_id),
-            Effect::Follow(_, new) => {
+            Effect::Follow(new) => {
                 self.start_run(*new);
             }
             Effect::Closed(run) => {

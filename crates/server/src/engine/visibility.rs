@@ -69,11 +69,6 @@ impl Visibility {
         self.indexes.get_mut(&(namespace, kind))?.remove(run_id)
     }
 
-    /// Forgets the executions of a namespace.
-    pub(crate) fn remove_namespace(&mut self, namespace: NamespaceKey) {
-        self.indexes.retain(|(owner, _), _| *owner != namespace);
-    }
-
     fn page(
         &self,
         namespace: NamespaceKey,

@@ -25,10 +25,6 @@ impl Mask {
     pub(super) fn within(&self, field: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(move |path| path.strip_prefix(field)?.strip_prefix('.'))
     }
-
-    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
 }
 
 /// `RetryPolicy.maximumAttempts` is `retry_policy.maximum_attempts`.

@@ -367,7 +367,7 @@ impl Run {
             extras: Extras { links: first.links, ..Extras::default() },
             started: Box::new(started),
         };
-        cx.effects.push_back(Effect::Follow(self.key, Box::new(new)));
+        cx.effects.push_back(Effect::Follow(Box::new(new)));
     }
 
     /// The first event of the run.

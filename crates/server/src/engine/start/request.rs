@@ -36,7 +36,7 @@ impl Engine {
             return Err(Refusal::invalid("CronSchedule and WorkflowStartDelay may not be used together."));
         }
         if !request.cron_schedule.is_empty() {
-            Cron::parse(&request.cron_schedule)?;
+            Cron::parse(&request.cron_schedule)?.check(self.now)?;
         }
         self.check_type_and_queue(request)?;
         complete_timeouts(request)?;

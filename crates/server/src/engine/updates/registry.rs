@@ -195,12 +195,6 @@ impl Updates {
         self.undecided.drain(..).map(|update| update.id).collect()
     }
 
-    /// The ids of those that are accepted and not completed.
-    pub(super) fn accepted(&self) -> Vec<String> {
-        let open = self.decided.iter().filter(|(_, update)| update.completed_event_id == 0);
-        open.map(|(id, _)| id.clone()).collect()
-    }
-
     pub(crate) fn write(&mut self, prefix: &[u8], changes: &mut Changes) {
         self.decided.write(Table::Pending, prefix, changes);
     }

@@ -60,6 +60,7 @@ impl Index {
         Some(row.record)
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
