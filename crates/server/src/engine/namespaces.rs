@@ -244,7 +244,6 @@ impl Engine {
                 eager_workflow_start: true,
                 sdk_metadata: true,
                 count_group_by_execution_status: true,
-                nexus: true,
                 ..Default::default()
             }),
         }
@@ -279,19 +278,19 @@ const CAPABILITIES: namespace_info::Capabilities = namespace_info::Capabilities 
     sync_update: true,
     async_update: true,
     worker_heartbeats: true,
-    reported_problems_search_attribute: true,
+    reported_problems_search_attribute: false,
     workflow_pause: true,
-    standalone_activities: true,
+    standalone_activities: false,
     worker_poll_complete_on_shutdown: true,
     poller_autoscaling: true,
     worker_commands: false,
-    standalone_nexus_operation: true,
-    workflow_update_callbacks: true,
+    standalone_nexus_operation: false,
+    workflow_update_callbacks: false,
     poller_autoscaling_auto_enroll: false,
     workflow_task_completion_pagination: false,
-    standalone_activity_start_delay: true,
+    standalone_activity_start_delay: false,
     standalone_activity_batch_operations: false,
-    standalone_activity_operator_commands: true,
+    standalone_activity_operator_commands: false,
 };
 
 fn retention(wire: Option<&prost_types::Duration>) -> Result<prost_types::Duration, Refusal> {
