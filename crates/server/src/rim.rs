@@ -1,8 +1,8 @@
 //! The rim: the only room of the server that does I/O.
 //!
-//! Each call is framed by [`service`] and handed to the thread of [`driver`], which owns the engine, the clock's
-//! [`Timeline`](crate::clock::Timeline) and the calls that wait. What the engine wants kept goes through [`journal`] to
-//! the store, and the answers that depend on it follow behind. [`tcp`] listens; in process, the service is called as it
+//! Each call is framed by `service` and handed to the thread of `driver`, which owns the engine, the clock's
+//! `Timeline` and the calls that wait. What the engine wants kept goes through `journal` to
+//! the store, and the answers that depend on it follow behind. `tcp` listens; in process, the service is called as it
 //! is, without socket and HTTP/2.
 
 mod body;

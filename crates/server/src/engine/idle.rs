@@ -1,7 +1,8 @@
 //! Whether the server can go on before time passes: what a clock that skips has to know.
 //!
 //! A run is busy while a worker has, or could take, something to do for it: a workflow task, or an activity that is not
-//! in a backoff. A room whose things keep workers busy outside of runs has to be counted in [`Engine::is_idle`].
+//! in a backoff. Queries keep workers busy without a trace in the run. A room with more of that kind has to be counted in
+//! [`Engine::is_idle`].
 
 use super::run::Run;
 use super::{Engine, Time};
@@ -16,7 +17,7 @@ impl Engine {
     /// Whether nothing goes on before another call comes or time passes.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.runs.any_is_busy()
+        !self.runs.any_is_busy() && self.queries.is_empty()
     }
 
     /// When something goes on by itself. Unlike [`poll_timeout`](Self::poll_timeout) it leaves out what changes nothing

@@ -74,9 +74,11 @@ fn an_idle_workflow_is_queried_with_all_of_its_history() {
     server.step(Vec::new());
     let before = server.events("w");
     let query = server.send(query_request("w"));
+    assert!(!server.engine.is_idle(), "a worker could answer it");
     let task = server.task();
     assert_eq!(task.query.as_ref().unwrap().query_type, "total");
     assert_eq!((task.started_event_id, task.previous_started_event_id), (0, 3));
+    assert!(!server.engine.is_idle(), "a worker is about to answer it");
     assert_eq!(types(&decoded(task.history.clone())), before);
     call!(server, RespondQueryTaskCompleted, answered(&task, text("5")));
     assert_eq!(queried(&mut server, query), Ok(text("5")));

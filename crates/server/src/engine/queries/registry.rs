@@ -60,6 +60,10 @@ impl Queries {
         id
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queries.is_empty()
+    }
+
     pub(super) fn get(&self, id: QueryId) -> Option<&Query> {
         self.queries.get(&id)
     }
