@@ -17,7 +17,7 @@ struct Guard {
 
 #[activities]
 impl Guard {
-    #[activity(start_to_close = "30s", heartbeat = "500ms", retry(initial_interval = "10ms"))]
+    #[activity(start_to_close = "30s", heartbeat = "30s", retry(initial_interval = "10ms"))]
     async fn watch(&self) -> activity::Result<u32> {
         let attempt = activity::info().attempt;
         self.seen.send(format!("attempt {attempt}"))?;
@@ -117,7 +117,9 @@ impl Desk<'_> {
 async fn an_attempt_learns_why_it_is_to_end_and_the_server_what_became_of_it() {
     let env = Env::new().await;
     let (seen, mut said) = mpsc::unbounded_channel();
-    let worker = env.worker().workflow::<Watched>().activities(Guard { seen }).build().unwrap();
+    // An answer comes soon, and a busy machine is no reason to give an attempt up.
+    let worker = env.worker().workflow::<Watched>().max_heartbeat_throttle_interval(millis(200));
+    let worker = worker.activities(Guard { seen }).build().unwrap();
     let work = async {
         let start = async |name: &str| {
             let start = env.client.start_workflow(Watched::run, ()).id(env.id(name));
