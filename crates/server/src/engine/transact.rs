@@ -135,6 +135,8 @@ impl Run {
     /// A deadline has come.
     fn deadline(&mut self, cx: &mut Context<'_>, deadline: Deadline) {
         match deadline {
+            // A signal-with-start or an update may have brought the first task before its time.
+            Deadline::FirstTask if self.has_had_task() => {}
             Deadline::FirstTask => self.wake(cx),
             Deadline::TaskScheduleToStart => self.task_not_taken(cx),
             Deadline::TaskStartToClose => self.task_timed_out(cx),

@@ -368,9 +368,10 @@ impl UpdateWait {
 }
 
 impl Run {
-    /// Schedules a workflow task that only carries updates, if there are some and none is under way.
+    /// Schedules a workflow task that only carries updates, if there are some and none is under way. Unlike other news,
+    /// updates do not wait for the end of a start delay or a backoff.
     fn wake_for_updates(&mut self, cx: &mut Context<'_>) {
-        if self.state.task.is_none() && !self.in_backoff(cx.now) && self.updates.want_task() {
+        if self.state.task.is_none() && self.updates.want_task() {
             self.schedule_task(cx, TaskOrigin { speculative: true, ..TaskOrigin::default() });
         }
     }

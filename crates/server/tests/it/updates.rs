@@ -17,8 +17,8 @@ use stead_server::engine::{CallId, Code, Refusal, Response, raw};
 
 use crate::call;
 use crate::support::{
-    NAMESPACE, Server, command, complete_request, complete_workflow, decoded, execution, fail_workflow, poll_request,
-    start_request, start_timer, text, types,
+    NAMESPACE, Server, command, complete_request, complete_workflow, decoded, execution, fail_workflow, start_request,
+    start_timer, text, types,
 };
 
 pub(crate) fn update_request(workflow_id: &str, update_id: &str, stage: Stage) -> api::UpdateWorkflowExecutionRequest {
@@ -444,20 +444,22 @@ fn a_run_has_so_many_updates_in_flight_and_no_more() {
 }
 
 #[test]
-fn an_update_waits_for_the_delayed_first_task() {
-    let mut server = Server::new();
-    let mut request = start_request("w");
-    request.workflow_start_delay = crate::support::secs(60);
-    call!(server, StartWorkflowExecution, request);
-    let update = server.send(update_request("w", "u", Stage::Completed));
-    let poll = server.send(poll_request());
-    server.advance(Duration::from_secs(59));
-    assert!(server.answer(poll).is_none());
-    server.advance(Duration::from_secs(1));
-    let Some(Ok(Response::PollWorkflowTaskQueue(task))) = server.answer(poll) else { panic!("no task") };
-    assert_eq!(task.messages.len(), 1);
-    call!(server, RespondWorkflowTaskCompleted, answer(&task, vec![accept(&task, "u"), respond("u")]));
-    assert_eq!(updated(&mut server, update).unwrap().stage(), Stage::Completed);
+fn an_update_does_not_wait_for_the_delayed_first_task() {
+    for rejected in [false, true] {
+        let mut server = Server::new();
+        let mut request = start_request("w");
+        request.workflow_start_delay = crate::support::secs(60);
+        call!(server, StartWorkflowExecution, request);
+        let update = server.send(update_request("w", "u", Stage::Completed));
+        let task = server.task();
+        assert_eq!((task.messages.len(), task.started_event_id), (1, 3));
+        let messages = if rejected { vec![reject("u")] } else { vec![accept(&task, "u"), respond("u")] };
+        call!(server, RespondWorkflowTaskCompleted, answer(&task, messages));
+        assert_eq!(updated(&mut server, update).unwrap().stage(), Stage::Completed);
+        let before = server.events("w");
+        server.advance(Duration::from_secs(60));
+        assert_eq!(server.events("w") != before, rejected, "the delay is over unless the workflow ran: {before}");
+    }
 }
 
 #[test]
