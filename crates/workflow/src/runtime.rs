@@ -73,6 +73,10 @@ impl From<&Activation> for Moment {
 }
 
 impl Runtime {
+    pub(crate) fn panics_fail_workflow(&self) -> bool {
+        self.options.panics_fail_workflows
+    }
+
     pub(crate) fn new(options: GuestOptions, moment: Moment, initialize: Initialize) -> Self {
         let random = Random::seeded(initialize.randomness_seed);
         Self {
