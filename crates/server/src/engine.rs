@@ -31,6 +31,7 @@ mod ids;
 mod matching;
 mod multi_operation;
 mod namespaces;
+mod nexus;
 mod options;
 mod pause;
 mod queries;
@@ -72,6 +73,7 @@ use effect::Effect;
 use ids::Ids;
 use matching::{Matching, QueueSettings};
 use namespaces::Namespaces;
+use nexus::Endpoints;
 use queries::Queries;
 use rows::Changes;
 use runs::Runs;
@@ -99,6 +101,7 @@ pub struct Engine {
     queries: Queries,
     visibility: Visibility,
     schedules: Schedules,
+    endpoints: Endpoints,
     effects: VecDeque<Effect>,
     touched: Touched,
     changes: Changes,
@@ -144,6 +147,7 @@ impl Engine {
             queries: Queries::default(),
             visibility: Visibility::default(),
             schedules: Schedules::default(),
+            endpoints: Endpoints::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
             changes: Changes::new(config.durable),
@@ -202,6 +206,7 @@ impl Engine {
         self.deployments.write(&mut self.changes);
         self.queue_settings.write(&mut self.changes);
         self.schedules.write(&mut self.changes);
+        self.endpoints.write(&mut self.changes);
         let memory =
             restore::Memory { ids: self.ids.state(), next_run: self.runs.last_key(), now: self.now.unix_nanos() };
         Self::write_memory(&mut self.changes, &memory);

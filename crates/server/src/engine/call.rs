@@ -221,5 +221,10 @@ calls! {
         AddSearchAttributes: operator::AddSearchAttributesRequest => operator::AddSearchAttributesResponse,
         RemoveSearchAttributes: operator::RemoveSearchAttributesRequest => operator::RemoveSearchAttributesResponse,
         ListSearchAttributes: operator::ListSearchAttributesRequest => operator::ListSearchAttributesResponse,
+        CreateNexusEndpoint: operator::CreateNexusEndpointRequest => operator::CreateNexusEndpointResponse,
+        UpdateNexusEndpoint: operator::UpdateNexusEndpointRequest => operator::UpdateNexusEndpointResponse,
+        DeleteNexusEndpoint: operator::DeleteNexusEndpointRequest => operator::DeleteNexusEndpointResponse,
+        GetNexusEndpoint: operator::GetNexusEndpointRequest => operator::GetNexusEndpointResponse,
+        ListNexusEndpoints: operator::ListNexusEndpointsRequest => operator::ListNexusEndpointsResponse,
     }
 }

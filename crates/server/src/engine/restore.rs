@@ -91,6 +91,7 @@ impl Engine {
             Table::Deployments => self.deployments.load(key, value)?,
             Table::TaskQueues => self.queue_settings.load(key, value)?,
             Table::Schedules => self.schedules.load(key, value)?,
+            Table::NexusEndpoints => self.endpoints.load(key, value)?,
             _ => return None,
         }
         Some(())
