@@ -73,7 +73,7 @@ use effect::Effect;
 use ids::Ids;
 use matching::{Matching, QueueSettings};
 use namespaces::Namespaces;
-use nexus::Endpoints;
+use nexus::{Endpoints, Requests};
 use queries::Queries;
 use rows::Changes;
 use runs::Runs;
@@ -102,6 +102,7 @@ pub struct Engine {
     visibility: Visibility,
     schedules: Schedules,
     endpoints: Endpoints,
+    requests: Requests,
     effects: VecDeque<Effect>,
     touched: Touched,
     changes: Changes,
@@ -148,6 +149,7 @@ impl Engine {
             visibility: Visibility::default(),
             schedules: Schedules::default(),
             endpoints: Endpoints::default(),
+            requests: Requests::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
             changes: Changes::new(config.durable),

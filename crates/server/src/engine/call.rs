@@ -215,6 +215,10 @@ calls! {
         ResetStickyTaskQueue: workflow::ResetStickyTaskQueueRequest => workflow::ResetStickyTaskQueueResponse,
         SignalWithStartWorkflowExecution: workflow::SignalWithStartWorkflowExecutionRequest =>
             workflow::SignalWithStartWorkflowExecutionResponse,
+        PollNexusTaskQueue: workflow::PollNexusTaskQueueRequest => workflow::PollNexusTaskQueueResponse,
+        RespondNexusTaskCompleted: workflow::RespondNexusTaskCompletedRequest =>
+            workflow::RespondNexusTaskCompletedResponse,
+        RespondNexusTaskFailed: workflow::RespondNexusTaskFailedRequest => workflow::RespondNexusTaskFailedResponse,
         ExecuteMultiOperation: workflow::ExecuteMultiOperationRequest => workflow::ExecuteMultiOperationResponse,
     }
     "temporal.api.operatorservice.v1.OperatorService": {

@@ -75,6 +75,8 @@ pub struct Limits {
     pub memo: usize,
     /// Activities, children, signals and cancellations under way of one run, each. 2,000.
     pub pending: usize,
+    /// Nexus operations under way of one run. 30.
+    pub nexus_operations: usize,
     /// Events of one run. 51,200.
     pub history_events: i64,
     /// Bytes of the history of one run. 50 MiB.
@@ -105,6 +107,7 @@ impl Default for Limits {
             blob: 2 << 20,
             memo: 2 << 20,
             pending: 2_000,
+            nexus_operations: 30,
             history_events: 51_200,
             history_size: 50 << 20,
             history_events_suggest: 4_096,

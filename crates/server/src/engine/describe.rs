@@ -1,6 +1,7 @@
 //! `DescribeWorkflowExecution`: what there is to know of a run at this moment.
 
 mod activity;
+mod nexus;
 
 use stead_proto::common::v1::{Callback, Memo, SearchAttributes};
 use stead_proto::enums::v1::{CallbackState, EventType, PendingWorkflowTaskState};
@@ -31,9 +32,13 @@ impl Engine {
             pending_activities: run.activities.values().map(|activity| activity.pending_info(self.now)).collect(),
             pending_children: run.children.iter().map(|(id, child)| pending_child(*id, child)).collect(),
             pending_workflow_task: run.state.task.as_ref().map(pending_task),
+            pending_nexus_operations: run
+                .operations
+                .iter()
+                .map(|(id, operation)| operation.pending_info(*id))
+                .collect(),
             callbacks: run.state.callbacks.iter().map(|callback| callback_info(run, callback)).collect(),
             workflow_extended_info: Some(extended_info(run)),
-            ..Default::default()
         }
         .into())
     }

@@ -1,7 +1,8 @@
 //! Whether the server can go on before time passes: what a clock that skips has to know.
 //!
-//! A run is busy while a worker has, or could take, something to do for it: a workflow task, or an activity that is not
-//! in a backoff. Queries keep workers busy without a trace in the run. A room with more of that kind has to be counted in
+//! A run is busy while a worker has, or could take, something to do for it: a workflow task, an activity that is not in
+//! a backoff, or what a Nexus operation wants of its handler. An operation that the handler has begun waits like a timer:
+//! what goes on elsewhere in this server is busy by itself. Queries keep workers busy without a trace in the run. A room with more of that kind has to be counted in
 //! [`Engine::is_idle`].
 
 use super::run::Run;
@@ -37,6 +38,6 @@ impl Engine {
 impl Run {
     pub(super) fn is_busy(&self) -> bool {
         let taken = |activity: &super::activity::ActivityState| activity.started.is_some() || activity.is_offered();
-        self.is_open() && (self.state.task.is_some() || self.activities.values().any(taken))
+        self.is_open() && (self.state.task.is_some() || self.activities.values().any(taken) || self.asks_handlers())
     }
 }

@@ -144,6 +144,7 @@ impl Run {
             Pending::Cancel => self.cancels.load(id, value),
             Pending::Request => self.requests.load(id, value),
             Pending::Update => self.updates.load(id, value),
+            Pending::Operation => self.operations.load(id, value),
         }
     }
 
@@ -155,6 +156,9 @@ impl Run {
         }
         for id in self.activities.keys().copied().collect::<Vec<_>>() {
             self.resume_activity(cx, id);
+        }
+        for id in self.operations.keys().copied().collect::<Vec<_>>() {
+            self.resume_operation(cx, id);
         }
         self.resume_task(cx);
     }

@@ -35,6 +35,7 @@ pub(crate) enum TokenKind {
     WorkflowTask = 1,
     ActivityTask = 2,
     Query = 3,
+    NexusTask = 4,
 }
 
 impl TaskToken {

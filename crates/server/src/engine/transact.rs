@@ -80,6 +80,7 @@ impl Engine {
                 }
             });
         }
+        self.fire_request_deadlines();
         self.fire_query_deadlines();
         while let Some(key) = self.runs.take_expired(self.now) {
             self.forget_run(key);
@@ -112,6 +113,7 @@ impl Engine {
                 self.run_closed(run);
             }
             Effect::UpdateEnded(run, id, ended) => self.update_ended(run, &id, ended),
+            Effect::AskHandler(owner, ask) => self.ask_handler(owner, ask),
             Effect::StartChild(run, initiated_event_id) => self.start_child(run, initiated_event_id),
             Effect::SignalExternal(run, initiated_event_id) => self.deliver_signal(run, initiated_event_id),
             Effect::CancelExternal(run, initiated_event_id) => self.deliver_cancel(run, initiated_event_id),
@@ -142,6 +144,7 @@ impl Run {
             Deadline::TaskStartToClose => self.task_timed_out(cx),
             Deadline::Timer(id) => self.fire_timer(cx, id),
             Deadline::Activity(id, deadline) => self.activity_due(cx, id, deadline),
+            Deadline::Operation(id, deadline) => self.operation_due(cx, id, deadline),
             Deadline::Run => self.time_out(cx, false),
             Deadline::Execution => self.time_out(cx, true),
         }
@@ -188,7 +191,12 @@ impl Engine {
 
     /// When the engine has something to do next: a deadline of a run, a queue that is held back, or a schedule.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let others = [self.matching.poll_timeout(), self.schedules.next_timeout(), self.queries.next_deadline()];
+        let others = [
+            self.matching.poll_timeout(),
+            self.schedules.next_timeout(),
+            self.queries.next_deadline(),
+            self.next_request_deadline(),
+        ];
         self.runs.next_timeout().into_iter().chain(others.into_iter().flatten()).min()
     }
 }

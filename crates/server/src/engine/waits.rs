@@ -17,6 +17,8 @@ pub(crate) enum Wait {
     WorkflowTask,
     /// An activity task; `matching` has the poll.
     ActivityTask,
+    /// A Nexus task; `matching` has the poll.
+    NexusTask,
     /// Events of a run.
     History(HistoryWait),
     /// A stage of an update.
@@ -72,7 +74,7 @@ impl Wait {
     /// The run that the call waits for something of.
     fn run(&self) -> Option<RunKey> {
         match self {
-            Self::WorkflowTask | Self::ActivityTask | Self::Query(_) => None,
+            Self::WorkflowTask | Self::ActivityTask | Self::NexusTask | Self::Query(_) => None,
             Self::History(wait) => Some(wait.run),
             Self::Update(wait) => Some(wait.run),
         }
@@ -100,6 +102,10 @@ impl Engine {
                     self.matching.expire(call, self.now);
                     Ok(api::PollActivityTaskQueueResponse::default().into())
                 }
+                Wait::NexusTask => {
+                    self.matching.expire(call, self.now);
+                    Ok(api::PollNexusTaskQueueResponse::default().into())
+                }
                 Wait::History(wait) => Ok(wait.nothing_new().into()),
                 Wait::Update(wait) => Ok(self.update_response(wait)),
                 Wait::Query(id) => {
@@ -115,7 +121,7 @@ impl Engine {
     pub fn handle_abandoned(&mut self, call: CallId, now: Time) {
         self.advance(now);
         match self.waits.remove(call) {
-            Some(Wait::WorkflowTask | Wait::ActivityTask) => {
+            Some(Wait::WorkflowTask | Wait::ActivityTask | Wait::NexusTask) => {
                 self.matching.forget(call);
             }
             Some(Wait::Query(id)) => {

@@ -30,6 +30,8 @@ pub(crate) enum TaskRef {
     Workflow { run: RunKey, stamp: u64, sticky: bool },
     /// An activity of a run, by its scheduled event.
     Activity { run: RunKey, id: i64, stamp: u64 },
+    /// What a handler of Nexus operations is asked.
+    Nexus { request: u64 },
     /// A query of a run.
     Query { id: QueryId, stamp: u64 },
 }
@@ -110,6 +112,7 @@ impl Engine {
             TaskRef::Activity { run, id, stamp } => {
                 self.start_activity_task(run, id, stamp, &matched).map(Response::from)
             }
+            TaskRef::Nexus { request } => self.start_nexus_task(request, &matched).map(Response::from),
             TaskRef::Query { id, stamp } => self.start_query(id, stamp, &matched).map(Response::from),
         };
         match response {

@@ -15,6 +15,7 @@ mod matching;
 mod multi_operation;
 mod namespaces;
 mod nexus_endpoints;
+mod nexus_operations;
 mod options;
 mod pause;
 mod properties;

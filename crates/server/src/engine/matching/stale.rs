@@ -1,6 +1,7 @@
 //! Tasks that nobody wants any more go from queues that have become long.
 
 use crate::engine::Engine;
+use crate::engine::nexus::Requests;
 use crate::engine::queries::Queries;
 use crate::engine::run::state::WorkflowTask;
 use crate::engine::runs::Runs;
@@ -9,12 +10,12 @@ use crate::engine::workflow_tasks::TaskRef;
 impl Engine {
     pub(in crate::engine) fn purge_stale_tasks(&mut self) {
         while let Some(queue) = self.matching.poll_purge() {
-            self.matching.purge(queue, |task| !is_wanted(&self.runs, &self.queries, task));
+            self.matching.purge(queue, |task| !is_wanted(&self.runs, &self.requests, &self.queries, task));
         }
     }
 }
 
-fn is_wanted(runs: &Runs, queries: &Queries, task: TaskRef) -> bool {
+fn is_wanted(runs: &Runs, requests: &Requests, queries: &Queries, task: TaskRef) -> bool {
     match task {
         TaskRef::Workflow { run, stamp, .. } => runs.get(run).is_some_and(|run| {
             matches!(run.state.task, Some(WorkflowTask::Scheduled(_))) && run.state.task_stamp == stamp
@@ -22,6 +23,7 @@ fn is_wanted(runs: &Runs, queries: &Queries, task: TaskRef) -> bool {
         TaskRef::Activity { run, id, stamp } => runs.get(run).is_some_and(|run| {
             run.activities.get(&id).is_some_and(|activity| activity.stamp == stamp && activity.is_offered())
         }),
+        TaskRef::Nexus { request } => requests.get(request).is_some(),
         TaskRef::Query { id, stamp } => queries.is_offered(id, stamp),
     }
 }

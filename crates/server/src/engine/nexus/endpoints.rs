@@ -43,6 +43,11 @@ impl EndpointState {
     pub(crate) fn namespace(&self) -> NamespaceKey {
         NamespaceKey(self.namespace)
     }
+
+    /// The queue at which they poll.
+    pub(crate) fn task_queue(&self) -> &str {
+        &self.task_queue
+    }
 }
 
 /// All endpoints, by id and by name.
@@ -57,6 +62,11 @@ impl Endpoints {
     pub(crate) fn by_name(&self, name: &str) -> Option<(&str, &EndpointState)> {
         let id = self.by_name.get(name)?;
         Some((id, self.rows.get(id)?))
+    }
+
+    /// The endpoint of an id, or that which has taken its name since.
+    pub(crate) fn find(&self, id: &str, name: &str) -> Option<&EndpointState> {
+        self.rows.get(&id.to_owned()).or_else(|| self.by_name(name).map(|(_, endpoint)| endpoint))
     }
 
     pub(crate) fn write(&mut self, changes: &mut Changes) {

@@ -180,6 +180,7 @@ impl Run {
         self.state.pause = None;
         self.activities.clear();
         self.activity_ids.clear();
+        self.operations.clear();
         self.timers.clear();
         self.deadlines.clear();
         self.listed = false;

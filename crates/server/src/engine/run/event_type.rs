@@ -146,3 +146,8 @@ pub(crate) fn is_terminal_news(event_type: EventType) -> bool {
             | T::NexusOperationTimedOut
     )
 }
+
+/// Whether a worker that does not know an event may go on without it: older SDKs do not know these.
+pub(crate) fn worker_may_ignore(event_type: EventType) -> bool {
+    matches!(event_type, EventType::NexusOperationCancelRequestCompleted | EventType::NexusOperationCancelRequestFailed)
+}

@@ -93,7 +93,8 @@ impl Engine {
         let Some(namespace) = self.namespaces.get(run.namespace()) else {
             return Err(Fault::Call(Refusal::not_found("Workflow task not found.")));
         };
-        let rules = Rules { limits: &self.config.limits, namespaces: &self.namespaces, namespace };
+        let rules =
+            Rules { limits: &self.config.limits, namespaces: &self.namespaces, endpoints: &self.endpoints, namespace };
         commands::plan(run, &rules, &request.commands, &request.messages)
     }
 
