@@ -14,6 +14,8 @@ mod inbox;
 mod journal;
 mod paths;
 mod patience;
+#[cfg(feature = "reflection")]
+mod reflection;
 mod service;
 mod sleepers;
 mod status;

@@ -2,6 +2,8 @@
 
 mod hostile;
 mod polls;
+#[cfg(feature = "reflection")]
+mod reflection;
 mod wire;
 
 use stead_client::{Client, RpcError, WorkflowService};
