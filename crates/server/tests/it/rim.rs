@@ -4,6 +4,8 @@ mod hostile;
 mod polls;
 #[cfg(feature = "reflection")]
 mod reflection;
+#[cfg(feature = "tls")]
+mod tls;
 mod wire;
 
 use stead_client::{Client, RpcError, WorkflowService};
