@@ -16,6 +16,7 @@ mod multi_operation;
 mod namespaces;
 mod nexus_endpoints;
 mod nexus_operations;
+mod nonsense;
 mod options;
 mod pause;
 mod properties;

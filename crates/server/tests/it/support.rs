@@ -75,12 +75,17 @@ impl Server {
     pub(crate) fn advance(&mut self, by: Duration) {
         let end = self.now + by;
         while let Some(at) = self.engine.poll_timeout().filter(|at| *at <= end) {
-            self.now = self.now.max(at);
-            self.engine.handle_timeout(self.now);
-            self.collect();
+            self.advance_to(at);
         }
         self.now = end;
         self.engine.handle_timeout(end);
+        self.collect();
+    }
+
+    /// Moves the clock to where the engine has something to do, and lets it do so once.
+    pub(crate) fn advance_to(&mut self, at: Time) {
+        self.now = self.now.max(at);
+        self.engine.handle_timeout(self.now);
         self.collect();
     }
 
