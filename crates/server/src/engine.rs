@@ -46,6 +46,7 @@ mod runs;
 mod schedules;
 mod search_attributes;
 mod signal_with_start;
+mod standalone_activities;
 mod start;
 mod time;
 mod token;
@@ -78,6 +79,7 @@ use queries::Queries;
 use rows::Changes;
 use runs::Runs;
 use schedules::Schedules;
+use standalone_activities::StandaloneActivities;
 use transact::Touched;
 use visibility::Visibility;
 use waits::Waits;
@@ -101,6 +103,7 @@ pub struct Engine {
     queries: Queries,
     visibility: Visibility,
     schedules: Schedules,
+    activities: StandaloneActivities,
     endpoints: Endpoints,
     requests: Requests,
     effects: VecDeque<Effect>,
@@ -148,6 +151,7 @@ impl Engine {
             queries: Queries::default(),
             visibility: Visibility::default(),
             schedules: Schedules::default(),
+            activities: StandaloneActivities::default(),
             endpoints: Endpoints::default(),
             requests: Requests::default(),
             effects: VecDeque::new(),
@@ -180,7 +184,7 @@ impl Engine {
     /// When something becomes due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.next_deadline().into_iter().chain(self.runs.next_retention()).min()
+        self.next_deadline().into_iter().chain(self.runs.next_retention()).chain(self.activities.next_retention()).min()
     }
 
     /// The next thing to do, in order.
@@ -204,6 +208,7 @@ impl Engine {
         self.carry_out_effects();
         self.purge_stale_tasks();
         self.publish_changes();
+        self.publish_activities();
         self.namespaces.write(&mut self.changes);
         self.deployments.write(&mut self.changes);
         self.queue_settings.write(&mut self.changes);

@@ -151,6 +151,23 @@ calls! {
             workflow::DescribeWorkflowExecutionResponse,
         PauseActivity: workflow::PauseActivityRequest => workflow::PauseActivityResponse,
         UnpauseActivity: workflow::UnpauseActivityRequest => workflow::UnpauseActivityResponse,
+        StartActivityExecution: workflow::StartActivityExecutionRequest => workflow::StartActivityExecutionResponse,
+        DescribeActivityExecution: workflow::DescribeActivityExecutionRequest =>
+            workflow::DescribeActivityExecutionResponse,
+        PollActivityExecution: workflow::PollActivityExecutionRequest => workflow::PollActivityExecutionResponse,
+        ListActivityExecutions: workflow::ListActivityExecutionsRequest => workflow::ListActivityExecutionsResponse,
+        CountActivityExecutions: workflow::CountActivityExecutionsRequest => workflow::CountActivityExecutionsResponse,
+        RequestCancelActivityExecution: workflow::RequestCancelActivityExecutionRequest =>
+            workflow::RequestCancelActivityExecutionResponse,
+        TerminateActivityExecution: workflow::TerminateActivityExecutionRequest =>
+            workflow::TerminateActivityExecutionResponse,
+        DeleteActivityExecution: workflow::DeleteActivityExecutionRequest => workflow::DeleteActivityExecutionResponse,
+        PauseActivityExecution: workflow::PauseActivityExecutionRequest => workflow::PauseActivityExecutionResponse,
+        UnpauseActivityExecution: workflow::UnpauseActivityExecutionRequest =>
+            workflow::UnpauseActivityExecutionResponse,
+        ResetActivityExecution: workflow::ResetActivityExecutionRequest => workflow::ResetActivityExecutionResponse,
+        UpdateActivityExecutionOptions: workflow::UpdateActivityExecutionOptionsRequest =>
+            workflow::UpdateActivityExecutionOptionsResponse,
         ResetActivity: workflow::ResetActivityRequest => workflow::ResetActivityResponse,
         UpdateActivityOptions: workflow::UpdateActivityOptionsRequest => workflow::UpdateActivityOptionsResponse,
         PauseWorkflowExecution: workflow::PauseWorkflowExecutionRequest =>

@@ -5,6 +5,7 @@
 //! what goes on elsewhere in this server is busy by itself. Queries keep workers busy without a trace in the run. A room with more of that kind has to be counted in
 //! [`Engine::is_idle`].
 
+use super::activity::ActivityState;
 use super::run::Run;
 use super::{Engine, Time};
 
@@ -18,7 +19,7 @@ impl Engine {
     /// Whether nothing goes on before another call comes or time passes.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.runs.any_is_busy() && self.queries.is_empty()
+        !self.runs.any_is_busy() && !self.activities.any_is_busy() && self.queries.is_empty()
     }
 
     /// When something goes on by itself. Unlike [`poll_timeout`](Self::poll_timeout) it leaves out what changes nothing
@@ -37,7 +38,7 @@ impl Engine {
 
 impl Run {
     pub(super) fn is_busy(&self) -> bool {
-        let taken = |activity: &super::activity::ActivityState| activity.started.is_some() || activity.is_offered();
-        self.is_open() && (self.state.task.is_some() || self.activities.values().any(taken) || self.asks_handlers())
+        let activities = || self.activities.values().any(ActivityState::is_busy);
+        self.is_open() && (self.state.task.is_some() || activities() || self.asks_handlers())
     }
 }

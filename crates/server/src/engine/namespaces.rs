@@ -280,7 +280,7 @@ const CAPABILITIES: namespace_info::Capabilities = namespace_info::Capabilities 
     worker_heartbeats: true,
     reported_problems_search_attribute: false,
     workflow_pause: true,
-    standalone_activities: false,
+    standalone_activities: true,
     worker_poll_complete_on_shutdown: true,
     poller_autoscaling: true,
     worker_commands: false,
@@ -288,9 +288,9 @@ const CAPABILITIES: namespace_info::Capabilities = namespace_info::Capabilities 
     workflow_update_callbacks: false,
     poller_autoscaling_auto_enroll: false,
     workflow_task_completion_pagination: false,
-    standalone_activity_start_delay: false,
+    standalone_activity_start_delay: true,
     standalone_activity_batch_operations: false,
-    standalone_activity_operator_commands: false,
+    standalone_activity_operator_commands: true,
 };
 
 fn retention(wire: Option<&prost_types::Duration>) -> Result<prost_types::Duration, Refusal> {

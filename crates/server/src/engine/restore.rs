@@ -63,6 +63,7 @@ impl Engine {
         for key in engine.runs.keys() {
             engine.resume_run(key);
         }
+        engine.resume_activities();
         for key in engine.schedules.keys() {
             engine.schedule_rests(&key);
         }
@@ -91,6 +92,7 @@ impl Engine {
             Table::Deployments => self.deployments.load(key, value)?,
             Table::TaskQueues => self.queue_settings.load(key, value)?,
             Table::Schedules => self.schedules.load(key, value)?,
+            Table::Activities => self.activities.load(key, value)?,
             Table::NexusEndpoints => self.endpoints.load(key, value)?,
             _ => return None,
         }

@@ -36,6 +36,8 @@ pub(crate) enum TokenKind {
     ActivityTask = 2,
     Query = 3,
     NexusTask = 4,
+    /// Of an activity without a workflow.
+    StandaloneActivityTask = 5,
 }
 
 impl TaskToken {

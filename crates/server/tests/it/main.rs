@@ -26,6 +26,7 @@ mod retries;
 mod rim;
 mod schedules;
 mod signal_with_start;
+mod standalone_activities;
 mod store;
 mod support;
 mod timeouts;

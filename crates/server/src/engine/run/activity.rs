@@ -168,17 +168,11 @@ impl Run {
     }
 
     /// The worker tells of its progress.
-    pub(crate) fn activity_progress(
-        &mut self,
-        cx: &Context<'_>,
-        id: i64,
-        details: Option<Payloads>,
-    ) -> Option<&ActivityState> {
-        let activity = self.activities.get_mut(&id)?;
-        activity.heartbeat_at = cx.now.unix_nanos();
-        activity.heartbeat_details = details;
-        self.watch_activity(id);
-        self.activities.get(&id)
+    pub(crate) fn activity_progress(&mut self, cx: &Context<'_>, id: i64, details: Option<Payloads>) {
+        if let Some(activity) = self.activities.get_mut(&id) {
+            activity.progress(cx.now, details);
+            self.watch_activity(id);
+        }
     }
 
     /// The workflow asks for cancellation. True if the activity was with no worker, so that it is cancelled already and
