@@ -285,7 +285,7 @@ const CAPABILITIES: namespace_info::Capabilities = namespace_info::Capabilities 
     poller_autoscaling: true,
     worker_commands: false,
     standalone_nexus_operation: false,
-    workflow_update_callbacks: false,
+    workflow_update_callbacks: true,
     poller_autoscaling_auto_enroll: false,
     workflow_task_completion_pagination: false,
     standalone_activity_start_delay: true,

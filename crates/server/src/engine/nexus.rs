@@ -3,7 +3,7 @@
 //! `endpoints` says which handlers there are, `operation` what an operation goes through. `requests` are what handlers
 //! are asked, `tasks` how workers get and answer them; `callbacks` bring the end of what a handler has begun.
 
-mod callbacks;
+pub(crate) mod callbacks;
 mod endpoints;
 pub(crate) mod failures;
 mod links;

@@ -113,6 +113,7 @@ impl Engine {
                 self.unblock_queries(run);
                 self.run_closed(run);
             }
+            Effect::UpdateCompleted(run, id) => self.call_back_of_update(run, &id),
             Effect::UpdateEnded(run, id, ended) => self.update_ended(run, &id, ended),
             Effect::AskHandler(owner, ask) => self.ask_handler(owner, ask),
             Effect::StartChild(run, initiated_event_id) => self.start_child(run, initiated_event_id),

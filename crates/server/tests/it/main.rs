@@ -14,6 +14,7 @@ mod live;
 mod matching;
 mod multi_operation;
 mod namespaces;
+mod nexus_callbacks;
 mod nexus_endpoints;
 mod nexus_operations;
 mod nonsense;

@@ -112,7 +112,10 @@ impl Run {
     pub(crate) fn operation_answered(&mut self, cx: &mut Context<'_>, id: i64, answer: StartAnswer) {
         match answer {
             StartAnswer::Completed { result, links } => self.operation_completed(cx, id, result, links),
-            StartAnswer::Started { token, links } => self.operation_started(cx, id, cx.now, token, links),
+            StartAnswer::Started { token, links } => {
+                self.operation_started(cx, id, cx.now, token, links);
+                self.wake(cx);
+            }
             StartAnswer::Failed(failure) => self.operation_failed(cx, id, failure),
             StartAnswer::Canceled(failure) => self.operation_canceled(cx, id, failure),
             StartAnswer::TimedOut(timeout) => self.operation_timed_out(cx, id, timeout),
@@ -125,14 +128,7 @@ impl Run {
         }
     }
 
-    pub(crate) fn operation_started(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: i64,
-        at: Time,
-        token: String,
-        links: Vec<Link>,
-    ) {
+    fn operation_started(&mut self, cx: &mut Context<'_>, id: i64, at: Time, token: String, links: Vec<Link>) {
         let Some(operation) = self.operations.get_mut(&id) else { return };
         operation.start(at, cx.now, token.clone());
         let event = NexusOperationStartedEventAttributes {
@@ -147,16 +143,9 @@ impl Run {
         if cancels {
             self.ask(cx, id, Ask::Cancel);
         }
-        self.wake(cx);
     }
 
-    pub(crate) fn operation_completed(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: i64,
-        result: Option<Payload>,
-        links: Vec<Link>,
-    ) {
+    fn operation_completed(&mut self, cx: &mut Context<'_>, id: i64, result: Option<Payload>, links: Vec<Link>) {
         let Some(operation) = self.remove_operation(id) else { return };
         let event =
             NexusOperationCompletedEventAttributes { scheduled_event_id: id, result, request_id: operation.request_id };
@@ -164,14 +153,14 @@ impl Run {
         self.wake(cx);
     }
 
-    pub(crate) fn operation_failed(&mut self, cx: &mut Context<'_>, id: i64, cause: Failure) {
+    fn operation_failed(&mut self, cx: &mut Context<'_>, id: i64, cause: Failure) {
         self.end_operation(cx, id, cause, |scheduled_event_id, failure, request_id| {
             let event = NexusOperationFailedEventAttributes { scheduled_event_id, failure, request_id };
             Attributes::NexusOperationFailedEventAttributes(event)
         });
     }
 
-    pub(crate) fn operation_canceled(&mut self, cx: &mut Context<'_>, id: i64, cause: Failure) {
+    fn operation_canceled(&mut self, cx: &mut Context<'_>, id: i64, cause: Failure) {
         self.end_operation(cx, id, cause, |scheduled_event_id, failure, request_id| {
             let event = NexusOperationCanceledEventAttributes { scheduled_event_id, failure, request_id };
             Attributes::NexusOperationCanceledEventAttributes(event)
@@ -196,6 +185,27 @@ impl Run {
         let failure = failures::of_operation(&operation, id, cause);
         self.add(cx, event(id, Some(failure), operation.request_id));
         self.wake(cx);
+    }
+
+    /// What the handler began has ended. It may be news that it has begun.
+    pub(crate) fn operation_called_back(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: i64,
+        token: String,
+        started_at: Time,
+        link: Link,
+        outcome: Result<Option<Payload>, Box<Failure>>,
+    ) {
+        let Some(operation) = self.operations.get(&id) else { return };
+        if operation.started().is_none() {
+            self.operation_started(cx, id, started_at, token, vec![link]);
+        }
+        match outcome {
+            Ok(result) => self.operation_completed(cx, id, result, Vec::new()),
+            Err(failure) if failures::is_canceled(&failure) => self.operation_canceled(cx, id, *failure),
+            Err(failure) => self.operation_failed(cx, id, *failure),
+        }
     }
 
     /// The handler has answered the request to cancel, or will not.

@@ -78,6 +78,8 @@ impl AcceptedUpdate {
 struct Undecided {
     id: String,
     request: Request,
+    /// Others who asked for it, and want to be called back.
+    attached: Vec<Request>,
     sent: bool,
 }
 
@@ -139,7 +141,22 @@ impl Updates {
     /// Takes an update that is not known.
     pub(crate) fn admit(&mut self, id: String, request: Request) {
         debug_assert!(self.stage(&id).is_none(), "{id} is known");
-        self.undecided.push(Undecided { id, request, sent: false });
+        self.undecided.push(Undecided { id, request, attached: Vec::new(), sent: false });
+    }
+
+    /// Somebody else asks for an update that is not decided about.
+    pub(super) fn attach(&mut self, id: &str, request: Request) {
+        let Some(update) = self.undecided.iter_mut().find(|update| update.id == id) else { return };
+        let known = update.attached.iter().chain([&update.request]).any(|it| it.request_id == request.request_id);
+        if !known {
+            update.attached.push(request);
+        }
+    }
+
+    /// Those who asked for an update beside the first.
+    pub(super) fn take_attached(&mut self, id: &str) -> Vec<Request> {
+        let update = self.undecided.iter_mut().find(|update| update.id == id);
+        update.map(|update| std::mem::take(&mut update.attached)).unwrap_or_default()
     }
 
     /// Whether an update waits for a workflow task.
