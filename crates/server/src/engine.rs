@@ -24,10 +24,12 @@ mod deployments;
 mod describe;
 mod dispatch;
 mod effect;
+mod executions;
 mod external;
 mod history_reverse;
 mod idle;
 mod ids;
+mod links;
 mod matching;
 mod multi_operation;
 mod namespaces;
@@ -74,7 +76,7 @@ use effect::Effect;
 use ids::Ids;
 use matching::{Matching, QueueSettings};
 use namespaces::Namespaces;
-use nexus::{Endpoints, Requests};
+use nexus::{Endpoints, Requests, StandaloneOperations};
 use queries::Queries;
 use rows::Changes;
 use runs::Runs;
@@ -106,6 +108,7 @@ pub struct Engine {
     activities: StandaloneActivities,
     endpoints: Endpoints,
     requests: Requests,
+    operations: StandaloneOperations,
     effects: VecDeque<Effect>,
     touched: Touched,
     changes: Changes,
@@ -154,6 +157,7 @@ impl Engine {
             activities: StandaloneActivities::default(),
             endpoints: Endpoints::default(),
             requests: Requests::default(),
+            operations: StandaloneOperations::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
             changes: Changes::new(config.durable),
@@ -184,7 +188,9 @@ impl Engine {
     /// When something becomes due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.next_deadline().into_iter().chain(self.runs.next_retention()).chain(self.activities.next_retention()).min()
+        let retention =
+            [self.runs.next_retention(), self.activities.next_retention(), self.operations.next_retention()];
+        self.next_deadline().into_iter().chain(retention.into_iter().flatten()).min()
     }
 
     /// The next thing to do, in order.
@@ -209,6 +215,7 @@ impl Engine {
         self.purge_stale_tasks();
         self.publish_changes();
         self.publish_activities();
+        self.publish_operations();
         self.namespaces.write(&mut self.changes);
         self.deployments.write(&mut self.changes);
         self.queue_settings.write(&mut self.changes);

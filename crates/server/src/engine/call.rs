@@ -232,6 +232,22 @@ calls! {
         ResetStickyTaskQueue: workflow::ResetStickyTaskQueueRequest => workflow::ResetStickyTaskQueueResponse,
         SignalWithStartWorkflowExecution: workflow::SignalWithStartWorkflowExecutionRequest =>
             workflow::SignalWithStartWorkflowExecutionResponse,
+        StartNexusOperationExecution: workflow::StartNexusOperationExecutionRequest =>
+            workflow::StartNexusOperationExecutionResponse,
+        DescribeNexusOperationExecution: workflow::DescribeNexusOperationExecutionRequest =>
+            workflow::DescribeNexusOperationExecutionResponse,
+        PollNexusOperationExecution: workflow::PollNexusOperationExecutionRequest =>
+            workflow::PollNexusOperationExecutionResponse,
+        ListNexusOperationExecutions: workflow::ListNexusOperationExecutionsRequest =>
+            workflow::ListNexusOperationExecutionsResponse,
+        CountNexusOperationExecutions: workflow::CountNexusOperationExecutionsRequest =>
+            workflow::CountNexusOperationExecutionsResponse,
+        RequestCancelNexusOperationExecution: workflow::RequestCancelNexusOperationExecutionRequest =>
+            workflow::RequestCancelNexusOperationExecutionResponse,
+        TerminateNexusOperationExecution: workflow::TerminateNexusOperationExecutionRequest =>
+            workflow::TerminateNexusOperationExecutionResponse,
+        DeleteNexusOperationExecution: workflow::DeleteNexusOperationExecutionRequest =>
+            workflow::DeleteNexusOperationExecutionResponse,
         PollNexusTaskQueue: workflow::PollNexusTaskQueueRequest => workflow::PollNexusTaskQueueResponse,
         RespondNexusTaskCompleted: workflow::RespondNexusTaskCompletedRequest =>
             workflow::RespondNexusTaskCompletedResponse,

@@ -47,6 +47,18 @@ impl Engine {
             Request::RespondActivityTaskCanceledById(request) => self.respond_activity_task_canceled_by_id(*request)?,
             Request::RecordActivityTaskHeartbeat(request) => self.record_activity_task_heartbeat(*request)?,
             Request::RecordActivityTaskHeartbeatById(request) => self.record_activity_task_heartbeat_by_id(*request)?,
+            Request::StartNexusOperationExecution(request) => self.start_nexus_operation_execution(*request)?,
+            Request::DescribeNexusOperationExecution(request) => {
+                self.describe_nexus_operation_execution(call, *request)?
+            }
+            Request::PollNexusOperationExecution(request) => self.poll_nexus_operation_execution(call, &request)?,
+            Request::ListNexusOperationExecutions(request) => self.list_nexus_operation_executions(&request)?.into(),
+            Request::CountNexusOperationExecutions(request) => self.count_nexus_operation_executions(&request)?.into(),
+            Request::RequestCancelNexusOperationExecution(request) => {
+                self.request_cancel_nexus_operation_execution(*request)?
+            }
+            Request::TerminateNexusOperationExecution(request) => self.terminate_nexus_operation_execution(*request)?,
+            Request::DeleteNexusOperationExecution(request) => self.delete_nexus_operation_execution(&request)?,
             Request::PollNexusTaskQueue(request) => self.poll_nexus_task_queue(call, *request)?,
             Request::RespondNexusTaskCompleted(request) => self.respond_nexus_task_completed(*request)?,
             Request::RespondNexusTaskFailed(request) => self.respond_nexus_task_failed(*request)?,

@@ -244,6 +244,7 @@ impl Engine {
                 eager_workflow_start: true,
                 sdk_metadata: true,
                 count_group_by_execution_status: true,
+                nexus: true,
                 ..Default::default()
             }),
         }
@@ -284,7 +285,7 @@ const CAPABILITIES: namespace_info::Capabilities = namespace_info::Capabilities 
     worker_poll_complete_on_shutdown: true,
     poller_autoscaling: true,
     worker_commands: false,
-    standalone_nexus_operation: false,
+    standalone_nexus_operation: true,
     workflow_update_callbacks: true,
     poller_autoscaling_auto_enroll: false,
     workflow_task_completion_pagination: false,

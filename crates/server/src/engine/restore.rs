@@ -64,6 +64,7 @@ impl Engine {
             engine.resume_run(key);
         }
         engine.resume_activities();
+        engine.resume_operations();
         for key in engine.schedules.keys() {
             engine.schedule_rests(&key);
         }
@@ -93,6 +94,7 @@ impl Engine {
             Table::TaskQueues => self.queue_settings.load(key, value)?,
             Table::Schedules => self.schedules.load(key, value)?,
             Table::Activities => self.activities.load(key, value)?,
+            Table::NexusOperations => self.operations.load(key, value)?,
             Table::NexusEndpoints => self.endpoints.load(key, value)?,
             _ => return None,
         }

@@ -81,6 +81,7 @@ impl Engine {
             });
         }
         self.fire_activity_deadlines();
+        self.fire_operation_deadlines();
         self.fire_request_deadlines();
         self.fire_query_deadlines();
         while let Some(key) = self.runs.take_expired(self.now) {
@@ -197,6 +198,7 @@ impl Engine {
             self.matching.poll_timeout(),
             self.schedules.next_timeout(),
             self.activities.next_timeout(),
+            self.operations.next_timeout(),
             self.queries.next_deadline(),
             self.next_request_deadline(),
         ];

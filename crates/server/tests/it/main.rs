@@ -17,6 +17,7 @@ mod namespaces;
 mod nexus_callbacks;
 mod nexus_endpoints;
 mod nexus_operations;
+mod nexus_standalone;
 mod nonsense;
 mod options;
 mod pause;

@@ -36,7 +36,7 @@ fn callback_to(url: &str, header: BTreeMap<String, String>) -> Callback {
 }
 
 /// The callback that a handler was given.
-fn callback_of(task: &Task) -> Callback {
+pub(crate) fn callback_of(task: &Task) -> Callback {
     let request = task.request.clone().expect("a request");
     let Some(Asked::StartOperation(start)) = request.variant else { panic!("not a start") };
     callback_to(&start.callback, start.callback_header)

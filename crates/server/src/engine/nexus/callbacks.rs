@@ -22,7 +22,7 @@ use super::operation::Attempts;
 use super::requests::Owner;
 use crate::engine::run::{Run, RunKey};
 use crate::engine::{Engine, Refusal, Time};
-pub(crate) use attach::{check_callbacks, check_links};
+pub(crate) use attach::check_callbacks;
 use token::CallbackToken;
 pub(super) use token::TOKEN_HEADER;
 
@@ -148,6 +148,11 @@ impl Engine {
             Owner::Run(run, id) => {
                 self.transact(run, |run, cx| {
                     run.operation_called_back(cx, id, operation_token, started_at, link, outcome);
+                });
+            }
+            Owner::Alone(key) => {
+                self.change_operation(key, |operation, now| {
+                    operation.called_back(now, operation_token, started_at, link, outcome);
                 });
             }
         }

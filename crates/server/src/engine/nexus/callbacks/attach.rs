@@ -1,10 +1,7 @@
-//! Which callbacks and links may be attached to a workflow. (`chasm/lib/callback/validator.go` and `common/links` of
-//! Temporal's server.)
+//! Which callbacks may be attached to a workflow. (`chasm/lib/callback/validator.go` of Temporal's server.)
 
-use prost::Message;
+use stead_proto::common::v1::Callback;
 use stead_proto::common::v1::callback::Variant;
-use stead_proto::common::v1::{Callback, Link, link};
-use stead_proto::enums::v1::EventType;
 
 use super::URL;
 use crate::engine::Refusal;
@@ -58,61 +55,7 @@ fn check_url(url: &str) -> Result<(), Refusal> {
     }))
 }
 
-/// Refuses links that cannot be.
-pub(crate) fn check_links<'a>(links: impl Iterator<Item = &'a Link> + Clone) -> Result<(), Refusal> {
-    let count = links.clone().count();
-    if count > MAX_LINKS {
-        let message = format!("cannot attach more than {MAX_LINKS} links per request, got {count}");
-        return Err(Refusal::invalid(message));
-    }
-    links.into_iter().try_for_each(check_link)
-}
-
-fn check_link(link: &Link) -> Result<(), Refusal> {
-    let size = link.encoded_len();
-    if size > MAX_LINK {
-        return Err(Refusal::invalid(format!("link exceeds allowed size of {MAX_LINK}, got {size}")));
-    }
-    let (kind, fields): (_, Vec<(&str, &str)>) = match &link.variant {
-        Some(link::Variant::WorkflowEvent(event)) => {
-            check_event(event)?;
-            let fields = vec![("workflow ID", &*event.workflow_id), ("run ID", &*event.run_id)];
-            ("workflow event", [vec![("namespace", &*event.namespace)], fields].concat())
-        }
-        Some(link::Variant::NexusOperation(it)) => {
-            let ids = vec![("operation ID", &*it.operation_id), ("run ID", &*it.run_id)];
-            ("nexus operation", [vec![("namespace", &*it.namespace)], ids].concat())
-        }
-        Some(link::Variant::Activity(it)) => {
-            let ids = vec![("activity ID", &*it.activity_id), ("run ID", &*it.run_id)];
-            ("activity", [vec![("namespace", &*it.namespace)], ids].concat())
-        }
-        Some(link::Variant::BatchJob(job)) if job.job_id.is_empty() => {
-            return Err(Refusal::invalid("batch job link must not have an empty job ID"));
-        }
-        _ => return Ok(()),
-    };
-    match fields.into_iter().find(|(_, value)| value.is_empty()) {
-        Some((field, _)) => Err(Refusal::invalid(format!("{kind} link must not have an empty {field} field"))),
-        None => Ok(()),
-    }
-}
-
-fn check_event(event: &link::WorkflowEvent) -> Result<(), Refusal> {
-    match &event.reference {
-        Some(link::workflow_event::Reference::EventRef(event))
-            if event.event_type() == EventType::Unspecified && event.event_id != 0 =>
-        {
-            let message = "workflow event link ref cannot have an unspecified event type and a non-zero event ID";
-            Err(Refusal::invalid(message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// `callback.maxPerExecution`, and the limits of a callback and of links, of Temporal's server.
+/// `callback.maxPerExecution`, and the limits of a callback, of Temporal's server.
 pub(super) const MAX_CALLBACKS: usize = 2_000;
 const MAX_URL: usize = 1_000;
 const MAX_HEADER: usize = 8_192;
-const MAX_LINKS: usize = 10;
-const MAX_LINK: usize = 4_000;

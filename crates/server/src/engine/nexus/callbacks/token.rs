@@ -4,12 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use prost::Message;
 use stead_proto::common::v1::Link;
+use stead_proto::common::v1::link::{NexusOperation, Variant};
 use stead_proto::enums::v1::EventType;
 
 use super::Undeliverable;
 use crate::engine::Engine;
+use crate::engine::executions::Execution;
 use crate::engine::nexus::operation::OperationState;
 use crate::engine::nexus::requests::Owner;
+use crate::engine::nexus::standalone::OperationKey;
 use crate::engine::run::Run;
 
 /// The header with the token.
@@ -28,6 +31,9 @@ pub(super) struct CallbackToken {
     scheduled_event_id: i64,
     #[prost(string, tag = "5")]
     request_id: String,
+    /// Of an operation without a workflow.
+    #[prost(string, tag = "6")]
+    operation_id: String,
 }
 
 impl CallbackToken {
@@ -53,6 +59,13 @@ impl Engine {
                 run_id: run.state.run_id.clone(),
                 scheduled_event_id,
                 request_id,
+                operation_id: String::new(),
+            }),
+            Owner::Alone(key) => self.operations.get(key.0).map(|alone| CallbackToken {
+                operation_id: alone.id().to_owned(),
+                run_id: alone.run_id().to_owned(),
+                request_id,
+                ..CallbackToken::default()
             }),
         };
         token.unwrap_or_default().text()
@@ -62,11 +75,27 @@ impl Engine {
     pub(in crate::engine::nexus) fn caller_link(&self, owner: Owner) -> Option<Link> {
         match owner {
             Owner::Run(run, id) => Some(self.event_link(self.runs.get(run)?, id, EventType::NexusOperationScheduled)),
+            Owner::Alone(key) => {
+                let alone = self.operations.get(key.0)?;
+                let operation = NexusOperation {
+                    namespace: self.namespaces.get(alone.namespace())?.info.name.clone(),
+                    operation_id: alone.id().to_owned(),
+                    run_id: alone.run_id().to_owned(),
+                };
+                Some(Link { variant: Some(Variant::NexusOperation(operation)) })
+            }
         }
     }
 
     /// The operation that a token is for: in its run, or in the run that a reset has put in its place.
     pub(super) fn called_back(&self, token: &CallbackToken) -> Result<Owner, Undeliverable> {
+        if !token.operation_id.is_empty() {
+            let key = self.operations.by_run_id(&token.run_id).map(OperationKey);
+            let waits = |key: &OperationKey| {
+                self.open_operation(*key).is_some_and(|operation| operation.request_id == token.request_id)
+            };
+            return key.filter(waits).map(Owner::Alone).ok_or(Undeliverable::NoSuchOperation);
+        }
         let id = token.scheduled_event_id;
         let waits = |run: &&Run| run.operations.get(&id).is_some_and(|it| it.request_id == token.request_id);
         let of_token = self.runs.by_run_id(&token.run_id).and_then(|key| self.runs.get(key));
