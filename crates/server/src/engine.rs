@@ -15,21 +15,22 @@ mod activity_options;
 mod activity_tasks;
 mod call;
 mod children;
+mod chores;
 mod closed;
+mod clusters;
 mod commands;
 mod config;
 mod control;
 mod cron;
+mod delete;
 mod deployments;
 mod describe;
 mod dispatch;
 mod effect;
-mod executions;
 mod external;
 mod history_reverse;
 mod idle;
 mod ids;
-mod links;
 mod matching;
 mod multi_operation;
 mod namespaces;
@@ -40,6 +41,7 @@ mod queries;
 pub mod raw;
 mod records;
 mod refusal;
+mod reset;
 mod restore;
 mod retry;
 mod rows;
@@ -71,12 +73,13 @@ pub(crate) use time::duration;
 
 use crate::store::Batch;
 use call::Outcome;
+use chores::Chores;
 use deployments::Deployments;
 use effect::Effect;
 use ids::Ids;
 use matching::{Matching, QueueSettings};
 use namespaces::Namespaces;
-use nexus::{Endpoints, Requests, StandaloneOperations};
+use nexus::{Endpoints, Requests};
 use queries::Queries;
 use rows::Changes;
 use runs::Runs;
@@ -108,7 +111,7 @@ pub struct Engine {
     activities: StandaloneActivities,
     endpoints: Endpoints,
     requests: Requests,
-    operations: StandaloneOperations,
+    chores: Chores,
     effects: VecDeque<Effect>,
     touched: Touched,
     changes: Changes,
@@ -157,7 +160,7 @@ impl Engine {
             activities: StandaloneActivities::default(),
             endpoints: Endpoints::default(),
             requests: Requests::default(),
-            operations: StandaloneOperations::default(),
+            chores: Chores::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
             changes: Changes::new(config.durable),
@@ -188,9 +191,7 @@ impl Engine {
     /// When something becomes due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let retention =
-            [self.runs.next_retention(), self.activities.next_retention(), self.operations.next_retention()];
-        self.next_deadline().into_iter().chain(retention.into_iter().flatten()).min()
+        self.next_deadline().into_iter().chain(self.runs.next_retention()).chain(self.activities.next_retention()).min()
     }
 
     /// The next thing to do, in order.
@@ -211,11 +212,11 @@ impl Engine {
         self.matching.handle_timeout(self.now);
         self.fire_deadlines();
         self.fire_schedules();
+        self.do_chores();
         self.carry_out_effects();
         self.purge_stale_tasks();
         self.publish_changes();
         self.publish_activities();
-        self.publish_operations();
         self.namespaces.write(&mut self.changes);
         self.deployments.write(&mut self.changes);
         self.queue_settings.write(&mut self.changes);

@@ -81,7 +81,6 @@ impl Engine {
             });
         }
         self.fire_activity_deadlines();
-        self.fire_operation_deadlines();
         self.fire_request_deadlines();
         self.fire_query_deadlines();
         while let Some(key) = self.runs.take_expired(self.now) {
@@ -114,7 +113,7 @@ impl Engine {
                 self.unblock_queries(run);
                 self.run_closed(run);
             }
-            Effect::UpdateCompleted(run, id) => self.call_back_of_update(run, &id),
+            Effect::Forget(run) => self.forget_deleted(run),
             Effect::UpdateEnded(run, id, ended) => self.update_ended(run, &id, ended),
             Effect::AskHandler(owner, ask) => self.ask_handler(owner, ask),
             Effect::StartChild(run, initiated_event_id) => self.start_child(run, initiated_event_id),
@@ -198,9 +197,9 @@ impl Engine {
             self.matching.poll_timeout(),
             self.schedules.next_timeout(),
             self.activities.next_timeout(),
-            self.operations.next_timeout(),
             self.queries.next_deadline(),
             self.next_request_deadline(),
+            self.next_chore(),
         ];
         self.runs.next_timeout().into_iter().chain(others.into_iter().flatten()).min()
     }
