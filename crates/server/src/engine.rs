@@ -15,22 +15,21 @@ mod activity_options;
 mod activity_tasks;
 mod call;
 mod children;
-mod chores;
 mod closed;
-mod clusters;
 mod commands;
 mod config;
 mod control;
 mod cron;
-mod delete;
 mod deployments;
 mod describe;
 mod dispatch;
 mod effect;
+mod executions;
 mod external;
 mod history_reverse;
 mod idle;
 mod ids;
+mod links;
 mod matching;
 mod multi_operation;
 mod namespaces;
@@ -41,7 +40,6 @@ mod queries;
 pub mod raw;
 mod records;
 mod refusal;
-mod reset;
 mod restore;
 mod retry;
 mod rows;
@@ -73,13 +71,12 @@ pub(crate) use time::duration;
 
 use crate::store::Batch;
 use call::Outcome;
-use chores::Chores;
 use deployments::Deployments;
 use effect::Effect;
 use ids::Ids;
 use matching::{Matching, QueueSettings};
 use namespaces::Namespaces;
-use nexus::{Endpoints, Requests};
+use nexus::{Endpoints, Requests, StandaloneOperations};
 use queries::Queries;
 use rows::Changes;
 use runs::Runs;
@@ -111,7 +108,7 @@ pub struct Engine {
     activities: StandaloneActivities,
     endpoints: Endpoints,
     requests: Requests,
-    chores: Chores,
+    operations: StandaloneOperations,
     effects: VecDeque<Effect>,
     touched: Touched,
     changes: Changes,
@@ -160,7 +157,7 @@ impl Engine {
             activities: StandaloneActivities::default(),
             endpoints: Endpoints::default(),
             requests: Requests::default(),
-            chores: Chores::default(),
+            operations: StandaloneOperations::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
             changes: Changes::new(config.durable),
@@ -191,7 +188,9 @@ impl Engine {
     /// When something becomes due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.next_deadline().into_iter().chain(self.runs.next_retention()).chain(self.activities.next_retention()).min()
+        let retention =
+            [self.runs.next_retention(), self.activities.next_retention(), self.operations.next_retention()];
+        self.next_deadline().into_iter().chain(retention.into_iter().flatten()).min()
     }
 
     /// The next thing to do, in order.
@@ -212,11 +211,11 @@ impl Engine {
         self.matching.handle_timeout(self.now);
         self.fire_deadlines();
         self.fire_schedules();
-        self.do_chores();
         self.carry_out_effects();
         self.purge_stale_tasks();
         self.publish_changes();
         self.publish_activities();
+        self.publish_operations();
         self.namespaces.write(&mut self.changes);
         self.deployments.write(&mut self.changes);
         self.queue_settings.write(&mut self.changes);

@@ -147,11 +147,6 @@ calls! {
             workflow::RequestCancelWorkflowExecutionResponse,
         TerminateWorkflowExecution: workflow::TerminateWorkflowExecutionRequest =>
             workflow::TerminateWorkflowExecutionResponse,
-        DeleteWorkflowExecution:
-            workflow::DeleteWorkflowExecutionRequest => workflow::DeleteWorkflowExecutionResponse,
-        ResetWorkflowExecution: workflow::ResetWorkflowExecutionRequest => workflow::ResetWorkflowExecutionResponse,
-        UpdateWorkflowExecutionOptions: workflow::UpdateWorkflowExecutionOptionsRequest =>
-            workflow::UpdateWorkflowExecutionOptionsResponse,
         DescribeWorkflowExecution: workflow::DescribeWorkflowExecutionRequest =>
             workflow::DescribeWorkflowExecutionResponse,
         PauseActivity: workflow::PauseActivityRequest => workflow::PauseActivityResponse,
@@ -237,6 +232,22 @@ calls! {
         ResetStickyTaskQueue: workflow::ResetStickyTaskQueueRequest => workflow::ResetStickyTaskQueueResponse,
         SignalWithStartWorkflowExecution: workflow::SignalWithStartWorkflowExecutionRequest =>
             workflow::SignalWithStartWorkflowExecutionResponse,
+        StartNexusOperationExecution: workflow::StartNexusOperationExecutionRequest =>
+            workflow::StartNexusOperationExecutionResponse,
+        DescribeNexusOperationExecution: workflow::DescribeNexusOperationExecutionRequest =>
+            workflow::DescribeNexusOperationExecutionResponse,
+        PollNexusOperationExecution: workflow::PollNexusOperationExecutionRequest =>
+            workflow::PollNexusOperationExecutionResponse,
+        ListNexusOperationExecutions: workflow::ListNexusOperationExecutionsRequest =>
+            workflow::ListNexusOperationExecutionsResponse,
+        CountNexusOperationExecutions: workflow::CountNexusOperationExecutionsRequest =>
+            workflow::CountNexusOperationExecutionsResponse,
+        RequestCancelNexusOperationExecution: workflow::RequestCancelNexusOperationExecutionRequest =>
+            workflow::RequestCancelNexusOperationExecutionResponse,
+        TerminateNexusOperationExecution: workflow::TerminateNexusOperationExecutionRequest =>
+            workflow::TerminateNexusOperationExecutionResponse,
+        DeleteNexusOperationExecution: workflow::DeleteNexusOperationExecutionRequest =>
+            workflow::DeleteNexusOperationExecutionResponse,
         PollNexusTaskQueue: workflow::PollNexusTaskQueueRequest => workflow::PollNexusTaskQueueResponse,
         RespondNexusTaskCompleted: workflow::RespondNexusTaskCompletedRequest =>
             workflow::RespondNexusTaskCompletedResponse,
@@ -247,11 +258,6 @@ calls! {
         AddSearchAttributes: operator::AddSearchAttributesRequest => operator::AddSearchAttributesResponse,
         RemoveSearchAttributes: operator::RemoveSearchAttributesRequest => operator::RemoveSearchAttributesResponse,
         ListSearchAttributes: operator::ListSearchAttributesRequest => operator::ListSearchAttributesResponse,
-        DeleteNamespace: operator::DeleteNamespaceRequest => operator::DeleteNamespaceResponse,
-        ListClusters: operator::ListClustersRequest => operator::ListClustersResponse,
-        AddOrUpdateRemoteCluster:
-            operator::AddOrUpdateRemoteClusterRequest => operator::AddOrUpdateRemoteClusterResponse,
-        RemoveRemoteCluster: operator::RemoveRemoteClusterRequest => operator::RemoveRemoteClusterResponse,
         CreateNexusEndpoint: operator::CreateNexusEndpointRequest => operator::CreateNexusEndpointResponse,
         UpdateNexusEndpoint: operator::UpdateNexusEndpointRequest => operator::UpdateNexusEndpointResponse,
         DeleteNexusEndpoint: operator::DeleteNexusEndpointRequest => operator::DeleteNexusEndpointResponse,

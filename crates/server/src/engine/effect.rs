@@ -27,8 +27,8 @@ pub(crate) enum Effect {
     Follow(Box<NewRun>),
     /// The run has closed.
     Closed(RunKey),
-    /// The run was deleted.
-    Forget(RunKey),
+    /// The workflow has completed an update, by its id.
+    UpdateCompleted(RunKey, String),
     /// An update, by its id, has come to an end that leaves no trace.
     UpdateEnded(RunKey, String, Ended),
 }

@@ -19,7 +19,8 @@ impl Engine {
     /// Whether nothing goes on before another call comes or time passes.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.runs.any_is_busy() && !self.activities.any_is_busy() && self.queries.is_empty()
+        let executions = self.activities.any_is_busy() || self.operations.any_is_busy();
+        !self.runs.any_is_busy() && !executions && self.queries.is_empty()
     }
 
     /// When something goes on by itself. Unlike [`poll_timeout`](Self::poll_timeout) it leaves out what changes nothing

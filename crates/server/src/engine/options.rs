@@ -2,6 +2,3 @@
 
 pub(super) mod activity;
 pub(super) mod mask;
-mod workflow;
-
-pub(super) use workflow::OptionsChange;

@@ -81,6 +81,7 @@ impl Engine {
             });
         }
         self.fire_activity_deadlines();
+        self.fire_operation_deadlines();
         self.fire_request_deadlines();
         self.fire_query_deadlines();
         while let Some(key) = self.runs.take_expired(self.now) {
@@ -113,7 +114,7 @@ impl Engine {
                 self.unblock_queries(run);
                 self.run_closed(run);
             }
-            Effect::Forget(run) => self.forget_deleted(run),
+            Effect::UpdateCompleted(run, id) => self.call_back_of_update(run, &id),
             Effect::UpdateEnded(run, id, ended) => self.update_ended(run, &id, ended),
             Effect::AskHandler(owner, ask) => self.ask_handler(owner, ask),
             Effect::StartChild(run, initiated_event_id) => self.start_child(run, initiated_event_id),
@@ -197,9 +198,9 @@ impl Engine {
             self.matching.poll_timeout(),
             self.schedules.next_timeout(),
             self.activities.next_timeout(),
+            self.operations.next_timeout(),
             self.queries.next_deadline(),
             self.next_request_deadline(),
-            self.next_chore(),
         ];
         self.runs.next_timeout().into_iter().chain(others.into_iter().flatten()).min()
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use stead_proto::workflowservice::v1 as api;
 
+use super::nexus::{OperationKey, OperationWait};
 use super::queries::{self, QueryId};
 use super::run::RunKey;
 use super::standalone_activities::{ActivityKey, ActivityWait};
@@ -26,6 +27,8 @@ pub(crate) enum Wait {
     Update(UpdateWait),
     /// Something of an activity without a workflow.
     Activity(ActivityWait),
+    /// Something of a Nexus operation without a workflow.
+    Operation(OperationWait),
     /// The answer to a query; `queries` has it.
     Query(QueryId),
 }
@@ -42,6 +45,7 @@ pub(crate) struct Waits {
 pub(crate) enum Subject {
     Run(RunKey),
     Activity(ActivityKey),
+    Operation(OperationKey),
 }
 
 impl Waits {
@@ -93,6 +97,7 @@ impl Wait {
             Self::History(wait) => Some(Subject::Run(wait.run)),
             Self::Update(wait) => Some(Subject::Run(wait.run)),
             Self::Activity(wait) => Some(Subject::Activity(wait.key)),
+            Self::Operation(wait) => Some(Subject::Operation(wait.key)),
         }
     }
 }
@@ -125,6 +130,7 @@ impl Engine {
                 Wait::History(wait) => Ok(wait.nothing_new().into()),
                 Wait::Update(wait) => Ok(self.update_response(wait)),
                 Wait::Activity(wait) => Ok(wait.nothing_new()),
+                Wait::Operation(wait) => Ok(wait.nothing_new()),
                 Wait::Query(id) => {
                     self.queries.remove(id);
                     Err(queries::answers::too_late())
@@ -144,7 +150,7 @@ impl Engine {
             Some(Wait::Query(id)) => {
                 self.queries.remove(id);
             }
-            Some(Wait::History(_) | Wait::Update(_) | Wait::Activity(_)) | None => {}
+            Some(Wait::History(_) | Wait::Update(_) | Wait::Activity(_) | Wait::Operation(_)) | None => {}
         }
         self.finish();
     }

@@ -172,3 +172,10 @@ fn endpoints_are_known_after_a_restart() {
     assert_eq!(server.found("payments"), [endpoint]);
     assert_eq!(server.found("gone"), []);
 }
+
+#[test]
+fn workers_learn_that_the_server_knows_nexus() {
+    let mut server = Server::new();
+    let info = call!(server, GetSystemInfo, stead_proto::workflowservice::v1::GetSystemInfoRequest {});
+    assert!(info.capabilities.expect("there are").nexus);
+}

@@ -10,6 +10,7 @@ use stead_proto::common::v1::Payload;
 use stead_proto::enums::v1::WorkflowTaskFailedCause as Cause;
 
 use super::{Action, Ahead, Fault};
+use crate::engine::nexus::limits::{BadHeader, MAX_NAME, lower_case, shorter};
 use crate::engine::time::duration;
 
 impl Ahead<'_> {
@@ -77,30 +78,15 @@ fn check(command: &ScheduleNexusOperationCommandAttributes) -> Result<(), String
     Ok(())
 }
 
-/// The headers, in lower case.
 fn header(command: &ScheduleNexusOperationCommandAttributes) -> Result<BTreeMap<String, String>, String> {
-    let mut header = BTreeMap::new();
-    let mut size = 0;
-    for (key, value) in &command.nexus_header {
-        let lower = key.to_lowercase();
-        size += lower.len() + value.len();
-        if DISALLOWED.contains(&lower.as_str()) {
-            return Err(format!("NexusHeader contains a disallowed header key: {key:?}"));
-        }
-        header.insert(lower, value.clone());
-    }
-    if size > MAX_HEADER { Err("NexusHeader exceeds size limit".to_owned()) } else { Ok(header) }
+    lower_case(&command.nexus_header).map_err(|issue| match issue {
+        BadHeader::Disallowed(key) => format!("NexusHeader contains a disallowed header key: {key:?}"),
+        BadHeader::TooLarge => "NexusHeader exceeds size limit".to_owned(),
+    })
 }
 
 /// An operation does not outlast its run, nor a part of it the whole.
 fn trim(command: &mut ScheduleNexusOperationCommandAttributes, run_timeout: Option<Duration>) {
-    let shorter = |timeout: Option<Duration>, limit: Option<Duration>| match (
-        duration(timeout.as_ref()),
-        duration(limit.as_ref()),
-    ) {
-        (Some(own), Some(most)) if own > most => limit,
-        _ => timeout,
-    };
     if duration(command.schedule_to_close_timeout.as_ref()).is_none() && duration(run_timeout.as_ref()).is_some() {
         command.schedule_to_close_timeout = run_timeout;
     }
@@ -111,19 +97,3 @@ fn trim(command: &mut ScheduleNexusOperationCommandAttributes, run_timeout: Opti
 }
 
 const ATTRIBUTES: &str = "ScheduleNexusOperationCommandAttributes";
-/// `component.nexusoperations.limit.service.name.length` and `….operation.name.length` of Temporal's server.
-const MAX_NAME: usize = 1_000;
-/// `component.nexusoperations.limit.header.size`.
-const MAX_HEADER: usize = 8_192;
-/// `component.nexusoperations.disallowedHeaders`.
-const DISALLOWED: [&str; 9] = [
-    "request-timeout",
-    "xdc-redirection-api",
-    "xdc-redirection-source-cell",
-    "xdc-redirection",
-    "caller-name",
-    "caller-type",
-    "call-initiation",
-    "temporal-principal-type",
-    "temporal-principal-name",
-];

@@ -1,7 +1,9 @@
-//! What there is to know of a Nexus operation that has not ended.
+//! What there is to know of a Nexus operation that has not ended, and of callbacks.
 
-use stead_proto::workflow::v1::{NexusOperationCancellationInfo, PendingNexusOperationInfo};
+use stead_proto::workflow::v1::callback_info::{Trigger, UpdateWorkflowExecutionCompleted, WorkflowClosed, trigger};
+use stead_proto::workflow::v1::{CallbackInfo, NexusOperationCancellationInfo, PendingNexusOperationInfo};
 
+use crate::engine::nexus::callbacks::AttachedCallback;
 use crate::engine::nexus::operation::{Cancellation, OperationState};
 use crate::engine::time::timestamp;
 
@@ -38,6 +40,27 @@ impl Cancellation {
             last_attempt_complete_time: timestamp(self.attempts.last_at),
             last_attempt_failure: self.attempts.last_failure.clone(),
             next_attempt_schedule_time: timestamp(self.next_attempt_at()),
+            ..Default::default()
+        }
+    }
+}
+
+impl AttachedCallback {
+    pub(crate) fn info(&self) -> CallbackInfo {
+        let trigger = match self.update_id.as_str() {
+            "" => trigger::Variant::WorkflowClosed(WorkflowClosed {}),
+            update_id => trigger::Variant::UpdateWorkflowExecutionCompleted(UpdateWorkflowExecutionCompleted {
+                update_id: update_id.to_owned(),
+            }),
+        };
+        CallbackInfo {
+            callback: Some(self.callback.clone()),
+            trigger: Some(Trigger { variant: Some(trigger) }),
+            registration_time: timestamp(self.registered_at),
+            state: self.state,
+            attempt: self.attempts.count,
+            last_attempt_complete_time: timestamp(self.attempts.last_at),
+            last_attempt_failure: self.attempts.last_failure.clone(),
             ..Default::default()
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::failures;
 use super::operation::{Ask, CancelAnswer, OperationState, StartAnswer};
+use super::standalone::OperationKey;
 use crate::engine::matching::{Directive, QueueKind, Task};
 use crate::engine::run::{Run, RunKey};
 use crate::engine::workflow_tasks::TaskRef;
@@ -17,6 +18,8 @@ use crate::engine::{Engine, Time};
 pub(crate) enum Owner {
     /// A run, by the event that says that the operation is scheduled.
     Run(RunKey, i64),
+    /// Nobody: it is an operation without a workflow.
+    Alone(OperationKey),
 }
 
 /// A request that a handler has not answered.
@@ -102,6 +105,7 @@ impl Engine {
     pub(in crate::engine) fn operation(&self, owner: Owner) -> Option<&OperationState> {
         match owner {
             Owner::Run(run, id) => self.runs.get(run).filter(|run| run.is_open())?.operations.get(&id),
+            Owner::Alone(key) => self.open_operation(key),
         }
     }
 
@@ -143,6 +147,7 @@ impl Engine {
             Owner::Run(run, id) => {
                 self.transact(run, |run, cx| run.operation_answered(cx, id, answer));
             }
+            Owner::Alone(key) => self.standalone_start_answered(key, answer),
         }
     }
 
@@ -151,6 +156,7 @@ impl Engine {
             Owner::Run(run, id) => {
                 self.transact(run, |run, cx| run.cancellation_answered(cx, id, answer));
             }
+            Owner::Alone(key) => self.standalone_cancel_answered(key, answer),
         }
     }
 }

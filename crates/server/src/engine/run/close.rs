@@ -252,7 +252,7 @@ impl Run {
             continued_failure: Some(failure),
             last_completion_result: result,
             attempt: self.state.attempt + 1,
-            completion_callbacks: self.state.callbacks.clone(),
+            completion_callbacks: self.callbacks_of_chain(),
             ..started
         };
         self.follow(cx, run_id, backoff, started);
@@ -305,7 +305,7 @@ impl Run {
             continued_failure: command.failure,
             last_completion_result: command.last_completion_result,
             attempt: if initiator == ContinueAsNewInitiator::Retry { self.state.attempt + 1 } else { 1 },
-            completion_callbacks: self.state.callbacks.clone(),
+            completion_callbacks: self.callbacks_of_chain(),
             priority: self.state.priority.clone(),
             ..Default::default()
         };
@@ -355,7 +355,6 @@ impl Run {
             original_execution_run_id: run_id.clone(),
             first_workflow_task_backoff: Some(wire(self.unhurried(cx.now, backoff))),
             versioning_override: self.state.versioning_override.clone().filter(is_pinned),
-            prev_auto_reset_points: self.state.reset_points.clone(),
             ..started
         };
         self.state.new_run_id.clone_from(&run_id);

@@ -93,7 +93,12 @@ impl Run {
     fn connect_request(&mut self, event: &HistoryEvent) {
         let request_id = match &event.attributes {
             Some(Attributes::WorkflowExecutionSignaledEventAttributes(a)) => &a.request_id,
-            Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(a)) => &a.attached_request_id,
+            Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(a)) => {
+                match a.workflow_update_options.first() {
+                    Some(of_update) => &of_update.attached_request_id,
+                    None => &a.attached_request_id,
+                }
+            }
             _ => return,
         };
         let event_id = self.history.next_event_id();

@@ -9,11 +9,12 @@ use stead_proto::enums::v1::{
 use stead_proto::errordetails::v1::ActivityExecutionAlreadyStartedFailure;
 use stead_proto::workflowservice::v1 as api;
 
-use super::checks::{check_duration, check_links};
+use super::checks::check_duration;
 use super::{ActivityKey, StandaloneActivity};
 use crate::engine::activity::ActivityState;
 use crate::engine::activity_options::{ActivityOptions, Owner};
 use crate::engine::call::Outcome;
+use crate::engine::links::check_links;
 use crate::engine::namespaces::NamespaceKey;
 use crate::engine::refusal::Code;
 use crate::engine::{Engine, Refusal};
@@ -52,7 +53,7 @@ impl Engine {
         if !request.completion_callbacks.is_empty() {
             return Err(Refusal::invalid("completion callbacks are not enabled for this namespace"));
         }
-        check_links(&request.links)?;
+        check_links(request.links.iter())?;
         check_on_conflict(request)
     }
 
