@@ -15,11 +15,14 @@ mod activity_options;
 mod activity_tasks;
 mod call;
 mod children;
+mod chores;
 mod closed;
+mod clusters;
 mod commands;
 mod config;
 mod control;
 mod cron;
+mod delete;
 mod deployments;
 mod describe;
 mod dispatch;
@@ -40,6 +43,7 @@ mod queries;
 pub mod raw;
 mod records;
 mod refusal;
+mod reset;
 mod restore;
 mod retry;
 mod rows;
@@ -71,6 +75,7 @@ pub(crate) use time::duration;
 
 use crate::store::Batch;
 use call::Outcome;
+use chores::Chores;
 use deployments::Deployments;
 use effect::Effect;
 use ids::Ids;
@@ -109,6 +114,7 @@ pub struct Engine {
     endpoints: Endpoints,
     requests: Requests,
     operations: StandaloneOperations,
+    chores: Chores,
     effects: VecDeque<Effect>,
     touched: Touched,
     changes: Changes,
@@ -146,7 +152,7 @@ impl Engine {
             ids: Ids::new(config.seed),
             namespaces: Namespaces::default(),
             runs: Runs::default(),
-            matching: Matching::new(true),
+            matching: Matching::new(config.fairness),
             queue_settings: QueueSettings::default(),
             deployments: Deployments::default(),
             workers: Workers::default(),
@@ -158,6 +164,7 @@ impl Engine {
             endpoints: Endpoints::default(),
             requests: Requests::default(),
             operations: StandaloneOperations::default(),
+            chores: Chores::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
             changes: Changes::new(config.durable),
@@ -211,6 +218,7 @@ impl Engine {
         self.matching.handle_timeout(self.now);
         self.fire_deadlines();
         self.fire_schedules();
+        self.do_chores();
         self.carry_out_effects();
         self.purge_stale_tasks();
         self.publish_changes();

@@ -147,6 +147,11 @@ calls! {
             workflow::RequestCancelWorkflowExecutionResponse,
         TerminateWorkflowExecution: workflow::TerminateWorkflowExecutionRequest =>
             workflow::TerminateWorkflowExecutionResponse,
+        DeleteWorkflowExecution:
+            workflow::DeleteWorkflowExecutionRequest => workflow::DeleteWorkflowExecutionResponse,
+        ResetWorkflowExecution: workflow::ResetWorkflowExecutionRequest => workflow::ResetWorkflowExecutionResponse,
+        UpdateWorkflowExecutionOptions: workflow::UpdateWorkflowExecutionOptionsRequest =>
+            workflow::UpdateWorkflowExecutionOptionsResponse,
         DescribeWorkflowExecution: workflow::DescribeWorkflowExecutionRequest =>
             workflow::DescribeWorkflowExecutionResponse,
         PauseActivity: workflow::PauseActivityRequest => workflow::PauseActivityResponse,
@@ -258,6 +263,11 @@ calls! {
         AddSearchAttributes: operator::AddSearchAttributesRequest => operator::AddSearchAttributesResponse,
         RemoveSearchAttributes: operator::RemoveSearchAttributesRequest => operator::RemoveSearchAttributesResponse,
         ListSearchAttributes: operator::ListSearchAttributesRequest => operator::ListSearchAttributesResponse,
+        DeleteNamespace: operator::DeleteNamespaceRequest => operator::DeleteNamespaceResponse,
+        ListClusters: operator::ListClustersRequest => operator::ListClustersResponse,
+        AddOrUpdateRemoteCluster:
+            operator::AddOrUpdateRemoteClusterRequest => operator::AddOrUpdateRemoteClusterResponse,
+        RemoveRemoteCluster: operator::RemoveRemoteClusterRequest => operator::RemoveRemoteClusterResponse,
         CreateNexusEndpoint: operator::CreateNexusEndpointRequest => operator::CreateNexusEndpointResponse,
         UpdateNexusEndpoint: operator::UpdateNexusEndpointRequest => operator::UpdateNexusEndpointResponse,
         DeleteNexusEndpoint: operator::DeleteNexusEndpointRequest => operator::DeleteNexusEndpointResponse,

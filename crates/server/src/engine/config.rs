@@ -23,6 +23,9 @@ pub struct Config {
     pub retention: Duration,
     /// Limits of sizes and counts.
     pub limits: Limits,
+    /// Whether tasks of the same priority take turns by their fairness keys. False by default, as
+    /// `matching.enableFairness` of Temporal's server is.
+    pub fairness: bool,
     /// Search attributes of the namespaces above, by name.
     search_attributes: BTreeMap<String, i32>,
 }
@@ -59,6 +62,7 @@ impl Default for Config {
             namespaces: vec!["default".to_owned()],
             retention: Duration::from_secs(24 * 60 * 60),
             limits: Limits::default(),
+            fairness: false,
             search_attributes: BTreeMap::new(),
         }
     }

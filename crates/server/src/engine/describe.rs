@@ -73,6 +73,7 @@ impl Engine {
             first_run_id: state.first_run_id.clone(),
             priority: state.priority.clone(),
             versioning_info: versioning_info(run),
+            auto_reset_points: state.reset_points.clone(),
             ..Default::default()
         }
     }

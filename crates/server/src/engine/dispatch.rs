@@ -1,6 +1,7 @@
 //! Which room serves which call.
 
 use super::call::Outcome;
+use super::clusters::{cluster_stays, no_remote_cluster};
 use super::deployments::{version_sets_are_disabled, versioning_rules_are_disabled};
 use super::{Call, Engine, Refusal, Request};
 
@@ -26,6 +27,10 @@ impl Engine {
             Request::AddSearchAttributes(request) => self.add_search_attributes(&request)?.into(),
             Request::RemoveSearchAttributes(request) => self.remove_search_attributes(&request)?.into(),
             Request::ListSearchAttributes(request) => self.list_search_attributes(&request)?.into(),
+            Request::DeleteNamespace(request) => self.delete_namespace(&request)?.into(),
+            Request::ListClusters(_) => self.list_clusters().into(),
+            Request::AddOrUpdateRemoteCluster(request) => return Err(no_remote_cluster(&request)),
+            Request::RemoveRemoteCluster(request) => return Err(cluster_stays(&request)),
             Request::CreateNexusEndpoint(request) => self.create_nexus_endpoint(*request)?.into(),
             Request::UpdateNexusEndpoint(request) => self.update_nexus_endpoint(*request)?.into(),
             Request::DeleteNexusEndpoint(request) => self.delete_nexus_endpoint(&request)?.into(),
@@ -65,6 +70,9 @@ impl Engine {
             Request::SignalWorkflowExecution(request) => self.signal_workflow_execution(*request)?,
             Request::RequestCancelWorkflowExecution(request) => self.request_cancel_workflow_execution(*request)?,
             Request::TerminateWorkflowExecution(request) => self.terminate_workflow_execution(*request)?,
+            Request::DeleteWorkflowExecution(request) => self.delete_workflow_execution(&request)?.into(),
+            Request::ResetWorkflowExecution(request) => self.reset_workflow_execution(*request)?.into(),
+            Request::UpdateWorkflowExecutionOptions(request) => self.update_workflow_options(*request)?.into(),
             Request::DescribeWorkflowExecution(request) => self.describe_workflow_execution(&request)?,
             Request::StartActivityExecution(request) => self.start_activity_execution(*request)?,
             Request::DescribeActivityExecution(request) => self.describe_activity_execution(call, *request)?,

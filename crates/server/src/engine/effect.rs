@@ -29,6 +29,8 @@ pub(crate) enum Effect {
     Closed(RunKey),
     /// The workflow has completed an update, by its id.
     UpdateCompleted(RunKey, String),
+    /// The run was deleted.
+    Forget(RunKey),
     /// An update, by its id, has come to an end that leaves no trace.
     UpdateEnded(RunKey, String, Ended),
 }

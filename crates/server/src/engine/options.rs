@@ -2,3 +2,6 @@
 
 pub(super) mod activity;
 pub(super) mod mask;
+mod workflow;
+
+pub(super) use workflow::OptionsChange;

@@ -154,6 +154,12 @@ impl Run {
 
     /// Goes on after a restart: what was in queues is put there again, and what has to happen in time is known again.
     fn resume(&mut self, cx: &mut Context<'_>) {
+        self.resume_pending(cx);
+        self.resume_task(cx);
+    }
+
+    /// As [`Self::resume`], for all but the workflow task.
+    pub(super) fn resume_pending(&mut self, cx: &mut Context<'_>) {
         self.watch_run();
         for (id, timer) in self.timers.iter() {
             self.deadlines.set(Deadline::Timer(id.clone()), Some(Time::from_unix_nanos(timer.fires_at)));
@@ -164,7 +170,6 @@ impl Run {
         for id in self.operations.keys().copied().collect::<Vec<_>>() {
             self.resume_operation(cx, id);
         }
-        self.resume_task(cx);
     }
 
     fn resume_activity(&mut self, cx: &mut Context<'_>, id: i64) {

@@ -14,8 +14,12 @@ mod external;
 pub(crate) mod history;
 mod marker;
 mod nexus;
+mod options;
 pub(crate) mod pause;
 pub(crate) mod properties;
+pub(crate) mod replay;
+mod reset;
+pub(crate) mod reset_points;
 pub(crate) mod state;
 pub(crate) mod timer;
 pub(crate) mod workflow_task;
@@ -139,7 +143,8 @@ impl Run {
     }
 
     pub(crate) fn has_had_task(&self) -> bool {
-        self.state.task.is_some() || self.state.previous_started_event_id > 0
+        let had = self.state.previous_started_event_id > 0 || self.state.reset_from_event_id > 0;
+        self.state.task.is_some() || had
     }
 
     /// Writes what changed to the store.

@@ -12,6 +12,7 @@ use stead_proto::history::v1::{
     WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionStartedEventAttributes,
 };
 use stead_proto::taskqueue::v1::TaskQueue;
+use stead_proto::workflow::v1::ResetPoints;
 use stead_proto::workflowservice::v1 as api;
 
 use super::call::Outcome;
@@ -21,6 +22,7 @@ use super::run::close::Termination;
 use super::run::deadlines::Deadline;
 use super::run::events::Extras;
 use super::run::properties::{memo_without_nil, search_attributes_without_nil};
+use super::run::reset_points::taken_over;
 use super::run::state::{Parent, RunState};
 use super::run::{Context, Run, RunKey};
 use super::time::{duration, wire};
@@ -148,19 +150,12 @@ impl Engine {
         if let Some(run) = self.runs.get(key) {
             run.check_callback_limit(callbacks.len())?;
         }
-        self.transact(key, |run, cx| {
-            for callback in &callbacks {
-                run.state.callbacks.push(AttachedCallback::new(callback.clone(), &request_id, "", cx.now));
-            }
-            let event = WorkflowExecutionOptionsUpdatedEventAttributes {
-                attached_request_id: request_id.clone(),
-                attached_completion_callbacks: callbacks,
-                ..Default::default()
-            };
-            let event = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(event);
-            let event_id = run.add_with(cx, event, links.into());
-            run.served(request_id, EventType::WorkflowExecutionOptionsUpdated, event_id);
-        });
+        let event = WorkflowExecutionOptionsUpdatedEventAttributes {
+            attached_request_id: request_id,
+            attached_completion_callbacks: callbacks,
+            ..Default::default()
+        };
+        self.transact(key, |run, cx| run.update_options(cx, event, links.into()));
         Ok(options.attach_request_id)
     }
 
@@ -262,7 +257,19 @@ impl Engine {
         key
     }
 
-    fn first_state(&self, new: &NewRun) -> RunState {
+    pub(super) fn points_taken_over(
+        &self,
+        namespace: NamespaceKey,
+        started: &WorkflowExecutionStartedEventAttributes,
+        at: &prost_types::Timestamp,
+    ) -> Option<ResetPoints> {
+        let config = self.namespaces.get(namespace).map(|namespace| &namespace.config);
+        let retention = config.and_then(|config| duration(config.workflow_execution_retention_ttl.as_ref()));
+        let points = started.prev_auto_reset_points.clone();
+        taken_over(points, &started.continued_execution_run_id, Some(at), retention.unwrap_or_default())
+    }
+
+    pub(super) fn first_state(&self, new: &NewRun) -> RunState {
         let started = &*new.started;
         let backoff = duration(started.first_workflow_task_backoff.as_ref()).unwrap_or_default();
         let run_timeout = duration(started.workflow_run_timeout.as_ref());
@@ -306,6 +313,7 @@ impl Engine {
                 .collect(),
             versioning_override: started.versioning_override.clone(),
             start_request_id: new.request_id.clone(),
+            reset_points: self.points_taken_over(new.namespace, started, &self.now.timestamp()),
             task_attempt: 1,
             ..Default::default()
         }

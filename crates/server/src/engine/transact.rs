@@ -115,6 +115,7 @@ impl Engine {
                 self.run_closed(run);
             }
             Effect::UpdateCompleted(run, id) => self.call_back_of_update(run, &id),
+            Effect::Forget(run) => self.forget_deleted(run),
             Effect::UpdateEnded(run, id, ended) => self.update_ended(run, &id, ended),
             Effect::AskHandler(owner, ask) => self.ask_handler(owner, ask),
             Effect::StartChild(run, initiated_event_id) => self.start_child(run, initiated_event_id),
@@ -201,6 +202,7 @@ impl Engine {
             self.operations.next_timeout(),
             self.queries.next_deadline(),
             self.next_request_deadline(),
+            self.next_chore(),
         ];
         self.runs.next_timeout().into_iter().chain(others.into_iter().flatten()).min()
     }

@@ -69,6 +69,12 @@ impl Endpoints {
         self.rows.get(&id.to_owned()).or_else(|| self.by_name(name).map(|(_, endpoint)| endpoint))
     }
 
+    /// The name of an endpoint whose operations are handled in a namespace.
+    pub(crate) fn to_namespace(&self, namespace: NamespaceKey) -> Option<&str> {
+        let endpoint = self.rows.values().find(|endpoint| endpoint.namespace() == namespace)?;
+        Some(&endpoint.spec.name)
+    }
+
     pub(crate) fn write(&mut self, changes: &mut Changes) {
         self.rows.write(Table::NexusEndpoints, &[], changes);
     }

@@ -26,6 +26,10 @@ impl Mask {
         self.0.iter().map(String::as_str).find(|path| !known.contains(path))
     }
 
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// The paths of parts of `field`.
     pub(in crate::engine) fn within(&self, field: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(move |path| path.strip_prefix(field)?.strip_prefix('.'))

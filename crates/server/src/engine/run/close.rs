@@ -355,6 +355,7 @@ impl Run {
             original_execution_run_id: run_id.clone(),
             first_workflow_task_backoff: Some(wire(self.unhurried(cx.now, backoff))),
             versioning_override: self.state.versioning_override.clone().filter(is_pinned),
+            prev_auto_reset_points: self.state.reset_points.clone(),
             ..started
         };
         self.state.new_run_id.clone_from(&run_id);

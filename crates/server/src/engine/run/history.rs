@@ -58,6 +58,18 @@ impl History {
         self.stored = self.events.len();
     }
 
+    /// The events before `end`, as the beginning of another history.
+    pub(crate) fn fork(&self, end: i64) -> Self {
+        let events = self.events(1..end).to_vec();
+        Self {
+            batches: self.batches.iter().copied().filter(|begin| *begin < events.len()).collect(),
+            size: events.iter().map(Bytes::len).sum(),
+            events,
+            batch_open: false,
+            stored: 0,
+        }
+    }
+
     /// The events that are not stored yet, with their ids, and whether they begin a batch.
     pub(crate) fn take_unstored(&mut self) -> impl Iterator<Item = (i64, &Bytes, bool)> {
         let from = std::mem::replace(&mut self.stored, self.events.len());
@@ -154,6 +166,17 @@ mod tests {
         assert_eq!(history.page_before(7, 10, 4), 3..7);
         assert_eq!(history.page_before(7, 10, 256), 1..7);
         assert_eq!(history.page_before(3, 1, 1), 1..3, "a batch is not divided");
+    }
+
+    #[test]
+    fn a_fork_has_the_events_before_its_end_and_none_of_them_is_stored() {
+        let mut history = history(&[2, 3, 1]);
+        history.take_unstored().count();
+        let mut fork = history.fork(4);
+        fork.push(&HistoryEvent { event_id: 4, ..Default::default() });
+        assert_eq!(fork.page(1, 10, 256), 1..5);
+        let stored: Vec<_> = fork.take_unstored().map(|(id, _, begins)| (id, begins)).collect();
+        assert_eq!(stored, [(1, true), (2, false), (3, true), (4, true)]);
     }
 
     #[test]

@@ -34,33 +34,20 @@ impl Run {
         completed_event_id: i64,
         extras: Extras,
     ) {
-        let operation = OperationState {
+        let event = NexusOperationScheduledEventAttributes {
             endpoint: command.endpoint,
             endpoint_id,
             service: command.service,
             operation: command.operation,
-            request_id: cx.ids.uuid().to_string(),
             input: command.input,
-            header: command.nexus_header,
-            schedule_to_close: command.schedule_to_close_timeout,
-            schedule_to_start: command.schedule_to_start_timeout,
-            start_to_close: command.start_to_close_timeout,
-            scheduled_at: cx.now.unix_nanos(),
-            ..Default::default()
-        };
-        let event = NexusOperationScheduledEventAttributes {
-            endpoint: operation.endpoint.clone(),
-            endpoint_id: operation.endpoint_id.clone(),
-            service: operation.service.clone(),
-            operation: operation.operation.clone(),
-            input: operation.input.clone(),
-            schedule_to_close_timeout: operation.schedule_to_close,
-            schedule_to_start_timeout: operation.schedule_to_start,
-            start_to_close_timeout: operation.start_to_close,
-            nexus_header: operation.header.clone(),
-            request_id: operation.request_id.clone(),
+            schedule_to_close_timeout: command.schedule_to_close_timeout,
+            schedule_to_start_timeout: command.schedule_to_start_timeout,
+            start_to_close_timeout: command.start_to_close_timeout,
+            nexus_header: command.nexus_header,
+            request_id: cx.ids.uuid().to_string(),
             workflow_task_completed_event_id: completed_event_id,
         };
+        let operation = operation_of(cx.now, event.clone());
         let id = self.add_with(cx, Attributes::NexusOperationScheduledEventAttributes(event), extras);
         self.operations.insert(id, operation);
         self.watch_operation(id);
@@ -277,11 +264,65 @@ impl Run {
         })
     }
 
-    fn remove_operation(&mut self, id: i64) -> Option<OperationState> {
+    /// Whether an event says something new of an operation of the run.
+    pub(crate) fn is_news_of_operation(&self, news: &Attributes) -> bool {
+        use Attributes as A;
+        let (id, request_id) = match news {
+            A::NexusOperationStartedEventAttributes(a) => (a.scheduled_event_id, &a.request_id),
+            A::NexusOperationCompletedEventAttributes(a) => (a.scheduled_event_id, &a.request_id),
+            A::NexusOperationFailedEventAttributes(a) => (a.scheduled_event_id, &a.request_id),
+            A::NexusOperationCanceledEventAttributes(a) => (a.scheduled_event_id, &a.request_id),
+            A::NexusOperationTimedOutEventAttributes(a) => (a.scheduled_event_id, &a.request_id),
+            _ => return false,
+        };
+        let operation = self.operations.get(&id);
+        let begins = matches!(news, A::NexusOperationStartedEventAttributes(_));
+        operation.is_some_and(|it| it.request_id == *request_id && !(begins && it.started().is_some()))
+    }
+
+    /// Takes over news of an operation that the run asked for before the point at which it begins anew.
+    pub(crate) fn reapply_operation(&mut self, cx: &Context<'_>, at: Time, news: Attributes, links: Vec<Link>) {
+        use Attributes as A;
+        let ended = match &news {
+            A::NexusOperationStartedEventAttributes(started) => {
+                if let Some(operation) = self.operations.get_mut(&started.scheduled_event_id) {
+                    operation.start(at, cx.now, started.operation_token.clone());
+                }
+                None
+            }
+            A::NexusOperationCompletedEventAttributes(a) => Some(a.scheduled_event_id),
+            A::NexusOperationFailedEventAttributes(a) => Some(a.scheduled_event_id),
+            A::NexusOperationCanceledEventAttributes(a) => Some(a.scheduled_event_id),
+            A::NexusOperationTimedOutEventAttributes(a) => Some(a.scheduled_event_id),
+            _ => return,
+        };
+        ended.and_then(|id| self.remove_operation(id));
+        self.add_with(cx, news, links.into());
+    }
+
+    pub(crate) fn remove_operation(&mut self, id: i64) -> Option<OperationState> {
         let operation = self.operations.remove(&id)?;
         for (deadline, _) in operation.deadlines() {
             self.deadlines.set(Deadline::Operation(id, deadline), None);
         }
         Some(operation)
+    }
+}
+
+/// The operation that was scheduled by this event.
+pub(crate) fn operation_of(at: Time, scheduled: NexusOperationScheduledEventAttributes) -> OperationState {
+    OperationState {
+        endpoint: scheduled.endpoint,
+        endpoint_id: scheduled.endpoint_id,
+        service: scheduled.service,
+        operation: scheduled.operation,
+        request_id: scheduled.request_id,
+        input: scheduled.input,
+        header: scheduled.nexus_header,
+        schedule_to_close: scheduled.schedule_to_close_timeout,
+        schedule_to_start: scheduled.schedule_to_start_timeout,
+        start_to_close: scheduled.start_to_close_timeout,
+        scheduled_at: at.unix_nanos(),
+        ..Default::default()
     }
 }

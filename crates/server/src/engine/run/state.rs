@@ -10,7 +10,7 @@ use stead_proto::deployment::v1::WorkerDeploymentVersion;
 use stead_proto::enums::v1::{EventType, ParentClosePolicy, WorkflowExecutionStatus};
 use stead_proto::history::v1::HistoryEvent;
 use stead_proto::sdk::v1::UserMetadata;
-use stead_proto::workflow::v1::VersioningOverride;
+use stead_proto::workflow::v1::{ResetPoints, VersioningOverride};
 
 use crate::engine::nexus::callbacks::AttachedCallback;
 
@@ -118,6 +118,11 @@ pub(crate) struct RunState {
     /// Who is called back when the run, or one of its updates, ends. (25 were callbacks without a state.)
     #[prost(message, repeated, tag = "60")]
     pub(crate) callbacks: Vec<AttachedCallback>,
+    #[prost(message, optional, tag = "57")]
+    pub(crate) reset_points: Option<ResetPoints>,
+    /// The last event that this run has from the one of which it began anew.
+    #[prost(int64, tag = "58")]
+    pub(crate) reset_from_event_id: i64,
 }
 
 /// Who waits for a run's chain to end.

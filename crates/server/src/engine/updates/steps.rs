@@ -13,6 +13,7 @@ use stead_proto::update::v1::{Request, Response};
 
 use super::Ended;
 use super::registry::request_message_id;
+use crate::engine::Time;
 use crate::engine::effect::Effect;
 use crate::engine::nexus::callbacks::AttachedCallback;
 use crate::engine::run::{Context, Run};
@@ -74,7 +75,7 @@ impl Run {
         let event = Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(event);
         let event_id = self.add_with(cx, event, links.into());
         self.served(request.request_id.clone(), EventType::WorkflowExecutionUpdateAccepted, event_id);
-        self.add_update_callbacks(cx, &update_id, &request);
+        self.add_update_callbacks(cx.now, &update_id, &request);
         for request in attached {
             self.attach_to_update(cx, &update_id, request);
         }
@@ -99,7 +100,7 @@ impl Run {
         if self.requests.get(&request.request_id).is_some() {
             return;
         }
-        self.add_update_callbacks(cx, update_id, &request);
+        self.add_update_callbacks(cx.now, update_id, &request);
         let update = WorkflowUpdateOptionsUpdate {
             update_id: update_id.to_owned(),
             attached_request_id: request.request_id.clone(),
@@ -113,10 +114,10 @@ impl Run {
         self.served(request.request_id, EventType::WorkflowExecutionOptionsUpdated, event_id);
     }
 
-    fn add_update_callbacks(&mut self, cx: &Context<'_>, update_id: &str, request: &Request) {
+    pub(crate) fn add_update_callbacks(&mut self, now: Time, update_id: &str, request: &Request) {
         let request_id = &request.request_id;
         let callbacks = request.completion_callbacks.iter().cloned();
-        let attached = callbacks.map(|callback| AttachedCallback::new(callback, request_id, update_id, cx.now));
+        let attached = callbacks.map(|callback| AttachedCallback::new(callback, request_id, update_id, now));
         self.state.callbacks.extend(attached);
     }
 

@@ -244,7 +244,6 @@ impl Run {
             };
             return self.add(cx, Attributes::WorkflowTaskTimedOutEventAttributes(event));
         }
-        self.state.previous_started_event_id = started_event_id;
         self.state.closing_refused = false;
         let event = WorkflowTaskCompletedEventAttributes {
             scheduled_event_id,
@@ -253,9 +252,24 @@ impl Run {
             worker_version: request.worker_version_stamp.clone(),
             sdk_metadata: request.sdk_metadata.clone(),
             metering_metadata: request.metering_metadata,
+            binary_checksum: request.binary_checksum.clone(),
             ..Default::default()
         };
-        self.add(cx, Attributes::WorkflowTaskCompletedEventAttributes(event))
+        let completed = event.clone();
+        let event_id = self.add(cx, Attributes::WorkflowTaskCompletedEventAttributes(event));
+        self.took_completed(cx.now, event_id, &completed);
+        event_id
+    }
+
+    /// What the completion of a task changes in the state.
+    pub(crate) fn took_completed(
+        &mut self,
+        now: Time,
+        event_id: i64,
+        completed: &WorkflowTaskCompletedEventAttributes,
+    ) {
+        self.state.previous_started_event_id = completed.started_event_id;
+        self.add_reset_point(now, event_id, completed);
     }
 
     fn set_sticky(&mut self, request: &RespondWorkflowTaskCompletedRequest, heartbeats_expired: bool) {

@@ -50,7 +50,9 @@ impl Sent {
         let body = body.unwrap_or_else(|error| panic!("{}, {what}: {error:?}", method.name));
         let status = head.or_else(|| body.trailers().and_then(|trailers| trailers.get("grpc-status").cloned()));
         let status = status.unwrap_or_else(|| panic!("{}, {what}: no status", method.name));
-        assert_ne!(status, "14", "{}, {what}: the server has stopped", method.name);
+        // Of this one call it says that the other cluster cannot be reached.
+        let stopped = status == "14" && method.name != "AddOrUpdateRemoteCluster";
+        assert!(!stopped, "{}, {what}: the server has stopped", method.name);
     }
 }
 
@@ -101,16 +103,17 @@ async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
 
 #[tokio::test]
 async fn every_call_answers_whatever_it_is_sent_and_the_next_one_is_served() {
-    let server = Server::in_memory().seed(1).listen(0).start().await.unwrap();
+    // Nonsense may well delete the namespace `default`.
+    let server = Server::in_memory().namespace("untouched").seed(1).listen(0).start().await.unwrap();
     let address = server.address().unwrap();
     let (service, sender) = (server.service(), connect(address).await);
     let client = Client::with_service(server.service()).await.unwrap();
     let sent: Vec<_> = methods().iter().flat_map(everything).collect();
     join_all(sent.into_iter().map(|sent| send_in_process(&service, address, sent))).await;
-    assert!(describe(&client, "default").await.is_ok(), "after nonsense in process");
+    assert!(describe(&client, "untouched").await.is_ok(), "after nonsense in process");
     let sent: Vec<_> = methods().iter().flat_map(everything).collect();
     join_all(sent.into_iter().map(|sent| send_over_tcp(&sender, address, sent))).await;
-    assert!(describe(&client, "default").await.is_ok(), "after nonsense over TCP");
+    assert!(describe(&client, "untouched").await.is_ok(), "after nonsense over TCP");
     server.shutdown().await;
 }
 
