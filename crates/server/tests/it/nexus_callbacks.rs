@@ -289,6 +289,7 @@ fn what_a_start_brings_is_attached_to_a_workflow_that_runs() {
         history.iter().filter(|event| event.event_type() == EventType::WorkflowExecutionOptionsUpdated).collect();
     assert_eq!(updated.len(), 1, "a request is attached once");
     assert_eq!(updated[0].links, [link]);
+    assert!(updated[0].worker_may_ignore, "it asks the workflow for nothing");
     let updated = last!(history, WorkflowExecutionOptionsUpdatedEventAttributes);
     assert_eq!(updated.attached_request_id, "second");
     assert_eq!(updated.attached_completion_callbacks, [callback_of(&task)]);

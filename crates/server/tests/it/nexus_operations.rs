@@ -15,7 +15,7 @@ use stead_proto::enums::v1::{
     PendingNexusOperationState as State, TimeoutType, WorkflowTaskFailedCause as Cause,
 };
 use stead_proto::failure::v1::failure::FailureInfo;
-use stead_proto::failure::v1::{CanceledFailureInfo, Failure, NexusHandlerFailureInfo};
+use stead_proto::failure::v1::{CanceledFailureInfo, Failure, NexusHandlerFailureInfo, ServerFailureInfo};
 use stead_proto::nexus::v1 as nexus;
 use stead_proto::nexus::v1::request::Variant as Asked;
 use stead_proto::nexus::v1::start_operation_response::{Async, Sync, Variant as Start};
@@ -490,6 +490,10 @@ fn commands_that_cannot_be_are_refused() {
         assert_eq!(server.refused(vec![command]), format!("BadScheduleNexusOperationAttributes: {message}"));
         let failed = last!(server.history("w"), WorkflowTaskFailedEventAttributes);
         assert_eq!(failed.cause(), Cause::BadScheduleNexusOperationAttributes);
+        let failure = failed.failure.expect("a failure");
+        assert_eq!(failure.source, "", "the server does not say who it is");
+        let info = ServerFailureInfo::default();
+        assert_eq!(failure.failure_info, Some(FailureInfo::ServerFailureInfo(info)));
     }
     let mut server = Server::new();
     server.endpoint("payments", "handlers");

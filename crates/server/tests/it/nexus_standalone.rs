@@ -300,6 +300,11 @@ fn a_terminated_operation_is_asked_for_no_more() {
     call!(server, TerminateNexusOperationExecution, terminate("one"));
     let refusal = server.try_call(terminate("two")).unwrap_err();
     assert_eq!(refusal.message, "already terminated with request ID one");
+    let mut done = Server::with_standalone(|_| {});
+    let task = done.nexus_task();
+    done.nexus_respond(&task, Start::SyncSuccess(Sync::default()));
+    let refusal = done.try_call(terminate("one")).unwrap_err();
+    assert_eq!(refusal.message, "invalid transition from Succeeded");
     let refusal = server.try_call(cancel("three")).unwrap_err();
     assert_eq!((refusal.code, refusal.message.as_str()), (Code::FailedPrecondition, "operation already completed"));
 }

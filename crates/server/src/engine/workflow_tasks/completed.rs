@@ -117,8 +117,7 @@ impl Engine {
         }
         let failure = Failure {
             message: text.clone(),
-            source: "Server".to_owned(),
-            failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable: true })),
+            failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo::default())),
             ..Default::default()
         };
         self.transact(key, |run, cx| {

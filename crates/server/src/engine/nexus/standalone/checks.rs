@@ -47,7 +47,7 @@ impl Engine {
         }
         self.check_operation_text("operation_id", id)?;
         if !run_id.is_empty() && Uuid::try_parse(run_id).is_err() {
-            return Err(Refusal::invalid("invalid run id: must be a valid UUID"));
+            return Err(Refusal::invalid("run_id is not a valid UUID"));
         }
         Ok(())
     }

@@ -48,7 +48,8 @@ impl Engine {
             let api::TerminateNexusOperationExecutionRequest { reason, identity, request_id, .. } = request;
             self.change_operation(key, |operation, now| operation.terminate(now, reason, identity, request_id));
         } else if earlier.is_empty() {
-            return Err(Refusal::failed_precondition("operation already completed"));
+            let message = format!("invalid transition from {}", operation.state_name());
+            return Err(Refusal::failed_precondition(message));
         } else if *earlier != request.request_id {
             return Err(Refusal::failed_precondition(format!("already terminated with request ID {earlier}")));
         }

@@ -188,6 +188,18 @@ impl StandaloneOperation {
         self.failure = Some(failure);
     }
 
+    /// How it ended, as the server's messages say it.
+    pub(super) fn state_name(&self) -> &'static str {
+        match Status::try_from(self.status) {
+            Ok(Status::Completed) => "Succeeded",
+            Ok(Status::Failed) => "Failed",
+            Ok(Status::Canceled) => "Canceled",
+            Ok(Status::TimedOut) => "TimedOut",
+            Ok(Status::Terminated) => "Terminated",
+            _ => "Running",
+        }
+    }
+
     /// Which attempt it is in, or was.
     pub(super) fn attempt(&self) -> i32 {
         let asked = matches!(self.operation.phase, None | Some(Phase::Scheduled(_)));
