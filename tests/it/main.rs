@@ -15,6 +15,7 @@ mod contracts;
 mod coordination;
 mod data;
 mod determinism;
+mod dynamic;
 mod external;
 mod failures;
 mod handlers;
