@@ -86,7 +86,6 @@ async fn a_dynamic_workflow_takes_every_type_and_its_handlers_every_name() {
 /// Handles what it is told to, when it is.
 #[derive(Default)]
 struct Changing {
-    talks: Cell<bool>,
     phase: Cell<u32>,
 }
 

@@ -162,7 +162,7 @@ impl Handlers {
     /// The names of this kind that calls can be for, sorted.
     fn known(&self, runtime: &Runtime, kind: HandlerKind) -> Vec<String> {
         let definitions = builtin::definitions(runtime, &*self.program, kind);
-        let mut names: Vec<_> = definitions.into_iter().filter_map(|(name, _)| name).collect();
+        let mut names: Vec<_> = definitions.into_keys().flatten().collect();
         if kind == HandlerKind::Query {
             names.extend(builtin::NAMES.map(str::to_owned));
         }

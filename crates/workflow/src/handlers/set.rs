@@ -363,14 +363,14 @@ fn set_update<T, F>(
 }
 
 fn set_signal(runtime: &Rc<Runtime>, name: Option<&str>, handler: SignalFn) {
-    let waited = runtime.with_set_handlers(|sets| {
+    let waited: Vec<_> = runtime.with_set_handlers(|sets| {
         sets.signals.put(name, Some(Rc::clone(&handler)));
         let all = std::mem::take(&mut sets.waiting);
         let (waited, waiting) = all
             .into_iter()
             .partition(|signal| name.map_or(!signal.name.starts_with(RESERVED), |name| signal.name == name));
         sets.waiting = waiting;
-        Vec::<SignalReceived>::from(waited)
+        waited
     });
     for signal in waited {
         match handler(&Arguments::new(&signal.name, &signal.input, runtime.converter())) {
