@@ -17,6 +17,7 @@ mod call;
 mod children;
 mod chores;
 mod closed;
+mod closed_histories;
 mod clusters;
 mod commands;
 mod config;
@@ -66,6 +67,8 @@ mod zone;
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 pub use call::{Call, CallId, Request, Response};
 pub use config::{Config, Limits};
 pub use refusal::{Code, Refusal};
@@ -73,9 +76,10 @@ pub use restore::Corrupt;
 pub use time::Time;
 pub(crate) use time::duration;
 
-use crate::store::Batch;
+use crate::store::{Batch, Table};
 use call::Outcome;
 use chores::Chores;
+use closed_histories::ClosedHistories;
 use deployments::Deployments;
 use effect::Effect;
 use ids::Ids;
@@ -115,6 +119,7 @@ pub struct Engine {
     requests: Requests,
     operations: StandaloneOperations,
     chores: Chores,
+    closed_histories: ClosedHistories,
     effects: VecDeque<Effect>,
     touched: Touched,
     changes: Changes,
@@ -127,6 +132,14 @@ pub struct Engine {
 pub enum Output {
     /// Keep these rows, all or none. Replies that come after it wait until they are kept.
     Write(Batch),
+    /// Read the rows of a table whose keys begin with `prefix`, as every earlier write leaves them, and give them to
+    /// [`Engine::handle_rows`].
+    Read {
+        /// The table.
+        table: Table,
+        /// How the keys begin.
+        prefix: Bytes,
+    },
     /// Answer a call.
     Reply {
         /// The call.
@@ -165,6 +178,7 @@ impl Engine {
             requests: Requests::default(),
             operations: StandaloneOperations::default(),
             chores: Chores::default(),
+            closed_histories: ClosedHistories::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
             changes: Changes::new(config.durable),
@@ -177,12 +191,18 @@ impl Engine {
     /// Takes a call. Its answer comes with this input or a later one.
     pub fn handle(&mut self, call: &Call, request: Request, now: Time) {
         self.advance(now);
-        match self.dispatch(call, request) {
+        self.serve(call.clone(), request);
+        self.finish();
+    }
+
+    /// Serves a call, unless it needs a history that has to be read first.
+    fn serve(&mut self, call: Call, request: Request) {
+        let Some(request) = self.when_histories_are_there(&call, request) else { return };
+        match self.dispatch(&call, request) {
             Ok(Outcome::Answered(response)) => self.reply(call.id, Ok(*response)),
             Ok(Outcome::Waits) => {}
             Err(refusal) => self.reply(call.id, Err(refusal)),
         }
-        self.finish();
     }
 
     /// Does what has become due. To be called when the instant of [`poll_timeout`](Self::poll_timeout) has come; earlier
@@ -233,6 +253,7 @@ impl Engine {
             restore::Memory { ids: self.ids.state(), next_run: self.runs.last_key(), now: self.now.unix_nanos() };
         Self::write_memory(&mut self.changes, &memory);
         self.outputs.extend(self.changes.take().map(Output::Write));
+        self.forget_histories();
         self.outputs.extend(self.replies.drain(..).map(|(call, answer)| Output::Reply { call, answer }));
     }
 }

@@ -101,6 +101,8 @@ pub struct Limits {
     pub updates_size: usize,
     /// Signals of one run. 10,000.
     pub signals: usize,
+    /// Bytes of the histories of closed runs that stay in memory where there is a store to read them from. 16 MiB.
+    pub closed_histories: usize,
     /// Events in a page of history. 256.
     pub history_page: usize,
 }
@@ -122,6 +124,7 @@ impl Default for Limits {
             updates_total: 2_000,
             updates_size: 20 << 20,
             signals: 10_000,
+            closed_histories: 16 << 20,
             history_page: 256,
         }
     }

@@ -20,7 +20,8 @@ impl Engine {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         let executions = self.activities.any_is_busy() || self.operations.any_is_busy();
-        !self.runs.any_is_busy() && !executions && self.queries.is_empty()
+        let waits = !self.queries.is_empty() || self.closed_histories.reads();
+        !self.runs.any_is_busy() && !executions && !waits
     }
 
     /// When something goes on by itself. Unlike [`poll_timeout`](Self::poll_timeout) it leaves out what changes nothing

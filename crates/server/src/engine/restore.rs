@@ -130,11 +130,12 @@ impl Engine {
             namespace.and_then(|namespace| duration(namespace.config.workflow_execution_retention_ttl.as_ref()));
         self.runs.keep_until(key, closed_at + retention.unwrap_or_default());
         self.list_run(key);
+        self.note_closed_history(key);
     }
 }
 
 impl Run {
-    fn load_event(&mut self, id: i64, value: Bytes) -> Option<()> {
+    pub(super) fn load_event(&mut self, id: i64, value: Bytes) -> Option<()> {
         let begins = *value.first()? == 1;
         (id == self.history.next_event_id()).then(|| self.history.load(value.slice(1..), begins))
     }

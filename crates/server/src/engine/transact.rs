@@ -130,6 +130,7 @@ impl Engine {
             self.serve_history_waits(key);
             self.serve_update_waits(key);
             self.list_run(key);
+            self.note_closed_history(key);
             if let Some(run) = self.runs.get_mut(key) {
                 run.write(&mut self.changes);
             }

@@ -143,6 +143,7 @@ impl Engine {
     /// Forgets a call whose caller is gone.
     pub fn handle_abandoned(&mut self, call: CallId, now: Time) {
         self.advance(now);
+        self.closed_histories.forget_call(call);
         match self.waits.remove(call) {
             Some(Wait::WorkflowTask | Wait::ActivityTask | Wait::NexusTask) => {
                 self.matching.forget(call);

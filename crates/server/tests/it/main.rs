@@ -5,6 +5,7 @@
 mod activities;
 mod children;
 mod clock;
+mod closed_histories;
 mod continue_as_new;
 mod delete;
 mod deployments;

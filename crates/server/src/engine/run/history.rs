@@ -16,6 +16,8 @@ pub(crate) struct History {
     size: usize,
     /// How many events are stored.
     stored: usize,
+    /// How many events there are, when they are in the store alone: nothing can be read of them here.
+    away: usize,
 }
 
 impl History {
@@ -24,7 +26,25 @@ impl History {
     }
 
     pub(crate) fn len(&self) -> i64 {
-        i64::try_from(self.events.len()).expect("a history is limited to some thousands of events")
+        i64::try_from(self.events.len().max(self.away)).expect("a history is limited to some thousands of events")
+    }
+
+    /// Whether the events are in the store alone.
+    pub(crate) fn is_away(&self) -> bool {
+        self.away > 0
+    }
+
+    /// Leaves the events to the store, which has all of them. Nothing may follow them.
+    pub(crate) fn leave_to_store(&mut self) {
+        debug_assert_eq!(self.stored, self.events.len(), "what is not stored would be lost");
+        self.away = self.len().try_into().unwrap_or(0);
+        self.events = Vec::new();
+        self.batches = Vec::new();
+    }
+
+    /// The events come back from the store, with [`Self::load`].
+    pub(crate) fn come_back(&mut self) {
+        *self = Self::default();
     }
 
     /// Bytes of all events.
@@ -67,6 +87,7 @@ impl History {
             events,
             batch_open: false,
             stored: 0,
+            away: 0,
         }
     }
 
