@@ -151,6 +151,22 @@ fn close_on_another_queue(server: &mut Server) {
 }
 
 #[test]
+fn a_closed_workflow_is_reset_to_where_it_was() {
+    let mut server = Server::with(durable());
+    close(&mut server, "w");
+    let request = api::ResetWorkflowExecutionRequest {
+        namespace: NAMESPACE.to_owned(),
+        workflow_execution: Some(execution("w")),
+        workflow_task_finish_event_id: 4,
+        request_id: "r".to_owned(),
+        ..Default::default()
+    };
+    call!(server, ResetWorkflowExecution, request);
+    server.step(vec![complete_workflow()]);
+    assert!(server.events("w").ends_with("WorkflowExecutionCompleted"), "{}", server.events("w"));
+}
+
+#[test]
 fn histories_stay_in_memory_within_the_limit() {
     let mut config = Config::default();
     config.durable = true;
