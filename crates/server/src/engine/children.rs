@@ -13,6 +13,7 @@ use stead_proto::workflowservice::v1::StartWorkflowExecutionRequest;
 
 use super::Engine;
 use super::control::Cancellation;
+use super::deployments::{pinned_to, pinned_version};
 use super::run::activity::merged;
 use super::run::close::Termination;
 use super::run::events::Extras;
@@ -79,6 +80,9 @@ impl Engine {
         new.started.parent_workflow_execution = Some(run.execution());
         new.started.parent_initiated_event_id = initiated_event_id;
         new.started.root_workflow_execution = run.state.root.clone();
+        new.started.inherited_pinned_version = pinned_version(&run.state).cloned();
+        new.started.versioning_override = run.state.versioning_override.clone().filter(|it| pinned_to(it).is_some());
+        self.keep_served_version(new);
         new.started.priority = merged(run.state.priority.as_ref(), new.started.priority.take());
         new.parent = Some(Parent { execution: run.execution(), initiated_event_id, namespace: run.namespace().0 });
     }

@@ -12,6 +12,7 @@ use stead_proto::workflow::v1::{
 use stead_proto::workflowservice::v1 as api;
 
 use super::call::Outcome;
+use super::deployments::dotted;
 use super::nexus::callbacks::AttachedCallback;
 use super::run::Run;
 use super::run::state::{ChildState, RequestState, WorkflowTask};
@@ -84,6 +85,7 @@ fn versioning_info(run: &Run) -> Option<WorkflowExecutionVersioningInfo> {
     let state = &run.state;
     let info = WorkflowExecutionVersioningInfo {
         behavior: state.versioning_behavior,
+        version: state.deployment_version.as_ref().map(|it| dotted(Some(it))).unwrap_or_default(),
         deployment_version: state.deployment_version.clone(),
         versioning_override: state.versioning_override.clone(),
         ..Default::default()

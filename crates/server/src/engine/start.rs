@@ -5,7 +5,8 @@ mod request;
 
 use stead_proto::common::v1::{Link, WorkflowExecution, link};
 use stead_proto::enums::v1::{
-    ContinueAsNewInitiator, EventType, TaskQueueKind, WorkflowExecutionStatus, WorkflowIdConflictPolicy,
+    ContinueAsNewInitiator, EventType, TaskQueueKind, VersioningBehavior, WorkflowExecutionStatus,
+    WorkflowIdConflictPolicy,
 };
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{
@@ -312,6 +313,11 @@ impl Engine {
                 .map(|callback| AttachedCallback::new(callback.clone(), &new.request_id, "", self.now))
                 .collect(),
             versioning_override: started.versioning_override.clone(),
+            versioning_behavior: match started.inherited_pinned_version {
+                Some(_) => VersioningBehavior::Pinned.into(),
+                None => VersioningBehavior::Unspecified.into(),
+            },
+            deployment_version: started.inherited_pinned_version.clone(),
             start_request_id: new.request_id.clone(),
             reset_points: self.points_taken_over(new.namespace, started, &self.now.timestamp()),
             task_attempt: 1,

@@ -106,7 +106,8 @@ impl Engine {
         match effect {
             Effect::OfferWorkflowTask(run) => self.offer_workflow_task(run),
             Effect::OfferActivity(run, scheduled_event_id) => self.offer_activity(run, scheduled_event_id),
-            Effect::Follow(new) => {
+            Effect::Follow(mut new) => {
+                self.keep_served_version(&mut new);
                 self.start_run(*new);
             }
             Effect::Closed(run) => {

@@ -36,6 +36,7 @@ mod store;
 mod support;
 mod timeouts;
 mod updates;
+mod versioning;
 mod visibility;
 mod visibility_of_runs;
 mod workers;

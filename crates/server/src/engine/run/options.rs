@@ -20,6 +20,8 @@ impl Run {
         let id = self.add_with(cx, event, extras);
         self.took_options(cx.now, id, &updated);
         if before != (self.state.versioning_override.clone(), self.state.priority.clone()) {
+            // The worker that has the run in its cache may have another version.
+            self.state.sticky = None;
             self.offer_again(cx);
         }
     }
