@@ -19,6 +19,7 @@ mod dynamic;
 mod external;
 mod failures;
 mod handlers;
+mod histories;
 mod interceptors;
 mod killed_worker;
 mod labels;
