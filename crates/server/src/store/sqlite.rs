@@ -54,7 +54,7 @@ impl SqliteStore {
 
     fn read_prefix(&self, table: Table, prefix: &[u8]) -> rusqlite::Result<Vec<Row>> {
         let select = "SELECT key, value FROM rows WHERE kind = ?1 AND key >= ?2 ORDER BY key";
-        let mut statement = self.connection.prepare_cached(select)?;
+        let mut statement = self.connection.prepare(select)?;
         let mut rows = statement.query((table as u8, prefix))?;
         let mut found = Vec::new();
         while let Some(columns) = rows.next()? {
