@@ -263,11 +263,8 @@ impl Listens {
         let heard = Rc::new(RefCell::new(Vec::new()));
         let log = Rc::clone(&heard);
         workflow::on_signal_dynamic(move |name, arguments| {
-            let log = Rc::clone(&log);
-            async move {
-                log.borrow_mut().push(format!("{name} {}", workflow::decode::<String>(&arguments[0])?));
-                Ok(())
-            }
+            let said = arguments.decode::<String>(1).unwrap_or_default();
+            log.borrow_mut().push(format!("{name} {said}"));
         });
         workflow::wait_until(|| self.done.get()).await?;
         Ok(heard.take())

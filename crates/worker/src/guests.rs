@@ -12,14 +12,12 @@ use stead_workflow::{Definition, GuestOptions};
 #[derive(Clone, Default)]
 pub(crate) struct Guests {
     definitions: BTreeMap<&'static str, Definition>,
-    /// Takes every other type.
-    dynamic: Option<Definition>,
     options: GuestOptions,
 }
 
 impl Guests {
     pub(crate) fn new(options: GuestOptions) -> Self {
-        Self { definitions: BTreeMap::new(), dynamic: None, options }
+        Self { definitions: BTreeMap::new(), options }
     }
 
     /// The same workflows for one thread, which notes their operations in a place of its own.
@@ -31,9 +29,6 @@ impl Guests {
 
     /// Adds a workflow. Returns whether its type was free.
     pub(crate) fn register(&mut self, definition: Definition) -> bool {
-        if definition.is_dynamic() {
-            return self.dynamic.is_none() && self.dynamic.replace(definition).is_none();
-        }
         match self.definitions.entry(definition.name()) {
             Entry::Vacant(vacant) => {
                 vacant.insert(definition);
@@ -44,16 +39,16 @@ impl Guests {
     }
 
     pub(crate) fn knows(&self, workflow_type: &str) -> bool {
-        self.dynamic.is_some() || self.definitions.contains_key(workflow_type)
+        self.definitions.contains_key(workflow_type)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.definitions.is_empty() && self.dynamic.is_none()
+        self.definitions.is_empty()
     }
 
     /// The code of a new run. An unknown type fails the task: a worker that knows it may be deployed later.
     pub(crate) fn create(&self, workflow_type: &str) -> Result<Box<dyn Guest>, TaskFailure> {
-        match self.definitions.get(workflow_type).or(self.dynamic.as_ref()) {
+        match self.definitions.get(workflow_type) {
             Some(definition) => Ok(definition.instantiate(&self.options)),
             None => Err(self.unknown(workflow_type)),
         }

@@ -11,10 +11,9 @@ use std::task::{Context, Poll, Waker};
 use stead_activation::{Command, Payload, TaskFailure, UpdateResponse};
 use stead_data::Failure;
 
-use crate::call::{self, HandlerCall};
 use crate::definition::LocalBoxFuture;
 use crate::error::{self, Error, Reason, Result};
-use crate::program::{PayloadFuture, SignalFuture};
+use crate::program::PayloadFuture;
 use crate::runtime::Runtime;
 use crate::scope::{self, Scope};
 use crate::waker::{TaskWaker, Woken};
@@ -29,8 +28,6 @@ pub(crate) struct Executor {
 struct Task {
     work: Work,
     scope: Scope,
-    /// The call of the handler that this is, or that spawned it.
-    call: Option<Rc<HandlerCall>>,
     woken: Arc<TaskWaker>,
     waker: Waker,
 }
@@ -38,22 +35,15 @@ struct Task {
 /// What a task does, and who wants its result.
 pub(crate) enum Work {
     Run(PayloadFuture),
-    Signal(SignalFuture),
-    Update(PayloadFuture),
+    Signal { name: &'static str, future: LocalBoxFuture<'static, Result<()>> },
+    Update { name: &'static str, protocol_instance_id: Box<str>, future: PayloadFuture },
     Spawned(LocalBoxFuture<'static, ()>),
-}
-
-/// A task that code of the workflow has started while it was polled.
-pub(crate) struct Started {
-    pub(crate) scope: Scope,
-    pub(crate) call: Option<Rc<HandlerCall>>,
-    pub(crate) work: Work,
 }
 
 enum Finished {
     Run(Result<Payload>),
     Signal(Result<()>),
-    Update(Result<Payload>),
+    Update(String, Result<Payload>),
     Spawned,
 }
 
@@ -68,13 +58,13 @@ impl Executor {
     /// Adds `run`, which goes before everything else.
     pub(crate) fn add_run(&mut self, runtime: &Rc<Runtime>, future: PayloadFuture) {
         self.tasks.reserve_exact(1);
-        self.tasks.insert(0, Task::new(runtime, Scope::Workflow, None, Work::Run(future)));
+        self.tasks.insert(0, Task::new(runtime, Scope::Workflow, Work::Run(future)));
     }
 
     /// Adds a handler that is to run.
-    pub(crate) fn add_handler(&mut self, runtime: &Rc<Runtime>, call: Rc<HandlerCall>, work: Work) {
+    pub(crate) fn add_handler(&mut self, runtime: &Rc<Runtime>, work: Work) {
         runtime.handler_started();
-        self.tasks.push(Task::new(runtime, Scope::Workflow, Some(call), work));
+        self.tasks.push(Task::new(runtime, Scope::Workflow, work));
     }
 
     /// Polls until nothing in the workflow can go on.
@@ -89,10 +79,11 @@ impl Executor {
         runtime.take_task_failure().map_or(Ok(()), Err)
     }
 
-    /// Drops what is left once the run has ended, and returns the calls of handlers that were still running.
-    pub(crate) fn stop(&mut self) -> Vec<Rc<HandlerCall>> {
-        let tasks = std::mem::take(&mut self.tasks);
-        tasks.into_iter().filter(|task| task.work.is_handler()).filter_map(|task| task.call).collect()
+    /// Drops what is left once the run has ended, and returns the names of handlers that were still running.
+    pub(crate) fn stop(&mut self) -> Vec<&'static str> {
+        let unfinished = self.tasks.iter().filter_map(|task| task.work.handler()).collect();
+        self.tasks = Vec::new();
+        unfinished
     }
 
     /// Polls every task that was woken, over and over until none is. Returns whether there was one.
@@ -124,8 +115,8 @@ impl Executor {
     }
 
     fn adopt_spawned(&mut self, runtime: &Rc<Runtime>) {
-        for Started { scope, call, work } in runtime.take_started() {
-            self.tasks.push(Task::new(runtime, scope, call, work));
+        for (scope, future) in runtime.take_spawned() {
+            self.tasks.push(Task::new(runtime, scope, Work::Spawned(future)));
         }
     }
 
@@ -143,42 +134,47 @@ impl Executor {
         if task.woken.take() == Woken::FromOutside {
             return Err(foreign_wake(runtime));
         }
-        if task.work.is_handler() {
+        if task.work.handler().is_some() {
             runtime.handler_ended();
         }
-        settle(runtime, finished, task.call, issued_before)?;
+        settle(runtime, finished, issued_before)?;
         Ok(false)
     }
 }
 
 impl Task {
-    fn new(runtime: &Rc<Runtime>, scope: Scope, call: Option<Rc<HandlerCall>>, work: Work) -> Self {
+    fn new(runtime: &Rc<Runtime>, scope: Scope, work: Work) -> Self {
         let woken = TaskWaker::new(Runtime::identity(runtime));
-        Self { work, scope, call, waker: Waker::from(Arc::clone(&woken)), woken }
+        Self { work, scope, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
     fn poll(&mut self, runtime: &Rc<Runtime>) -> Poll<Finished> {
         let _scope = scope::enter(runtime, self.scope.clone());
-        let _call = call::enter(runtime, self.call.clone());
         let cx = &mut Context::from_waker(&self.waker);
         match &mut self.work {
             Work::Run(future) => future.as_mut().poll(cx).map(Finished::Run),
-            Work::Signal(future) => future.as_mut().poll(cx).map(Finished::Signal),
+            Work::Signal { future, .. } => future.as_mut().poll(cx).map(Finished::Signal),
             Work::Spawned(future) => future.as_mut().poll(cx).map(|()| Finished::Spawned),
-            Work::Update(future) => future.as_mut().poll(cx).map(Finished::Update),
+            Work::Update { future, protocol_instance_id, .. } => future
+                .as_mut()
+                .poll(cx)
+                .map(|result| Finished::Update(std::mem::take(protocol_instance_id).into_string(), result)),
         }
     }
 }
 
 impl Work {
-    /// Whether this is a handler, and not something that one has started.
-    fn is_handler(&self) -> bool {
-        matches!(self, Self::Signal(_) | Self::Update(_))
+    /// The name of the handler, if this is one.
+    fn handler(&self) -> Option<&'static str> {
+        match self {
+            Self::Signal { name, .. } | Self::Update { name, .. } => Some(name),
+            Self::Run(_) | Self::Spawned(_) => None,
+        }
     }
 }
 
 /// Turns what a task returned into commands.
-fn settle(runtime: &Runtime, finished: Finished, call: Option<Rc<HandlerCall>>, issued_before: usize) -> Outcome<()> {
+fn settle(runtime: &Runtime, finished: Finished, issued_before: usize) -> Outcome<()> {
     match finished {
         Finished::Spawned | Finished::Signal(Ok(())) => {}
         Finished::Run(Ok(result)) => {
@@ -187,8 +183,7 @@ fn settle(runtime: &Runtime, finished: Finished, call: Option<Rc<HandlerCall>>, 
         Finished::Run(Err(error)) | Finished::Signal(Err(error)) => {
             runtime.finish(last_command(runtime, error), issued_before);
         }
-        Finished::Update(result) => {
-            let protocol_instance_id = call.map(|call| call.protocol_instance_id()).unwrap_or_default();
+        Finished::Update(protocol_instance_id, result) => {
             let response = update_response(result)?;
             runtime.answer(Command::RespondUpdate { protocol_instance_id, response });
         }

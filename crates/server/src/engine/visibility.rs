@@ -69,11 +69,6 @@ impl Visibility {
         self.indexes.get_mut(&(namespace, kind))?.remove(run_id)
     }
 
-    /// Forgets all executions of a namespace.
-    pub(crate) fn forget(&mut self, namespace: NamespaceKey) {
-        self.indexes.retain(|(of, _), _| *of != namespace);
-    }
-
     fn page(
         &self,
         namespace: NamespaceKey,

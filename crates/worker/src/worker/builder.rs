@@ -269,12 +269,9 @@ impl WorkerBuilder {
 fn guests(definitions: Vec<Definition>, options: GuestOptions) -> Result<Guests, BuildError> {
     let mut guests = Guests::new(options);
     for definition in definitions {
-        let (name, is_dynamic) = (definition.name(), definition.is_dynamic());
+        let name = definition.name();
         if !guests.register(definition) {
-            return Err(match is_dynamic {
-                true => BuildError::SecondDynamicWorkflow(name),
-                false => BuildError::DuplicateWorkflow(name),
-            });
+            return Err(BuildError::DuplicateWorkflow(name));
         }
     }
     Ok(guests)

@@ -67,8 +67,7 @@ macro_rules! workflow {
 macro_rules! signal {
     ($name:literal, |$board:ident, $input:ident: $in:ty| $body:block) => {
         stead_workflow::Handler::Signal {
-            name: Some($name),
-            options: stead_workflow::HandlerOptions::NONE,
+            name: $name,
             call: |$board, arguments| {
                 let $input: $in = arguments.decode(1)?;
                 Ok(Box::pin(async move { $body }))
@@ -81,8 +80,7 @@ macro_rules! signal {
 macro_rules! query {
     ($name:literal, |$board:ident, $input:ident: $in:ty| $body:expr) => {
         stead_workflow::Handler::Query {
-            name: Some($name),
-            options: stead_workflow::HandlerOptions::NONE,
+            name: $name,
             call: |$board, arguments| {
                 let $input: $in = arguments.decode(1)?;
                 let answer = || arguments.encode(&$body);
@@ -110,8 +108,7 @@ macro_rules! update {
     };
     (@with $name:literal, $validate:expr, $board:ident, $input:ident, $in:ty, $body:block) => {
         stead_workflow::Handler::Update {
-            name: Some($name),
-            options: stead_workflow::HandlerOptions::NONE,
+            name: $name,
             validate: $validate,
             call: |$board, arguments| {
                 let $input: $in = arguments.decode(1)?;

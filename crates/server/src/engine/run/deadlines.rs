@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Time;
-use super::super::nexus::operation::OperationDeadline;
 
 /// What happens to a run when time has passed. The order is that in which they are looked at when several are due: the
 /// end of the run leaves nothing else to do.
@@ -23,8 +22,6 @@ pub(crate) enum Deadline {
     Timer(String),
     /// An activity, by its scheduled event.
     Activity(i64, ActivityDeadline),
-    /// A Nexus operation, by its scheduled event.
-    Operation(i64, OperationDeadline),
 }
 
 /// What happens to an activity. The order is that in which they are looked at when several are due.
