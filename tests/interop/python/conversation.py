@@ -194,7 +194,6 @@ async def main(address: str) -> None:
 
 
 asyncio.run(main(sys.argv[1]))
-sys.stdout.flush()
 # The SDK's own threads may still return to the interpreter while it is taken down, which aborts
 # the process ("PyGILState_Release") now and then: leave without taking it down.
 os._exit(0)
