@@ -105,7 +105,7 @@ async fn a_query_that_fails_says_why_and_leaves_the_workflow_alone() {
         let till = start(&env).await;
         till.signal(Till::take, 4).await.unwrap();
         let unknown = till.query_named::<u32>("nonsense", ()).await.unwrap_err();
-        let expected = "Query handler for 'nonsense' expected but not found, known queries: [change stuck total]";
+        let expected = "Query handler for 'nonsense' expected but not found, known queries: [__enhanced_stack_trace __stack_trace __temporal_workflow_metadata change stuck total]";
         assert!(matches!(&unknown, QueryError::Failed { message, .. } if message == expected), "{unknown:?}");
 
         let short = till.query(Till::change, 3).await.unwrap_err();

@@ -263,8 +263,11 @@ impl Listens {
         let heard = Rc::new(RefCell::new(Vec::new()));
         let log = Rc::clone(&heard);
         workflow::on_signal_dynamic(move |name, arguments| {
-            let said = arguments.decode::<String>(1).unwrap_or_default();
-            log.borrow_mut().push(format!("{name} {said}"));
+            let log = Rc::clone(&log);
+            async move {
+                log.borrow_mut().push(format!("{name} {}", workflow::decode::<String>(&arguments[0])?));
+                Ok(())
+            }
         });
         workflow::wait_until(|| self.done.get()).await?;
         Ok(heard.take())

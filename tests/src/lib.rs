@@ -50,6 +50,8 @@ impl Env {
         name: &str,
     ) -> History {
         let history = workflow.history().await.expect("fetch the history");
+        let violations = stead::testing::violations(&history);
+        assert!(violations.is_empty(), "the server's history of {name} cannot be: {violations:#?}");
         let path = histories().join(format!("{name}.json"));
         if let Ok(recorded) = std::fs::read_to_string(&path) {
             let recorded = History::from_json(&recorded).expect("a recorded history");

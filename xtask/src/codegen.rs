@@ -29,6 +29,13 @@ const BOXED_ATTRIBUTES: [&str; 4] = [
     "workflow_execution_update_rejected_event_attributes",
 ];
 
+/// Files of the services that the embedded server describes to those who ask.
+const SERVED: [&str; 3] = [
+    "temporal/api/operatorservice/v1/service.proto",
+    "temporal/api/testservice/v1/service.proto",
+    "temporal/api/workflowservice/v1/service.proto",
+];
+
 /// Path relative to the folder of generated code, and contents.
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -83,6 +90,8 @@ fn generate() -> Result<Files> {
     files.insert("visit.rs".into(), stamped(&visit::generate(&descriptors)?));
     let history = descriptors::closure(&descriptors, "temporal.api.history.v1.History")?;
     files.insert("history.descriptors.bin".into(), history.encode_to_vec());
+    let services = descriptors::services(&descriptors, &SERVED);
+    files.insert("services.descriptors.bin".into(), services.encode_to_vec());
     Ok(files)
 }
 

@@ -3,16 +3,13 @@
 //!
 //! `cargo xtask bench` runs it and the same program on the official SDK (`peers/official`) by turns, and compares.
 
-mod measure;
-mod workflows;
-
 use futures_util::{StreamExt as _, stream};
 use stead::data::history::History;
 use stead::prelude::*;
 use stead::testing::Replayer;
 
-use measure::{Arguments, Course, Laps, Meter, Mode};
-use workflows::{Acts, Echo, Idle};
+use stead_bench::measure::{self, Arguments, Course, Laps, Meter, Mode};
+use stead_bench::workflows::{Acts, Echo, Idle};
 
 #[tokio::main]
 async fn main() -> stead::Result<()> {

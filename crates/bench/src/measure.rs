@@ -182,7 +182,7 @@ impl Course {
 }
 
 /// Linux says it in `/proc`; elsewhere memory is reported as zero.
-fn resident_kilobytes() -> u64 {
+pub fn resident_kilobytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()

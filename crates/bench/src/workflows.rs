@@ -45,3 +45,17 @@ impl Echo {
         Ok(i)
     }
 }
+
+#[derive(Default)]
+pub struct Sleeps;
+
+#[workflow]
+impl Sleeps {
+    /// So many timers at once, the first of `first` seconds, each `apart` seconds longer than the one before.
+    #[run]
+    pub async fn run(&self, timers: u64, first: u64, apart: u64) -> workflow::Result<u64> {
+        let sleeps = (0..timers).map(|i| workflow::sleep(secs(first + i * apart)));
+        workflow::join_all(sleeps).await;
+        Ok(timers)
+    }
+}

@@ -1,12 +1,13 @@
 //! `stead server`.
 
 use std::error::Error;
+use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use stead_server::{Builder, Clock, SearchAttributeType, Server};
+use stead_server::{Builder, Clock, SearchAttributeType, Server, StartError, Tls, TlsError, TlsPart};
 
 /// Options of `stead server`.
 #[derive(Debug, Args)]
@@ -14,8 +15,8 @@ pub(crate) struct Options {
     /// Keep everything in this SQLite file. Without it, everything is forgotten at the end.
     #[arg(long, value_name = "FILE")]
     db: Option<PathBuf>,
-    /// Listen at this address. Nobody is asked who they are, so name an address of the network only
-    /// where everybody may come in.
+    /// Listen at this address. Without `--tls-client-ca`, nobody is asked who they are, so name an address of the
+    /// network only where everybody may come in.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7233")]
     listen: SocketAddr,
     /// Have this namespace, beside `default`. May be repeated.
@@ -29,6 +30,22 @@ pub(crate) struct Options {
     /// lock and unlock it with the calls of the test service.
     #[arg(long)]
     skip_time: bool,
+    #[command(flatten)]
+    encryption: Encryption,
+}
+
+/// Files of the certificates, in PEM.
+#[derive(Clone, Debug, Args)]
+struct Encryption {
+    /// Encrypt connections. The server's certificate, followed by those that lead to its authority.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of this certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Take only clients that have a certificate of these authorities.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
 }
 
 /// Runs a server until Ctrl-C.
@@ -41,9 +58,11 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         }
         None => "in memory, forgotten at the end".to_owned(),
     };
-    let server = builder(options).start().await?;
+    let encryption = options.encryption.clone();
+    let server = builder(options)?.start().await.map_err(|error| encryption.named(error))?;
     let address = server.address().ok_or("the server does not listen")?;
-    println!("listening at {address} ({kept}; ready after {:.0?})", began.elapsed());
+    let wire = encryption.described();
+    println!("listening at {address} ({wire}{kept}; ready after {:.0?})", began.elapsed());
     tokio::signal::ctrl_c().await?;
     println!("stopping …");
     server.shutdown().await;
@@ -51,7 +70,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn builder(options: Options) -> Builder {
+fn builder(options: Options) -> Result<Builder, Box<dyn Error>> {
     let mut builder = match options.db {
         Some(file) => Server::sqlite(file),
         None => Server::in_memory(),
@@ -66,7 +85,48 @@ fn builder(options: Options) -> Builder {
     if options.skip_time {
         builder = builder.clock(Clock::skipping_when_unlocked());
     }
-    builder
+    if let Some(tls) = options.encryption.read()? {
+        builder = builder.tls(tls);
+    }
+    Ok(builder)
+}
+
+impl Encryption {
+    fn read(&self) -> Result<Option<Tls>, String> {
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        let tls = Tls::new(read(certificate)?, read(key)?);
+        Ok(Some(match &self.tls_client_ca {
+            Some(file) => tls.client_ca(read(file)?),
+            None => tls,
+        }))
+    }
+
+    /// The same error, with the file it is about.
+    fn named(&self, error: StartError) -> Box<dyn Error> {
+        let StartError::Tls(TlsError { part, reason }) = error else { return error.into() };
+        let file = match part {
+            TlsPart::Certificate => &self.tls_cert,
+            TlsPart::Key => &self.tls_key,
+            TlsPart::ClientCa => &self.tls_client_ca,
+            _ => &None,
+        };
+        match file {
+            Some(file) => format!("{}: {part} cannot be used: {reason}", file.display()).into(),
+            None => format!("{part} cannot be used: {reason}").into(),
+        }
+    }
+
+    fn described(&self) -> &'static str {
+        match (&self.tls_cert, &self.tls_client_ca) {
+            (None, _) => "",
+            (Some(_), None) => "TLS; ",
+            (Some(_), Some(_)) => "mutual TLS; ",
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
 }
 
 fn search_attribute(text: &str) -> Result<(String, SearchAttributeType), String> {

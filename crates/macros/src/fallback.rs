@@ -5,7 +5,7 @@ use quote::quote;
 use syn::Item;
 
 use crate::expand::{self, Paths};
-use crate::model::{Kind, Model};
+use crate::model::{Handler, Kind, Model};
 use crate::validate;
 
 /// The attribute stands on something else, or on something that is no Rust.
@@ -27,7 +27,8 @@ pub(crate) fn workflow(model: &Model, paths: &Paths) -> TokenStream {
     let (impl_generics, _, where_clause) = model.generics.split_for_impl();
     let Paths { data, workflow, .. } = paths;
     let self_type = &model.self_type;
-    let handlers = model.handlers.iter().filter(|handler| validate::is_nameable(handler));
+    let is_named = |handler: &&Handler| validate::is_nameable(handler) && model.has_reference(handler);
+    let handlers = model.handlers.iter().filter(is_named);
     let runs = model.handlers.iter().filter(|handler| handler.kind == Kind::Run).count();
     let references = handlers.map(|handler| expand::workflow::reference(model, handler, paths));
     let inherent = expand::inherent(model, references);

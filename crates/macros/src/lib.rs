@@ -65,7 +65,8 @@ use proc_macro::TokenStream;
 /// # Options
 ///
 /// The workflow type is the name of the Rust type, unless `#[workflow("Name")]` or `#[workflow(name = "Name")]` says
-/// otherwise. A name may be any constant expression, such as `name = T::NAME` in a generic impl block, and for handlers
+/// otherwise. `#[workflow(dynamic)]` takes the types that no other workflow of the worker takes: its `run` gets
+/// `arguments: Vec<workflow::Raw>`, and `workflow::info().workflow_type()` says what was started. A name may be any constant expression, such as `name = T::NAME` in a generic impl block, and for handlers
 /// likewise. `crate = path` says where the SDK is found, if not at `::stead`.
 ///
 /// # Methods
@@ -78,7 +79,13 @@ use proc_macro::TokenStream;
 /// | `#[query]` | not `async`, takes `&self` |
 /// | `#[update]` | `async` or not; `#[update(validator = check)]` names a method with the same arguments by reference |
 ///
-/// `name = ".."` renames a signal, query or update on the wire. Handlers take `&self`, or `self: Rc<Self>` where a
+/// `name = ".."` renames a signal, query or update on the wire. What people who look at the workflow read about it is
+/// `description = ".."`, or else the first paragraph of its documentation. A signal or update that may be running when
+/// the workflow ends says `unfinished = abandon`, and nobody is warned of it. `dynamic` makes a handler take all signals
+/// (queries, updates) that have no handler of their own: `fn any(&self, name: String, arguments: Vec<workflow::Raw>)`, and
+/// `workflow::decode` reads the arguments.
+///
+/// Handlers take `&self`, or `self: Rc<Self>` where a
 /// spawned task needs to keep it, and own their arguments; several arguments travel as a payload each, and callers pass
 /// a tuple. They return a value, or a `Result` of one; a type alias of a `Result` must end in `Result` and have the
 /// value as its first parameter, as `workflow::Result<T>` does. Methods without an attribute are helpers and stay as

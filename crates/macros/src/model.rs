@@ -6,8 +6,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{
-    Attribute, FnArg, GenericArgument, Generics, Ident, ImplItem, Pat, Path, PathArguments, ReturnType, Type,
-    TypeReference, Visibility,
+    Attribute, Expr, ExprLit, FnArg, GenericArgument, Generics, Ident, ImplItem, Lit, Meta, Pat, Path, PathArguments,
+    ReturnType, Type, TypeReference, Visibility,
 };
 
 use crate::parse::attr::{BlockOptions, MethodOptions, Name};
@@ -99,6 +99,14 @@ impl Model {
         self.handlers.iter().find(|handler| handler.kind == Kind::Run)
     }
 
+    /// Whether callers can name the handler: what is dynamic has no name of its own.
+    pub(crate) fn has_reference(&self, handler: &Handler) -> bool {
+        match handler.kind {
+            Kind::Run => self.options.dynamic.is_none(),
+            _ => !handler.is_dynamic(),
+        }
+    }
+
     /// The workflow type, as an expression.
     pub(crate) fn name(&self) -> TokenStream {
         name_or(self.options.name.as_ref(), &self.ident)
@@ -113,6 +121,19 @@ impl Model {
 impl Handler {
     pub(crate) fn ident(&self) -> &Ident {
         &self.method.signature.ident
+    }
+
+    /// Whether it takes what no other handler of its kind takes.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        self.options.dynamic.is_some()
+    }
+
+    /// What it does, as its option or the first paragraph of its documentation says.
+    pub(crate) fn description(&self) -> String {
+        match &self.options.description {
+            Some(text) => text.value(),
+            None => first_paragraph(&self.method.attrs),
+        }
     }
 
     pub(crate) fn is_async(&self) -> bool {
@@ -366,6 +387,18 @@ fn is_shared_self(ty: &Type) -> bool {
     };
     let of_self = matches!(arguments.args.first(), Some(GenericArgument::Type(inner)) if is_self(inner));
     of_self && (last.ident == "Rc" || last.ident == "Arc")
+}
+
+fn first_paragraph(attrs: &[Attribute]) -> String {
+    let lines = attrs.iter().filter(|attr| attr.path().is_ident("doc")).filter_map(|attr| match &attr.meta {
+        Meta::NameValue(doc) => match &doc.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().trim().to_owned()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let paragraph: Vec<_> = lines.skip_while(String::is_empty).take_while(|line| !line.is_empty()).collect();
+    paragraph.join(" ")
 }
 
 fn is_cfg(attr: &Attribute) -> bool {

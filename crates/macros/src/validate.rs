@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
 use crate::model::{Handler, Kind, Model, Receiver};
 use crate::parse::Method;
+use crate::parse::attr::MethodOptions;
 
 /// Tuples longer than this are not serializable.
 const MAX_ARGUMENTS: usize = 16;
@@ -23,7 +24,7 @@ impl Errors {
         self.0.push(syn::Error::new_spanned(place, message));
     }
 
-    pub(crate) fn push_at(&mut self, span: proc_macro2::Span, message: impl Display) {
+    pub(crate) fn push_at(&mut self, span: Span, message: impl Display) {
         self.0.push(syn::Error::new(span, message));
     }
 
@@ -55,6 +56,9 @@ pub(crate) fn workflow(model: &Model, errors: &mut Errors) {
     }
     for handler in &model.handlers {
         workflow_handler(model, handler, errors);
+    }
+    if let Some(dynamic) = model.options.dynamic {
+        dynamic_workflow(model, dynamic, errors);
     }
     one_run(model, "a workflow", errors);
     init(model, errors);
@@ -100,6 +104,10 @@ pub(crate) fn contract(model: &Model, errors: &mut Errors) {
         if let Some(validator) = &handler.options.validator {
             errors.push(validator, "a validator belongs to the implementation of a contract");
         }
+        let MethodOptions { dynamic, unfinished, .. } = &handler.options;
+        if let Some(place) = dynamic.or_else(|| unfinished.as_ref().map(Ident::span)) {
+            errors.push_at(place, "this belongs to the implementation of a contract");
+        }
         if let Some(error) = handler.options.errors.first() {
             errors.push(error, "`errors(..)` belongs to the implementation of an activity");
         }
@@ -131,6 +139,36 @@ fn workflow_handler(model: &Model, handler: &Handler, errors: &mut Errors) {
     }
     if let Some(name) = &handler.options.validator {
         validator(model, handler, name, errors);
+    }
+    if let Some(dynamic) = handler.options.dynamic {
+        dynamic_handler(model, handler, dynamic, errors);
+    }
+}
+
+fn dynamic_workflow(model: &Model, dynamic: Span, errors: &mut Errors) {
+    if model.options.name.is_some() || model.contract.is_some() {
+        errors.push_at(dynamic, "a dynamic workflow takes types of any name: it has none of its own");
+    }
+    if let Some(run) = model.run().filter(|run| run.arity() != 1) {
+        errors.push(
+            &run.method.signature.inputs,
+            "the arguments of a dynamic workflow are of any number and type: take `arguments: Vec<workflow::Raw>`",
+        );
+    }
+}
+
+fn dynamic_handler(model: &Model, handler: &Handler, dynamic: Span, errors: &mut Errors) {
+    if handler.options.name.is_some() {
+        errors.push_at(dynamic, "a dynamic handler takes calls of any name: it has none of its own");
+    }
+    if model.contract.is_some() {
+        errors.push_at(dynamic, "a contract has no dynamic handlers: set one at run time");
+    }
+    if handler.arity() != 2 {
+        errors.push(
+            &handler.method.signature.ident,
+            "a dynamic handler is told what was called: take `name: String, arguments: Vec<workflow::Raw>`",
+        );
     }
 }
 
@@ -288,10 +326,11 @@ fn duplicates(model: &Model, errors: &mut Errors) {
     let mut seen = BTreeSet::new();
     for handler in model.handlers.iter().filter(|handler| handler.kind != Kind::Run && handler.cfgs().next().is_none())
     {
-        let Some(name) = handler.literal_name() else {
-            continue;
+        let (name, message) = match (handler.is_dynamic(), handler.literal_name()) {
+            (true, _) => (None, format!("another {} is dynamic already", handler.kind)),
+            (false, Some(name)) => (Some(name.clone()), format!("another {} is named `{name}` already", handler.kind)),
+            (false, None) => continue,
         };
-        let message = format!("another {} is named `{name}` already", handler.kind);
         if !seen.insert((handler.kind, name)) {
             errors.push_at(handler.span, message);
         }

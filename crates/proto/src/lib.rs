@@ -15,6 +15,7 @@
 //!   chosen here.
 //! - `server`: traits to serve services with.
 //! - `cloud`, `operator`, `test`: the services that few programs use.
+//! - `descriptors`: the descriptors of the services that a server has, for gRPC reflection.
 //! - `json`: histories in the JSON that Temporal's tools export, in the module `json`.
 //!
 //! # Example
@@ -33,6 +34,11 @@
 #[cfg(feature = "json")]
 pub mod json;
 pub mod visit;
+
+/// An encoded `google.protobuf.FileDescriptorSet` of the workflow, operator and test services and all that they import,
+/// without comments and options.
+#[cfg(feature = "descriptors")]
+pub const SERVICE_DESCRIPTORS: &[u8] = include_bytes!("generated/services.descriptors.bin");
 
 /// Includes a generated file.
 macro_rules! generated {

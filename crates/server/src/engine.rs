@@ -15,28 +15,36 @@ mod activity_options;
 mod activity_tasks;
 mod call;
 mod children;
+mod chores;
 mod closed;
+mod closed_histories;
+mod clusters;
 mod commands;
 mod config;
 mod control;
 mod cron;
+mod delete;
 mod deployments;
 mod describe;
 mod dispatch;
 mod effect;
+mod executions;
 mod external;
 mod history_reverse;
 mod idle;
 mod ids;
+mod links;
 mod matching;
 mod multi_operation;
 mod namespaces;
+mod nexus;
 mod options;
 mod pause;
 mod queries;
 pub mod raw;
 mod records;
 mod refusal;
+mod reset;
 mod restore;
 mod retry;
 mod rows;
@@ -45,6 +53,7 @@ mod runs;
 mod schedules;
 mod search_attributes;
 mod signal_with_start;
+mod standalone_activities;
 mod start;
 mod time;
 mod token;
@@ -58,6 +67,8 @@ mod zone;
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 pub use call::{Call, CallId, Request, Response};
 pub use config::{Config, Limits};
 pub use refusal::{Code, Refusal};
@@ -65,17 +76,21 @@ pub use restore::Corrupt;
 pub use time::Time;
 pub(crate) use time::duration;
 
-use crate::store::Batch;
+use crate::store::{Batch, Table};
 use call::Outcome;
+use chores::Chores;
+use closed_histories::ClosedHistories;
 use deployments::Deployments;
 use effect::Effect;
 use ids::Ids;
 use matching::{Matching, QueueSettings};
 use namespaces::Namespaces;
+use nexus::{Endpoints, Requests, StandaloneOperations};
 use queries::Queries;
 use rows::Changes;
 use runs::Runs;
 use schedules::Schedules;
+use standalone_activities::StandaloneActivities;
 use transact::Touched;
 use visibility::Visibility;
 use waits::Waits;
@@ -99,6 +114,12 @@ pub struct Engine {
     queries: Queries,
     visibility: Visibility,
     schedules: Schedules,
+    activities: StandaloneActivities,
+    endpoints: Endpoints,
+    requests: Requests,
+    operations: StandaloneOperations,
+    chores: Chores,
+    closed_histories: ClosedHistories,
     effects: VecDeque<Effect>,
     touched: Touched,
     changes: Changes,
@@ -111,6 +132,14 @@ pub struct Engine {
 pub enum Output {
     /// Keep these rows, all or none. Replies that come after it wait until they are kept.
     Write(Batch),
+    /// Read the rows of a table whose keys begin with `prefix`, as every earlier write leaves them, and give them to
+    /// [`Engine::handle_rows`].
+    Read {
+        /// The table.
+        table: Table,
+        /// How the keys begin.
+        prefix: Bytes,
+    },
     /// Answer a call.
     Reply {
         /// The call.
@@ -136,7 +165,7 @@ impl Engine {
             ids: Ids::new(config.seed),
             namespaces: Namespaces::default(),
             runs: Runs::default(),
-            matching: Matching::new(true),
+            matching: Matching::new(config.fairness),
             queue_settings: QueueSettings::default(),
             deployments: Deployments::default(),
             workers: Workers::default(),
@@ -144,6 +173,12 @@ impl Engine {
             queries: Queries::default(),
             visibility: Visibility::default(),
             schedules: Schedules::default(),
+            activities: StandaloneActivities::default(),
+            endpoints: Endpoints::default(),
+            requests: Requests::default(),
+            operations: StandaloneOperations::default(),
+            chores: Chores::default(),
+            closed_histories: ClosedHistories::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
             changes: Changes::new(config.durable),
@@ -156,12 +191,18 @@ impl Engine {
     /// Takes a call. Its answer comes with this input or a later one.
     pub fn handle(&mut self, call: &Call, request: Request, now: Time) {
         self.advance(now);
-        match self.dispatch(call, request) {
+        self.serve(call.clone(), request);
+        self.finish();
+    }
+
+    /// Serves a call, unless it needs a history that has to be read first.
+    fn serve(&mut self, call: Call, request: Request) {
+        let Some(request) = self.when_histories_are_there(&call, request) else { return };
+        match self.dispatch(&call, request) {
             Ok(Outcome::Answered(response)) => self.reply(call.id, Ok(*response)),
             Ok(Outcome::Waits) => {}
             Err(refusal) => self.reply(call.id, Err(refusal)),
         }
-        self.finish();
     }
 
     /// Does what has become due. To be called when the instant of [`poll_timeout`](Self::poll_timeout) has come; earlier
@@ -174,7 +215,9 @@ impl Engine {
     /// When something becomes due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.next_deadline().into_iter().chain(self.runs.next_retention()).min()
+        let retention =
+            [self.runs.next_retention(), self.activities.next_retention(), self.operations.next_retention()];
+        self.next_deadline().into_iter().chain(retention.into_iter().flatten()).min()
     }
 
     /// The next thing to do, in order.
@@ -195,17 +238,22 @@ impl Engine {
         self.matching.handle_timeout(self.now);
         self.fire_deadlines();
         self.fire_schedules();
+        self.do_chores();
         self.carry_out_effects();
         self.purge_stale_tasks();
         self.publish_changes();
+        self.publish_activities();
+        self.publish_operations();
         self.namespaces.write(&mut self.changes);
         self.deployments.write(&mut self.changes);
         self.queue_settings.write(&mut self.changes);
         self.schedules.write(&mut self.changes);
+        self.endpoints.write(&mut self.changes);
         let memory =
             restore::Memory { ids: self.ids.state(), next_run: self.runs.last_key(), now: self.now.unix_nanos() };
         Self::write_memory(&mut self.changes, &memory);
         self.outputs.extend(self.changes.take().map(Output::Write));
+        self.forget_histories();
         self.outputs.extend(self.replies.drain(..).map(|(call, answer)| Output::Reply { call, answer }));
     }
 }

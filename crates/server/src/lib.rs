@@ -12,5 +12,7 @@ pub mod store;
 
 pub use clock::{Clock, ClockControl, ClockError};
 pub use rim::Service;
+#[cfg(feature = "tls")]
+pub use rim::{Tls, TlsError, TlsPart};
 pub use server::{Builder, Listen, SearchAttributeType, Server, StartError};
 pub use store::{Store, StoreError};

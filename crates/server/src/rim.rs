@@ -14,17 +14,23 @@ mod inbox;
 mod journal;
 mod paths;
 mod patience;
+#[cfg(feature = "reflection")]
+mod reflection;
 mod service;
 mod sleepers;
 mod status;
 mod tcp;
 mod test_service;
 mod timeout;
+#[cfg(feature = "tls")]
+mod tls;
 mod waiting;
 
 pub(crate) use driver::{Driver, Running};
 pub(crate) use inbox::Inbox;
-pub(crate) use tcp::Listener;
+pub(crate) use tcp::{Listener, Wire};
 
 pub use body::Body;
 pub use service::Service;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError, TlsPart};

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::{Clock, ClockControl, Timeline};
 use crate::engine::{Config, Corrupt, Engine, Limits};
-use crate::rim::{Driver, Listener, Running, Service};
+use crate::rim::{Driver, Listener, Running, Service, Wire};
 use crate::store::{Store, StoreError};
 
 /// A Temporal server in this process. Dropping it stops it.
@@ -110,6 +110,8 @@ pub struct Builder {
     config: Config,
     clock: Clock,
     listen: Option<Listen>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::Tls>,
     seed: Option<u64>,
     store: Option<OpenStore>,
     /// The first search attribute that cannot be defined, and why.
@@ -120,14 +122,30 @@ type OpenStore = Box<dyn FnOnce() -> Result<Box<dyn Store>, StoreError> + Send>;
 
 impl Builder {
     fn new(store: Option<OpenStore>) -> Self {
-        Self { config: Config::default(), clock: Clock::default(), listen: None, seed: None, store, refused: None }
+        Self {
+            config: Config::default(),
+            clock: Clock::default(),
+            listen: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            seed: None,
+            store,
+            refused: None,
+        }
     }
 
     /// Listens for clients of other processes: on a port of the loopback interface (0 for a free one), or at a
-    /// [`SocketAddr`]. Nobody is asked who they are, so name another interface only where everybody may come in.
-    /// Default: not at all.
+    /// [`SocketAddr`]. Nobody is asked who they are (unless it is told to, by `tls`), so name another interface only
+    /// where everybody may come in. Default: not at all.
     pub fn listen(mut self, at: impl Into<Listen>) -> Self {
         self.listen = Some(at.into());
+        self
+    }
+
+    /// Encrypts the connections of those who come by [`listen`](Self::listen). Default: they are plain.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -168,9 +186,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// The address is taken, the store cannot be used, or the machine has no more threads.
+    /// The address is taken, the certificates or the store cannot be used, or the machine has no more threads.
     pub async fn start(self) -> Result<Server, StartError> {
-        let Self { mut config, clock, listen, seed, store, refused } = self;
+        let wire = self.wire()?;
+        let Self { mut config, clock, listen, seed, store, refused, .. } = self;
         if let Some((name, reason)) = refused {
             return Err(StartError::SearchAttribute { name, reason });
         }
@@ -182,10 +201,20 @@ impl Builder {
         };
         let mut server = Server { driver, skips, listener: None };
         if let Some(Listen(address)) = listen {
-            let bound = Listener::bind(address, server.service()).await;
+            let bound = Listener::bind(address, wire, server.service()).await;
             server.listener = Some(bound.map_err(|source| StartError::Listen { address, source })?);
         }
         Ok(server)
+    }
+
+    #[cfg(feature = "tls")]
+    fn wire(&self) -> Result<Wire, StartError> {
+        self.tls.as_ref().map_or(Ok(Wire::Plain), Wire::encrypted).map_err(StartError::Tls)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn wire(&self) -> Result<Wire, StartError> {
+        Ok(Wire::Plain)
     }
 }
 
@@ -315,6 +344,9 @@ pub enum StartError {
         /// Why it cannot.
         reason: String,
     },
+    /// Its certificates or its key cannot be used.
+    #[cfg(feature = "tls")]
+    Tls(crate::TlsError),
     /// Its store cannot be used.
     Store(StoreError),
     /// Its store holds what cannot be read.
@@ -330,6 +362,8 @@ impl fmt::Display for StartError {
                 write!(f, "cannot listen at {address}; free the port or choose another, 0 for any that is free")
             }
             Self::SearchAttribute { name, reason } => write!(f, "search attribute `{name}`: {reason}"),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Rows(error) => error.fmt(f),
             Self::Thread(_) => f.write_str("cannot start the server's thread"),
@@ -342,6 +376,8 @@ impl std::error::Error for StartError {
         match self {
             Self::Listen { source, .. } | Self::Thread(source) => Some(source),
             Self::Store(error) => error.source(),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => None,
             Self::Rows(_) | Self::SearchAttribute { .. } => None,
         }
     }

@@ -25,6 +25,13 @@ pub trait Store: Send + 'static {
     /// They cannot be read, all of them.
     fn load(&mut self) -> Result<Vec<Row>, StoreError>;
 
+    /// The rows of a table whose keys begin with `prefix`, in order, as the batches before left them.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read. The server stops serving then.
+    fn read(&mut self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError>;
+
     /// Keeps the changes of these batches, in order: when this returns they survive the end of the process, and of the
     /// machine if the store does at all. However it is interrupted, a batch is kept as a whole or not at all, and no
     /// batch without those before it.

@@ -3,6 +3,7 @@
 //! - [`TestEnv`] is a server of its own for each test, in this process, which skips time; with a client, workers, mocks
 //!   and readable histories. `#[stead::test]` makes one for each test.
 //! - [`ActivityEnv`] runs an activity on its own, without a server.
+//! - [`violations`] says what is wrong with a history, whatever its workflow.
 //! - [`Replayer`] runs recorded histories against the code of today.
 
 mod activity_env;
@@ -10,12 +11,14 @@ mod env;
 mod error;
 mod run;
 mod snapshot;
+mod validate;
 
 pub use activity_env::ActivityEnv;
 pub use env::{Mock, TestEnv, TestWorker, TestWorkerBuilder};
 pub use error::TestError;
 pub use snapshot::Snapshot;
 pub use stead_worker::replay::{ReplayDirError, ReplayError, ReplayedWorkflow, Replayer};
+pub use validate::{Broken, Subject, Violation, violations};
 
 /// What the macros' expansions name. Not a public interface.
 #[doc(hidden)]

@@ -12,6 +12,8 @@ pub enum BuildError {
     NothingRegistered,
     /// Two workflows have this type. Rename one of them: `#[workflow(name = "..")]`.
     DuplicateWorkflow(&'static str),
+    /// Besides another, this is a dynamic workflow too: which of them would take a type?
+    SecondDynamicWorkflow(&'static str),
     /// Two activities have this type. Rename one of them: `#[activity(name = "..")]`.
     DuplicateActivity(&'static str),
     /// The task queue has no name.
@@ -32,6 +34,7 @@ impl fmt::Display for BuildError {
         match self {
             Self::NothingRegistered => f.write_str("At least one activity or workflow must be specified"),
             Self::DuplicateWorkflow(name) => write!(f, "More than one workflow named {name}"),
+            Self::SecondDynamicWorkflow(name) => write!(f, "More than one dynamic workflow: {name}"),
             Self::DuplicateActivity(name) => write!(f, "More than one activity named {name}"),
             Self::NoTaskQueue => f.write_str("the name of the task queue is empty"),
             Self::InvalidOption { option, requirement } => write!(f, "`{option}` must be {requirement}"),

@@ -12,12 +12,14 @@ use stead_workflow::{Definition, GuestOptions};
 #[derive(Clone, Default)]
 pub(crate) struct Guests {
     definitions: BTreeMap<&'static str, Definition>,
+    /// Takes every other type.
+    dynamic: Option<Definition>,
     options: GuestOptions,
 }
 
 impl Guests {
     pub(crate) fn new(options: GuestOptions) -> Self {
-        Self { definitions: BTreeMap::new(), options }
+        Self { definitions: BTreeMap::new(), dynamic: None, options }
     }
 
     /// The same workflows for one thread, which notes their operations in a place of its own.
@@ -29,6 +31,9 @@ impl Guests {
 
     /// Adds a workflow. Returns whether its type was free.
     pub(crate) fn register(&mut self, definition: Definition) -> bool {
+        if definition.is_dynamic() {
+            return self.dynamic.is_none() && self.dynamic.replace(definition).is_none();
+        }
         match self.definitions.entry(definition.name()) {
             Entry::Vacant(vacant) => {
                 vacant.insert(definition);
@@ -39,16 +44,16 @@ impl Guests {
     }
 
     pub(crate) fn knows(&self, workflow_type: &str) -> bool {
-        self.definitions.contains_key(workflow_type)
+        self.dynamic.is_some() || self.definitions.contains_key(workflow_type)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.definitions.is_empty()
+        self.definitions.is_empty() && self.dynamic.is_none()
     }
 
     /// The code of a new run. An unknown type fails the task: a worker that knows it may be deployed later.
     pub(crate) fn create(&self, workflow_type: &str) -> Result<Box<dyn Guest>, TaskFailure> {
-        match self.definitions.get(workflow_type) {
+        match self.definitions.get(workflow_type).or(self.dynamic.as_ref()) {
             Some(definition) => Ok(definition.instantiate(&self.options)),
             None => Err(self.unknown(workflow_type)),
         }

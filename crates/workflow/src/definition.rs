@@ -24,7 +24,7 @@ pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub trait Workflow: Sized + 'static {
     /// Name of the type on the wire.
     const NAME: &'static str;
-    /// How many arguments `run` takes.
+    /// How many arguments `run` takes; [`DataConverter::ALL`] for a list of any length.
     const ARITY: usize;
     /// The arguments of `run`: `()`, the one argument, or a tuple.
     type Input: DeserializeOwned + 'static;
@@ -32,6 +32,8 @@ pub trait Workflow: Sized + 'static {
     type Output: Serialize + 'static;
     /// Signals, queries and updates.
     const HANDLERS: &'static [Handler<Self>];
+    /// What else the definition says. Default: nothing.
+    const OPTIONS: WorkflowOptions = WorkflowOptions::NONE;
 
     /// Builds the state before any handler runs.
     fn init(input: &Self::Input) -> Self;
@@ -46,27 +48,69 @@ pub trait Workflow: Sized + 'static {
 pub enum Handler<W> {
     /// Takes a signal.
     Signal {
-        /// Name on the wire.
-        name: &'static str,
+        /// Name on the wire; `None` for the handler of all signals that have none of their own.
+        name: Option<&'static str>,
+        /// What else the definition says.
+        options: HandlerOptions,
         /// Decodes the arguments and returns the handler's future, not yet polled.
         call: SignalCall<W>,
     },
     /// Answers a query. Reads only.
     Query {
-        /// Name on the wire.
-        name: &'static str,
+        /// Name on the wire; `None` for the handler of all queries that have none of their own.
+        name: Option<&'static str>,
+        /// What else the definition says.
+        options: HandlerOptions,
         /// Decodes the arguments, answers, encodes.
         call: QueryCall<W>,
     },
     /// Takes an update.
     Update {
-        /// Name on the wire.
-        name: &'static str,
+        /// Name on the wire; `None` for the handler of all updates that have none of their own.
+        name: Option<&'static str>,
+        /// What else the definition says.
+        options: HandlerOptions,
         /// Says whether the update may run. Reads only.
         validate: Option<ValidateCall<W>>,
         /// Decodes the arguments and returns the handler's future, not yet polled.
         call: UpdateCall<W>,
     },
+}
+
+/// What the definition of a workflow says besides its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkflowOptions {
+    /// Takes the types that no other workflow of the worker takes.
+    pub dynamic: bool,
+}
+
+impl WorkflowOptions {
+    /// Nothing.
+    pub const NONE: Self = Self { dynamic: false };
+}
+
+/// What the definition of a handler says besides its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandlerOptions {
+    /// What it does, for people who look at the workflow.
+    pub description: &'static str,
+    /// What happens if the run ends while it runs. Means nothing to queries.
+    pub unfinished: UnfinishedPolicy,
+}
+
+impl HandlerOptions {
+    /// Nothing.
+    pub const NONE: Self = Self { description: "", unfinished: UnfinishedPolicy::WarnAndAbandon };
+}
+
+/// What happens if a run ends while a signal or update handler of it is running: either way it stops where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnfinishedPolicy {
+    /// A warning, because work may be left half done, and the caller of an update gets an error.
+    #[default]
+    WarnAndAbandon,
+    /// Nothing.
+    Abandon,
 }
 
 /// Calls a signal handler.
@@ -83,16 +127,23 @@ pub type UpdateCall<W> =
 /// The encoded arguments of a call, and the converter that reads them.
 #[derive(Clone, Copy)]
 pub struct Arguments<'a> {
+    name: &'a str,
     payloads: &'a [Payload],
     converter: &'a DataConverter,
 }
 
 impl<'a> Arguments<'a> {
-    pub(crate) fn new(payloads: &'a [Payload], converter: &'a DataConverter) -> Self {
-        Self { payloads, converter }
+    pub(crate) fn new(name: &'a str, payloads: &'a [Payload], converter: &'a DataConverter) -> Self {
+        Self { name, payloads, converter }
     }
 
-    /// Decodes `arity` arguments: `()` for none, a value for one, a tuple for several.
+    /// Name of what was called, as it came over the wire.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// Decodes `arity` arguments: `()` for none, a value for one, a tuple for several, and a list for
+    /// [`DataConverter::ALL`].
     ///
     /// # Errors
     ///

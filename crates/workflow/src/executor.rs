@@ -11,9 +11,10 @@ use std::task::{Context, Poll, Waker};
 use stead_activation::{Command, Payload, TaskFailure, UpdateResponse};
 use stead_data::Failure;
 
+use crate::call::{self, HandlerCall};
 use crate::definition::LocalBoxFuture;
 use crate::error::{self, Error, Reason, Result};
-use crate::program::PayloadFuture;
+use crate::program::{PayloadFuture, SignalFuture};
 use crate::runtime::Runtime;
 use crate::scope::{self, Scope};
 use crate::waker::{TaskWaker, Woken};
@@ -28,6 +29,8 @@ pub(crate) struct Executor {
 struct Task {
     work: Work,
     scope: Scope,
+    /// The call of the handler that this is, or that spawned it.
+    call: Option<Rc<HandlerCall>>,
     woken: Arc<TaskWaker>,
     waker: Waker,
 }
@@ -35,15 +38,22 @@ struct Task {
 /// What a task does, and who wants its result.
 pub(crate) enum Work {
     Run(PayloadFuture),
-    Signal { name: &'static str, future: LocalBoxFuture<'static, Result<()>> },
-    Update { name: &'static str, protocol_instance_id: Box<str>, future: PayloadFuture },
+    Signal(SignalFuture),
+    Update(PayloadFuture),
     Spawned(LocalBoxFuture<'static, ()>),
+}
+
+/// A task that code of the workflow has started while it was polled.
+pub(crate) struct Started {
+    pub(crate) scope: Scope,
+    pub(crate) call: Option<Rc<HandlerCall>>,
+    pub(crate) work: Work,
 }
 
 enum Finished {
     Run(Result<Payload>),
     Signal(Result<()>),
-    Update(String, Result<Payload>),
+    Update(Result<Payload>),
     Spawned,
 }
 
@@ -58,13 +68,13 @@ impl Executor {
     /// Adds `run`, which goes before everything else.
     pub(crate) fn add_run(&mut self, runtime: &Rc<Runtime>, future: PayloadFuture) {
         self.tasks.reserve_exact(1);
-        self.tasks.insert(0, Task::new(runtime, Scope::Workflow, Work::Run(future)));
+        self.tasks.insert(0, Task::new(runtime, Scope::Workflow, None, Work::Run(future)));
     }
 
     /// Adds a handler that is to run.
-    pub(crate) fn add_handler(&mut self, runtime: &Rc<Runtime>, work: Work) {
+    pub(crate) fn add_handler(&mut self, runtime: &Rc<Runtime>, call: Rc<HandlerCall>, work: Work) {
         runtime.handler_started();
-        self.tasks.push(Task::new(runtime, Scope::Workflow, work));
+        self.tasks.push(Task::new(runtime, Scope::Workflow, Some(call), work));
     }
 
     /// Polls until nothing in the workflow can go on.
@@ -79,11 +89,10 @@ impl Executor {
         runtime.take_task_failure().map_or(Ok(()), Err)
     }
 
-    /// Drops what is left once the run has ended, and returns the names of handlers that were still running.
-    pub(crate) fn stop(&mut self) -> Vec<&'static str> {
-        let unfinished = self.tasks.iter().filter_map(|task| task.work.handler()).collect();
-        self.tasks = Vec::new();
-        unfinished
+    /// Drops what is left once the run has ended, and returns the calls of handlers that were still running.
+    pub(crate) fn stop(&mut self) -> Vec<Rc<HandlerCall>> {
+        let tasks = std::mem::take(&mut self.tasks);
+        tasks.into_iter().filter(|task| task.work.is_handler()).filter_map(|task| task.call).collect()
     }
 
     /// Polls every task that was woken, over and over until none is. Returns whether there was one.
@@ -115,8 +124,8 @@ impl Executor {
     }
 
     fn adopt_spawned(&mut self, runtime: &Rc<Runtime>) {
-        for (scope, future) in runtime.take_spawned() {
-            self.tasks.push(Task::new(runtime, scope, Work::Spawned(future)));
+        for Started { scope, call, work } in runtime.take_started() {
+            self.tasks.push(Task::new(runtime, scope, call, work));
         }
     }
 
@@ -134,47 +143,42 @@ impl Executor {
         if task.woken.take() == Woken::FromOutside {
             return Err(foreign_wake(runtime));
         }
-        if task.work.handler().is_some() {
+        if task.work.is_handler() {
             runtime.handler_ended();
         }
-        settle(runtime, finished, issued_before)?;
+        settle(runtime, finished, task.call, issued_before)?;
         Ok(false)
     }
 }
 
 impl Task {
-    fn new(runtime: &Rc<Runtime>, scope: Scope, work: Work) -> Self {
+    fn new(runtime: &Rc<Runtime>, scope: Scope, call: Option<Rc<HandlerCall>>, work: Work) -> Self {
         let woken = TaskWaker::new(Runtime::identity(runtime));
-        Self { work, scope, waker: Waker::from(Arc::clone(&woken)), woken }
+        Self { work, scope, call, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
     fn poll(&mut self, runtime: &Rc<Runtime>) -> Poll<Finished> {
         let _scope = scope::enter(runtime, self.scope.clone());
+        let _call = call::enter(runtime, self.call.clone());
         let cx = &mut Context::from_waker(&self.waker);
         match &mut self.work {
             Work::Run(future) => future.as_mut().poll(cx).map(Finished::Run),
-            Work::Signal { future, .. } => future.as_mut().poll(cx).map(Finished::Signal),
+            Work::Signal(future) => future.as_mut().poll(cx).map(Finished::Signal),
             Work::Spawned(future) => future.as_mut().poll(cx).map(|()| Finished::Spawned),
-            Work::Update { future, protocol_instance_id, .. } => future
-                .as_mut()
-                .poll(cx)
-                .map(|result| Finished::Update(std::mem::take(protocol_instance_id).into_string(), result)),
+            Work::Update(future) => future.as_mut().poll(cx).map(Finished::Update),
         }
     }
 }
 
 impl Work {
-    /// The name of the handler, if this is one.
-    fn handler(&self) -> Option<&'static str> {
-        match self {
-            Self::Signal { name, .. } | Self::Update { name, .. } => Some(name),
-            Self::Run(_) | Self::Spawned(_) => None,
-        }
+    /// Whether this is a handler, and not something that one has started.
+    fn is_handler(&self) -> bool {
+        matches!(self, Self::Signal(_) | Self::Update(_))
     }
 }
 
 /// Turns what a task returned into commands.
-fn settle(runtime: &Runtime, finished: Finished, issued_before: usize) -> Outcome<()> {
+fn settle(runtime: &Runtime, finished: Finished, call: Option<Rc<HandlerCall>>, issued_before: usize) -> Outcome<()> {
     match finished {
         Finished::Spawned | Finished::Signal(Ok(())) => {}
         Finished::Run(Ok(result)) => {
@@ -183,7 +187,8 @@ fn settle(runtime: &Runtime, finished: Finished, issued_before: usize) -> Outcom
         Finished::Run(Err(error)) | Finished::Signal(Err(error)) => {
             runtime.finish(last_command(runtime, error), issued_before);
         }
-        Finished::Update(protocol_instance_id, result) => {
+        Finished::Update(result) => {
+            let protocol_instance_id = call.map(|call| call.protocol_instance_id()).unwrap_or_default();
             let response = update_response(result)?;
             runtime.answer(Command::RespondUpdate { protocol_instance_id, response });
         }

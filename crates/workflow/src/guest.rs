@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use stead_activation::{CallSite, Guest};
 use stead_data::{ConversionError, DataConverter};
 
-use crate::definition::{Arguments, Workflow};
+use crate::definition::{Arguments, Workflow, WorkflowOptions};
 use crate::instance::Instance;
 use crate::interceptor::WorkflowInterceptor;
 use crate::program::{self, PayloadFuture, Program};
@@ -19,17 +19,23 @@ pub(crate) type StartFn = fn(&Arguments<'_>) -> Result<(Rc<dyn Program>, Payload
 pub struct Definition {
     name: &'static str,
     start: StartFn,
+    options: WorkflowOptions,
 }
 
 impl Definition {
     /// The definition of `W`.
     pub fn of<W: Workflow>() -> Self {
-        Self { name: W::NAME, start: program::start::<W> }
+        Self { name: W::NAME, start: program::start::<W>, options: W::OPTIONS }
     }
 
     /// Name of the workflow type.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether it takes the types that no other workflow of the worker takes.
+    pub fn is_dynamic(&self) -> bool {
+        self.options.dynamic
     }
 
     /// The code of one run, which has not started.

@@ -1,4 +1,11 @@
 //! Calling signal, query and update handlers.
+//!
+//! A call goes to the handler that was [set](set) for its name at run time, then to the one of the definition, then to
+//! the dynamic handler that was set, then to the dynamic one of the definition. One that was taken away is passed over.
+
+mod builtin;
+pub(crate) mod set;
+pub(crate) mod unfinished;
 
 use std::rc::Rc;
 
@@ -7,13 +14,17 @@ use stead_activation::{
 };
 use stead_data::{ConversionError, Failure};
 
-use crate::definition::Arguments;
+use self::set::{SetHandlers, Slot, Table};
+use crate::call::{self, HandlerCall};
+use crate::definition::{Arguments, UnfinishedPolicy};
 use crate::error;
 use crate::executor::{Executor, Work};
 use crate::panic;
-use crate::program::{Called, PayloadFuture, Program};
+use crate::program::{Called, HandlerKind, PayloadFuture, Program, SignalFuture};
 use crate::runtime::Runtime;
-use crate::signals;
+
+/// What the names of handlers that belong to Temporal begin with.
+const RESERVED: &str = "__temporal_";
 
 /// The handlers of a run.
 pub(crate) struct Handlers {
@@ -30,12 +41,24 @@ impl Handlers {
         for interceptor in runtime.interceptors() {
             interceptor.signal(&mut signal);
         }
-        let arguments = Arguments::new(&signal.input, runtime.converter());
-        match Rc::clone(&self.program).signal(&signal.name, &arguments) {
-            Some(Ok((name, future))) => executor.add_handler(runtime, Work::Signal { name, future }),
+        match self.find_signal(runtime, &signal) {
+            Some(Ok((unfinished, future))) => {
+                executor.add_handler(runtime, HandlerCall::signal(signal.name, unfinished), Work::Signal(future));
+            }
             Some(Err(problem)) => log_undecodable(runtime, &signal.name, &problem),
-            None => signals::receive(runtime, signal),
+            None => set::keep(runtime, signal),
         }
+    }
+
+    fn find_signal(&self, runtime: &Runtime, signal: &SignalReceived) -> Called<(UnfinishedPolicy, SignalFuture)> {
+        let arguments = Arguments::new(&signal.name, &signal.input, runtime.converter());
+        find(
+            runtime,
+            &signal.name,
+            |sets| &sets.signals,
+            |handler| handler(&arguments).map(|future| (UnfinishedPolicy::default(), future)),
+            |name| Rc::clone(&self.program).signal(name, &arguments),
+        )
     }
 
     /// Answers a query. Nothing that happens in its handler reaches the workflow.
@@ -56,9 +79,19 @@ impl Handlers {
         for interceptor in runtime.interceptors() {
             interceptor.query(&mut query);
         }
-        let arguments = Arguments::new(&query.arguments, runtime.converter());
-        match self.program.query(&query.name, &arguments) {
-            None => Err(unknown_query(&query.name, &self.program.queries())),
+        if let Some(answer) = builtin::answer(&query.name, runtime, &*self.program) {
+            return answer;
+        }
+        let arguments = Arguments::new(&query.name, &query.arguments, runtime.converter());
+        let found = find(
+            runtime,
+            &query.name,
+            |sets| &sets.queries,
+            |handler| handler(&arguments),
+            |name| self.program.query(name, &arguments),
+        );
+        match found {
+            None => Err(unknown_query(&query.name, &self.known(runtime, HandlerKind::Query))),
             Some(Err(problem)) => Err(undecodable(&problem)),
             Some(Ok(result)) => result.map_err(into_failure),
         }
@@ -74,22 +107,20 @@ impl Handlers {
         for interceptor in runtime.interceptors() {
             interceptor.update(&mut update);
         }
-        let UpdateRequested { protocol_instance_id, name, input, run_validator, .. } = update;
-        let arguments = Arguments::new(&input, runtime.converter());
-        let admitted = self.admit(runtime, &name, &arguments, run_validator);
+        let UpdateRequested { protocol_instance_id, id, name, input, run_validator, .. } = update;
+        let call = HandlerCall::update(name, id, protocol_instance_id);
+        let arguments = Arguments::new(call.name(), &input, runtime.converter());
+        let admitted = self.admit(runtime, &call, &arguments, run_validator);
         if let Some(failure) = runtime.take_task_failure() {
             return Err(failure);
         }
-        let (response, work) = match admitted {
-            Ok((name, future)) => {
-                let protocol_instance_id = protocol_instance_id.clone().into_boxed_str();
-                (UpdateResponse::Accepted, Some(Work::Update { name, protocol_instance_id, future }))
-            }
-            Err(failure) => (UpdateResponse::Rejected(Box::new(failure.into_proto())), None),
+        let response = match &admitted {
+            Ok(_) => UpdateResponse::Accepted,
+            Err(failure) => UpdateResponse::Rejected(Box::new(failure.clone().into_proto())),
         };
-        runtime.answer(Command::RespondUpdate { protocol_instance_id, response });
-        if let Some(work) = work {
-            executor.add_handler(runtime, work);
+        runtime.answer(Command::RespondUpdate { protocol_instance_id: call.protocol_instance_id(), response });
+        if let Ok(future) = admitted {
+            executor.add_handler(runtime, call, Work::Update(future));
         }
         Ok(())
     }
@@ -98,18 +129,70 @@ impl Handlers {
     fn admit(
         &self,
         runtime: &Runtime,
-        name: &str,
+        call: &Rc<HandlerCall>,
         arguments: &Arguments<'_>,
         run_validator: bool,
-    ) -> Result<(&'static str, PayloadFuture), Failure> {
-        let unknown = || unknown_update(name, &self.program.updates());
+    ) -> Result<PayloadFuture, Failure> {
+        let _call = call::enter(runtime, Some(Rc::clone(call)));
+        let name = call.name();
+        let unknown = || unknown_update(name, &self.known(runtime, HandlerKind::Update));
         if run_validator {
             let _reading = runtime.read_only();
-            let verdict = known(self.program.validate(name, arguments), unknown)?;
-            verdict.map_err(into_failure)?;
+            let verdict = find(
+                runtime,
+                name,
+                |sets| &sets.updates,
+                |handler| handler.validate.as_ref().map_or(Ok(Ok(())), |validate| validate(arguments)),
+                |name| self.program.validate(name, arguments),
+            );
+            known(verdict, unknown)?.map_err(into_failure)?;
         }
-        known(Rc::clone(&self.program).update(name, arguments), unknown)
+        let found = find(
+            runtime,
+            name,
+            |sets| &sets.updates,
+            |handler| (handler.call)(arguments).map(|future| (UnfinishedPolicy::default(), future)),
+            |name| Rc::clone(&self.program).update(name, arguments),
+        );
+        let (unfinished, future) = known(found, unknown)?;
+        call.set_unfinished(unfinished);
+        Ok(future)
     }
+
+    /// The names of this kind that calls can be for, sorted.
+    fn known(&self, runtime: &Runtime, kind: HandlerKind) -> Vec<String> {
+        let definitions = builtin::definitions(runtime, &*self.program, kind);
+        let mut names: Vec<_> = definitions.into_keys().flatten().collect();
+        if kind == HandlerKind::Query {
+            names.extend(builtin::NAMES.map(str::to_owned));
+        }
+        names.sort_unstable();
+        names
+    }
+}
+
+/// Calls the handler that a call of this name goes to.
+fn find<H: Clone, T>(
+    runtime: &Runtime,
+    name: &str,
+    table: impl Fn(&SetHandlers) -> &Table<H>,
+    call_set: impl FnOnce(H) -> Result<T, ConversionError>,
+    call_defined: impl Fn(Option<&str>) -> Called<T>,
+) -> Called<T> {
+    let names = [Some(name), None];
+    let names = if name.starts_with(RESERVED) { &names[..1] } else { &names };
+    for name in names {
+        match runtime.set_handlers(|sets| table(sets).slot(*name)).unwrap_or(Slot::Untouched) {
+            Slot::Set(handler) => return Some(call_set(handler)),
+            Slot::Removed => {}
+            Slot::Untouched => {
+                if let Some(called) = call_defined(*name) {
+                    return Some(called);
+                }
+            }
+        }
+    }
+    None
 }
 
 /// What a handler that was looked up gave.
@@ -133,12 +216,12 @@ pub(crate) fn undecodable(problem: &ConversionError) -> Failure {
     error::conversion("Failed decoding arguments", problem)
 }
 
-fn unknown_query(name: &str, known: &[&str]) -> Failure {
+fn unknown_query(name: &str, known: &[String]) -> Failure {
     let known = known.join(" ");
     Failure::application(format!("Query handler for '{name}' expected but not found, known queries: [{known}]"))
 }
 
-fn unknown_update(name: &str, known: &[&str]) -> Failure {
+fn unknown_update(name: &str, known: &[String]) -> Failure {
     let known = known.join(" ");
     Failure::application(format!(
         "Update handler for '{name}' expected but not found, and there is no dynamic handler. known updates: [{known}]"

@@ -10,7 +10,7 @@ use crate::definition::Arguments;
 use crate::error;
 use crate::executor::Executor;
 use crate::guest::{GuestOptions, StartFn};
-use crate::handlers::{self, Handlers};
+use crate::handlers::{self, Handlers, unfinished};
 use crate::panic;
 use crate::program::PayloadFuture;
 use crate::runtime::{Moment, Runtime};
@@ -117,7 +117,7 @@ impl Run {
         let arguments = std::mem::take(&mut initialize.arguments);
         let runtime = Rc::new(Runtime::new(options, moment, initialize));
         let _inside = context::enter(&runtime);
-        let (program, run) = start(&Arguments::new(&arguments, runtime.converter()))
+        let (program, run) = start(&Arguments::new(runtime.info().workflow_type(), &arguments, runtime.converter()))
             .map_err(|error| error::unhandled(handlers::undecodable(&error)))?;
         Ok(Self {
             handlers: Handlers::new(program),
@@ -188,19 +188,7 @@ impl Run {
         if !self.runtime.is_finished() {
             return;
         }
-        let unfinished = self.executor.stop();
-        if !unfinished.is_empty() && !self.runtime.moment().is_replaying {
-            let info = self.runtime.info();
-            tracing::warn!(
-                target: "stead::workflow",
-                workflow_id = info.workflow_id(),
-                run_id = info.run_id(),
-                workflow_type = info.workflow_type(),
-                handlers = ?unfinished,
-                "[TMPRL1102] the workflow finished while handlers were still running; await \
-                 `workflow::all_handlers_finished()` before it returns",
-            );
-        }
+        unfinished::warn(&self.runtime, &self.executor.stop());
     }
 }
 

@@ -15,8 +15,10 @@
 //! What is not here: history, transport, clocks, threads. A [`Definition`] makes a
 //! [`Guest`](stead_activation::Guest), which turns activations into commands, and whoever drives it does the rest.
 
+mod call;
 mod context;
 mod continue_as_new;
+mod convert;
 mod definition;
 mod error;
 mod executor;
@@ -33,16 +35,25 @@ mod program;
 mod random;
 mod runtime;
 mod scope;
-mod signals;
 mod spawn;
 mod state;
 mod sync;
 mod waker;
 
+pub use call::{UpdateInfo, current_update};
 pub use continue_as_new::{NextRun, continue_as_new};
-pub use definition::{Arguments, Handler, LocalBoxFuture, QueryCall, SignalCall, UpdateCall, ValidateCall, Workflow};
+pub use convert::{decode, payload_converter};
+pub use definition::{
+    Arguments, Handler, HandlerOptions, LocalBoxFuture, QueryCall, SignalCall, UnfinishedPolicy, UpdateCall,
+    ValidateCall, Workflow, WorkflowOptions,
+};
 pub use error::{ActivityError, Cancelled, ChildError, Error, ExternalError, Result};
 pub use guest::{Definition, GuestOptions, LastOperation};
+pub use handlers::set::{
+    HandlerFn, current_details, off_query, off_query_dynamic, off_signal, off_signal_dynamic, off_update,
+    off_update_dynamic, on_query, on_query_dynamic, on_signal, on_signal_dynamic, on_update, on_update_dynamic,
+    on_update_validated, set_current_details,
+};
 pub use info::{
     Info, continue_as_new_suggested, deployment_version, history_length, history_size, info, last_failure, last_result,
     memo, now, replay,
@@ -68,7 +79,6 @@ pub use random::{Draw, random, uuid};
 pub use scope::{
     CancelScope, Scoped, TimedScope, WaitCancelled, cancellation_reason, cancelled, is_cancelled, scope, shield,
 };
-pub use signals::on_signal_dynamic;
 pub use spawn::{JoinHandle, spawn};
 pub use state::State;
 /// What cancelling an activity means.
@@ -79,7 +89,7 @@ pub use stead_activation::ChildWorkflowCancellation;
 pub use stead_activation::NextRunVersioning;
 /// Ids of another workflow, the version of a deployment: parts of [`Info`].
 pub use stead_activation::{DeploymentVersion, ExecutionRef, ParentExecution};
-pub use stead_data::{Bounded, Unbounded};
+pub use stead_data::{Bounded, DataConverter, Raw, Unbounded};
 pub use sync::{Closed, Mutex, MutexGuard, Notify, Permit, Receiver, Semaphore, Sender, channel};
 
 /// What the expansions of macros name. Not part of the public interface.

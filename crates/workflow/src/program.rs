@@ -7,7 +7,7 @@ use stead_activation::Payload;
 use stead_data::ConversionError;
 
 use crate::context;
-use crate::definition::{Arguments, Handler, LocalBoxFuture, Workflow, encode_with};
+use crate::definition::{Arguments, Handler, HandlerOptions, LocalBoxFuture, UnfinishedPolicy, Workflow, encode_with};
 use crate::error::Result;
 
 /// What calling a handler gives: `None` if there is no such handler.
@@ -16,29 +16,50 @@ pub(crate) type Called<T> = Option<std::result::Result<T, ConversionError>>;
 /// The future of an update's handler, or of `run`.
 pub(crate) type PayloadFuture = LocalBoxFuture<'static, Result<Payload>>;
 
-/// The handlers of a workflow and its state.
+/// The future of a signal's handler.
+pub(crate) type SignalFuture = LocalBoxFuture<'static, Result<()>>;
+
+/// The handlers of a workflow and its state. A name of `None` asks for the dynamic handler.
 pub(crate) trait Program {
-    /// The future of a signal's handler, and the handler's name as the code spells it.
+    /// The future of a signal's handler.
     fn signal(
         self: Rc<Self>,
-        name: &str,
+        name: Option<&str>,
         arguments: &Arguments<'_>,
-    ) -> Called<(&'static str, LocalBoxFuture<'static, Result<()>>)>;
+    ) -> Called<(UnfinishedPolicy, SignalFuture)>;
 
     /// The answer of a query's handler.
-    fn query(&self, name: &str, arguments: &Arguments<'_>) -> Called<Result<Payload>>;
+    fn query(&self, name: Option<&str>, arguments: &Arguments<'_>) -> Called<Result<Payload>>;
 
     /// The answer of an update's validator; yes if it has none.
-    fn validate(&self, name: &str, arguments: &Arguments<'_>) -> Called<Result<()>>;
+    fn validate(&self, name: Option<&str>, arguments: &Arguments<'_>) -> Called<Result<()>>;
 
-    /// The future of an update's handler, and the handler's name as the code spells it.
-    fn update(self: Rc<Self>, name: &str, arguments: &Arguments<'_>) -> Called<(&'static str, PayloadFuture)>;
+    /// The future of an update's handler.
+    fn update(
+        self: Rc<Self>,
+        name: Option<&str>,
+        arguments: &Arguments<'_>,
+    ) -> Called<(UnfinishedPolicy, PayloadFuture)>;
 
-    /// Names of the queries, sorted.
-    fn queries(&self) -> Vec<&'static str>;
+    /// The handlers, as the definition has them.
+    fn handlers(&self) -> Vec<HandlerInfo>;
+}
 
-    /// Names of the updates, sorted.
-    fn updates(&self) -> Vec<&'static str>;
+/// A handler as people see it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HandlerInfo {
+    pub(crate) kind: HandlerKind,
+    /// `None` if it is dynamic.
+    pub(crate) name: Option<&'static str>,
+    pub(crate) description: &'static str,
+}
+
+/// How a handler is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HandlerKind {
+    Signal,
+    Query,
+    Update,
 }
 
 /// Decodes the arguments of `run`, builds the state, and makes the future of `run` without polling it.
@@ -54,25 +75,25 @@ pub(crate) fn start<W: Workflow>(
 impl<W: Workflow> Program for W {
     fn signal(
         self: Rc<Self>,
-        wanted: &str,
+        wanted: Option<&str>,
         arguments: &Arguments<'_>,
-    ) -> Called<(&'static str, LocalBoxFuture<'static, Result<()>>)> {
+    ) -> Called<(UnfinishedPolicy, SignalFuture)> {
         W::HANDLERS.iter().find_map(|handler| match handler {
-            Handler::Signal { name, call } if *name == wanted => {
-                Some(call(Rc::clone(&self), arguments).map(|future| (*name, future)))
+            Handler::Signal { name, options, call } if *name == wanted => {
+                Some(call(Rc::clone(&self), arguments).map(|future| (options.unfinished, future)))
             }
             _ => None,
         })
     }
 
-    fn query(&self, wanted: &str, arguments: &Arguments<'_>) -> Called<Result<Payload>> {
+    fn query(&self, wanted: Option<&str>, arguments: &Arguments<'_>) -> Called<Result<Payload>> {
         W::HANDLERS.iter().find_map(|handler| match handler {
-            Handler::Query { name, call } if *name == wanted => Some(call(self, arguments)),
+            Handler::Query { name, call, .. } if *name == wanted => Some(call(self, arguments)),
             _ => None,
         })
     }
 
-    fn validate(&self, wanted: &str, arguments: &Arguments<'_>) -> Called<Result<()>> {
+    fn validate(&self, wanted: Option<&str>, arguments: &Arguments<'_>) -> Called<Result<()>> {
         W::HANDLERS.iter().find_map(|handler| match handler {
             Handler::Update { name, validate, .. } if *name == wanted => {
                 Some(validate.map_or(Ok(Ok(())), |validate| validate(self, arguments)))
@@ -81,36 +102,33 @@ impl<W: Workflow> Program for W {
         })
     }
 
-    fn update(self: Rc<Self>, wanted: &str, arguments: &Arguments<'_>) -> Called<(&'static str, PayloadFuture)> {
+    fn update(
+        self: Rc<Self>,
+        wanted: Option<&str>,
+        arguments: &Arguments<'_>,
+    ) -> Called<(UnfinishedPolicy, PayloadFuture)> {
         W::HANDLERS.iter().find_map(|handler| match handler {
-            Handler::Update { name, call, .. } if *name == wanted => {
-                Some(call(Rc::clone(&self), arguments).map(|future| (*name, future)))
+            Handler::Update { name, options, call, .. } if *name == wanted => {
+                Some(call(Rc::clone(&self), arguments).map(|future| (options.unfinished, future)))
             }
             _ => None,
         })
     }
 
-    fn queries(&self) -> Vec<&'static str> {
-        sorted(W::HANDLERS.iter().filter_map(|handler| match handler {
-            Handler::Query { name, .. } => Some(*name),
-            _ => None,
-        }))
+    fn handlers(&self) -> Vec<HandlerInfo> {
+        W::HANDLERS.iter().map(info).collect()
     }
+}
 
-    fn updates(&self) -> Vec<&'static str> {
-        sorted(W::HANDLERS.iter().filter_map(|handler| match handler {
-            Handler::Update { name, .. } => Some(*name),
-            _ => None,
-        }))
-    }
+fn info<W>(handler: &Handler<W>) -> HandlerInfo {
+    let (kind, name, HandlerOptions { description, .. }) = match handler {
+        Handler::Signal { name, options, .. } => (HandlerKind::Signal, *name, *options),
+        Handler::Query { name, options, .. } => (HandlerKind::Query, *name, *options),
+        Handler::Update { name, options, .. } => (HandlerKind::Update, *name, *options),
+    };
+    HandlerInfo { kind, name, description }
 }
 
 fn encode<T: Serialize>(value: &T) -> Result<Payload> {
     encode_with(context::current().converter(), value)
-}
-
-fn sorted(names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
-    let mut names: Vec<_> = names.collect();
-    names.sort_unstable();
-    names
 }

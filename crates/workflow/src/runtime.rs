@@ -12,9 +12,12 @@ use stead_activation::{
 };
 use stead_data::{DataConverter, Failure};
 
+use crate::call::HandlerCall;
 use crate::definition::LocalBoxFuture;
 use crate::error::{self, Cancelled};
+use crate::executor::{Started, Work};
 use crate::guest::GuestOptions;
+use crate::handlers::set::SetHandlers;
 use crate::info::Info;
 use crate::interceptor::WorkflowInterceptor;
 use crate::ops::Pending;
@@ -24,7 +27,6 @@ use crate::ops::wait::Waits;
 use crate::patch::Patches;
 use crate::random::Random;
 use crate::scope::{Inner, Scope};
-use crate::signals::Signals;
 
 pub(crate) struct Runtime {
     options: GuestOptions,
@@ -36,8 +38,10 @@ pub(crate) struct Runtime {
     timers: RefCell<Pending<Result<(), Cancelled>>>,
     activities: RefCell<Pending<ActivityResolution>>,
     waits: RefCell<Waits>,
-    signals: RefCell<Signals>,
-    spawned: RefCell<Vec<(Scope, LocalBoxFuture<'static, ()>)>>,
+    /// What most runs never set.
+    set_handlers: RefCell<Option<Box<SetHandlers>>>,
+    started: RefCell<Vec<Started>>,
+    call: RefCell<Option<Rc<HandlerCall>>>,
     commands: RefCell<Vec<Issued>>,
     /// What most runs never use.
     remote: RefCell<Option<Box<Remote>>>,
@@ -89,8 +93,9 @@ impl Runtime {
             timers: RefCell::new(Pending::new()),
             activities: RefCell::new(Pending::new()),
             waits: RefCell::new(Waits::new()),
-            signals: RefCell::new(Signals::new()),
-            spawned: RefCell::new(Vec::new()),
+            set_handlers: RefCell::new(None),
+            started: RefCell::new(Vec::new()),
+            call: RefCell::new(None),
             commands: RefCell::new(Vec::new()),
             cancellation: RefCell::new(None),
             task_failure: RefCell::new(None),
@@ -162,8 +167,36 @@ impl Runtime {
         &self.waits
     }
 
-    pub(crate) fn signals(&self) -> &RefCell<Signals> {
-        &self.signals
+    /// Reads what the code has set at run time, if it has set anything.
+    pub(crate) fn set_handlers<R>(&self, f: impl FnOnce(&SetHandlers) -> R) -> Option<R> {
+        self.set_handlers.borrow().as_deref().map(f)
+    }
+
+    /// Changes it.
+    pub(crate) fn with_set_handlers<R>(&self, f: impl FnOnce(&mut SetHandlers) -> R) -> R {
+        f(self.set_handlers.borrow_mut().get_or_insert_default())
+    }
+
+    /// The call of the handler whose code runs.
+    pub(crate) fn call(&self) -> Option<Rc<HandlerCall>> {
+        self.call.borrow().clone()
+    }
+
+    pub(crate) fn replace_call(&self, call: Option<Rc<HandlerCall>>) -> Option<Rc<HandlerCall>> {
+        self.call.replace(call)
+    }
+
+    /// What the run waits for, and the lines that asked for it.
+    pub(crate) fn pending_operations(&self) -> Vec<(String, CallSite)> {
+        let (activities, timers, waits) = (self.activities.borrow(), self.timers.borrow(), self.waits.borrow());
+        let numbered = |what: &'static str| move |(seq, at)| (format!("{what} {seq}"), at);
+        let mut all: Vec<_> = activities.waiting().map(numbered("activity")).collect();
+        all.extend(timers.waiting().map(numbered("timer")));
+        let remote =
+            |remote: &mut Remote| all.extend(remote.waiting().map(|(what, seq, at)| (format!("{what} {seq}"), at)));
+        self.if_remote(remote);
+        all.extend(waits.waiting().map(|at| ("condition".to_owned(), at)));
+        all
     }
 
     pub(crate) fn scope(&self) -> &RefCell<Scope> {
@@ -375,11 +408,18 @@ impl Runtime {
     }
 
     pub(crate) fn spawn(&self, future: LocalBoxFuture<'static, ()>) {
-        self.spawned.borrow_mut().push((self.current_scope(), future));
+        let started = Started { scope: self.current_scope(), call: self.call(), work: Work::Spawned(future) };
+        self.started.borrow_mut().push(started);
     }
 
-    pub(crate) fn take_spawned(&self) -> Vec<(Scope, LocalBoxFuture<'static, ()>)> {
-        self.spawned.take()
+    /// Starts a handler for something that has waited for it.
+    pub(crate) fn start_handler(&self, call: Rc<HandlerCall>, work: Work) {
+        self.handler_started();
+        self.started.borrow_mut().push(Started { scope: Scope::Workflow, call: Some(call), work });
+    }
+
+    pub(crate) fn take_started(&self) -> Vec<Started> {
+        self.started.take()
     }
 
     /// State may have changed: conditions have to be looked at again.

@@ -4,6 +4,7 @@ mod cancel_scope;
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -112,9 +113,10 @@ pub async fn shield<F: Future>(future: F) -> F::Output {
 
 /// Waits until cancellation is requested: of the workflow, inside of a [`shield`] too, or of a [scope](scope()) that
 /// this is called in.
+#[track_caller]
 #[must_use = "futures do nothing unless awaited"]
 pub fn cancelled() -> WaitCancelled {
-    WaitCancelled { registration: Registration::default() }
+    WaitCancelled { registration: Registration::at(Location::caller()) }
 }
 
 /// Whether cancellation was requested, of the workflow or of a [scope](scope()) that this is called in.

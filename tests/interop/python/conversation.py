@@ -1,4 +1,5 @@
-"""What a program of Temporal's Python SDK does on a server: hello, signal, query, update, child, timer, heartbeat.
+"""What a program of Temporal's Python SDK does on a server: hello, signal, query, update, child, timer, heartbeat,
+activities without a workflow.
 
     python conversation.py ADDRESS
 
@@ -13,7 +14,7 @@ import uuid
 from datetime import timedelta
 
 from temporalio import activity, workflow
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import ActivityFailureError, Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -171,6 +172,37 @@ async def converse(client: Client, queue: str) -> None:
 
     found = [found.id async for found in client.list_workflows(f"WorkflowId = '{terminated.id}'")]
     passed("list", found == [terminated.id])
+
+    passed("activities without a workflow", await standalone(client, queue))
+
+
+async def standalone(client: Client, queue: str) -> bool:
+    def options(name: str) -> dict:
+        return {
+            "id": f"{name}-{uuid.uuid4()}",
+            "task_queue": queue,
+            "start_to_close_timeout": SECONDS,
+            "heartbeat_timeout": SECONDS,
+        }
+
+    said = await client.execute_activity(greet, "alone", **options("greet"))
+    retried = await client.start_activity(stubborn, **options("stubborn"))
+    last = await retried.result()
+    described = await retried.describe()
+    cancelled = await client.start_activity(until_cancelled, **options("cancelled"))
+    await cancelled.cancel()
+    try:
+        await cancelled.result()
+        return False
+    except ActivityFailureError as error:
+        is_cancelled = isinstance(error.cause, CancelledError)
+    listed = [found.activity_id async for found in client.list_activities(f'ActivityId = "{retried.id}"')]
+    counted = await client.count_activities(f'ActivityId = "{cancelled.id}" GROUP BY ExecutionStatus')
+    groups = [(group.group_values[0], group.count) for group in counted.groups]
+    return (
+        (said, last, described.status.name, is_cancelled) == ("Hello, alone!", 2, "COMPLETED", True)
+        and (listed, groups) == ([retried.id], [("Canceled", 1)])
+    )
 
 
 def passed(feature: str, holds: bool) -> None:

@@ -17,6 +17,22 @@ pub(super) fn closure(all: &FileDescriptorSet, root: &str) -> Result<FileDescrip
     Ok(FileDescriptorSet { file: files })
 }
 
+/// The files of these names and all that they import, without comments and options.
+pub(super) fn services(all: &FileDescriptorSet, names: &[&str]) -> FileDescriptorSet {
+    let mut kept = BTreeSet::new();
+    let mut pending: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    while let Some(name) = pending.pop() {
+        if let Some(file) = all.file.iter().find(|file| file.name() == name)
+            && kept.insert(name)
+        {
+            pending.extend(file.dependency.iter().cloned());
+        }
+    }
+    let bare =
+        |file: &FileDescriptorProto| FileDescriptorProto { source_code_info: None, options: None, ..file.clone() };
+    FileDescriptorSet { file: all.file.iter().filter(|file| kept.contains(file.name())).map(bare).collect() }
+}
+
 /// The messages that `root` refers to directly or through others, and itself, by full name with the leading dot.
 pub(super) fn messages<'a>(all: &'a FileDescriptorSet, root: &str) -> Result<BTreeMap<String, &'a DescriptorProto>> {
     let reached = reach(all, root)?;

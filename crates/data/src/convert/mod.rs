@@ -73,6 +73,9 @@ pub struct DataConverter {
 }
 
 impl DataConverter {
+    /// The arity of a call that takes any number of arguments, as a list.
+    pub const ALL: usize = usize::MAX;
+
     /// Serde and JSON, no codec.
     #[must_use]
     pub fn new() -> Self {
@@ -151,6 +154,8 @@ impl DataConverter {
 
     /// Reads the arguments of a call that takes `arity` of them, as [`to_payloads`](Self::to_payloads) wrote them.
     ///
+    /// With [`ALL`](Self::ALL) as the arity, they are a list as long as there are payloads, such as `Vec<Raw>`.
+    ///
     /// So that signatures can grow, extra payloads are ignored, and a missing one reads as `None`, as `()`, or as a
     /// struct whose fields all have defaults.
     ///
@@ -161,7 +166,8 @@ impl DataConverter {
         match arity {
             0 => self.read(0, None),
             1 => self.read(0, payloads.first()),
-            _ => tuple::join(self, payloads).map_err(|interrupt| interrupt.while_reading::<T>(0, payloads.first())),
+            _ => tuple::join(self, payloads, arity == Self::ALL)
+                .map_err(|interrupt| interrupt.while_reading::<T>(0, payloads.first())),
         }
     }
 

@@ -23,10 +23,14 @@ pub(super) fn split<T: Serialize + ?Sized>(
     arguments.serialize(Elements { converter, arity, payloads: Vec::new() })
 }
 
-/// Payloads as a tuple of type `T`.
-pub(super) fn join<T: DeserializeOwned>(converter: &DataConverter, payloads: &[Payload]) -> Result<T, Interrupt> {
+/// Payloads as a tuple of type `T`, or as a list that is as long as they are.
+pub(super) fn join<T: DeserializeOwned>(
+    converter: &DataConverter,
+    payloads: &[Payload],
+    is_list: bool,
+) -> Result<T, Interrupt> {
     let texts = vec![OnceCell::new(); payloads.len()];
-    T::deserialize(Arguments { converter, payloads: payloads.iter().zip(&texts), index: 0 })
+    T::deserialize(Arguments { converter, payloads: payloads.iter().zip(&texts), index: 0, is_list })
 }
 
 /// The serializer that collects the elements of a tuple.
@@ -136,11 +140,13 @@ impl Serializer for Elements<'_> {
 /// Never made.
 type Refused = Impossible<Vec<Payload>, Interrupt>;
 
-/// Presents payloads as a sequence that never ends: what is missing reads as a default, what is left over is ignored.
+/// Presents payloads as a sequence. That of a tuple never ends: what is missing reads as a default, what is left over is
+/// ignored.
 struct Arguments<'a, 'de> {
     converter: &'a DataConverter,
     payloads: Zip<slice::Iter<'de, Payload>, slice::Iter<'de, OnceCell<Vec<u8>>>>,
     index: usize,
+    is_list: bool,
 }
 
 impl<'de> Deserializer<'de> for Arguments<'_, 'de> {
@@ -161,6 +167,9 @@ impl<'de> SeqAccess<'de> for Arguments<'_, 'de> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Interrupt> {
         let (index, next) = (self.index, self.payloads.next());
+        if next.is_none() && self.is_list {
+            return Ok(None);
+        }
         self.index += 1;
         seed.deserialize(self.converter.source(next))
             .map(Some)

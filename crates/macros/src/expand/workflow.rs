@@ -1,14 +1,14 @@
 //! `#[workflow]`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Path, Visibility, parse_quote};
 
 use super::Paths;
 use crate::model::{Handler, Kind, Model};
 use crate::parse::Block;
-use crate::parse::attr::BlockOptions;
+use crate::parse::attr::{BlockOptions, UNFINISHED};
 use crate::validate::Errors;
 use crate::{fallback, lint, validate};
 
@@ -40,7 +40,8 @@ fn lint_bodies(model: &mut Model, errors: &mut Errors) {
 }
 
 fn expand(model: &Model, paths: &Paths) -> TokenStream {
-    let inherent = super::inherent(model, model.handlers.iter().map(|handler| reference(model, handler, paths)));
+    let named = model.handlers.iter().filter(|handler| model.has_reference(handler));
+    let inherent = super::inherent(model, named.map(|handler| reference(model, handler, paths)));
     let methods = methods(model);
     let workflow_type = workflow_type(model, paths);
     let workflow = implementation(model, paths);
@@ -120,7 +121,8 @@ fn implementation(model: &Model, paths: &Paths) -> TokenStream {
     let Paths { workflow, data, .. } = paths;
     let (self_type, cfgs) = (&model.self_type, model.cfgs());
     let methods = methods_path(model);
-    let (input, output, arity, pattern) = (run.input(), run.output(), run.arity(), run.pattern());
+    let (input, output, pattern) = (run.input(), run.output(), run.pattern());
+    let (arity, options) = (arity(model, run, paths), options(model, paths));
     let init = init(model, run);
     let outcome = outcome(run, &super::call(run, &methods, &quote!(this), false), paths);
     let handlers = model.handlers.iter().filter_map(|handler| entry(model, handler, &methods, paths));
@@ -133,6 +135,7 @@ fn implementation(model: &Model, paths: &Paths) -> TokenStream {
             type Input = #input;
             type Output = #output;
             const HANDLERS: &'static [#workflow::Handler<Self>] = &[#(#handlers),*];
+            #options
 
             fn init(input: &Self::Input) -> Self {
                 #init
@@ -149,6 +152,24 @@ fn implementation(model: &Model, paths: &Paths) -> TokenStream {
             }
         }
     }
+}
+
+/// How many arguments `run` takes. The one of a dynamic workflow is the list of them.
+fn arity(model: &Model, run: &Handler, paths: &Paths) -> TokenStream {
+    let (data, arity) = (&paths.data, run.arity());
+    match model.options.dynamic {
+        Some(_) => quote!(#data::DataConverter::ALL),
+        None => quote!(#arity),
+    }
+}
+
+fn options(model: &Model, paths: &Paths) -> Option<TokenStream> {
+    let workflow = &paths.workflow;
+    model.options.dynamic?;
+    Some(quote! {
+        const OPTIONS: #workflow::WorkflowOptions =
+            #workflow::WorkflowOptions { dynamic: true, ..#workflow::WorkflowOptions::NONE };
+    })
 }
 
 /// The trait that holds the methods, as a path.
@@ -187,18 +208,33 @@ fn init(model: &Model, run: &Handler) -> TokenStream {
 /// The handler's place in the table, which `run` has not.
 fn entry(model: &Model, handler: &Handler, methods: &TokenStream, paths: &Paths) -> Option<TokenStream> {
     let (cfgs, workflow) = (handler.cfgs(), &paths.workflow);
-    let name = wire_name(model, handler, paths);
+    let name = match handler.is_dynamic() {
+        true => quote!(::core::option::Option::None),
+        false => {
+            let name = wire_name(model, handler, paths);
+            quote!(::core::option::Option::Some(#name))
+        }
+    };
+    let options = handler_options(handler, paths);
     let (variant, fields) = match handler.kind {
         Kind::Run | Kind::Activity => return None,
         Kind::Signal => (quote!(Signal), signal(model, handler, methods, paths)),
         Kind::Query => (quote!(Query), query(model, handler, methods, paths)),
         Kind::Update => (quote!(Update), update(model, handler, methods, paths)),
     };
-    Some(quote!(#(#cfgs)* #workflow::Handler::#variant { name: #name, #fields }))
+    Some(quote!(#(#cfgs)* #workflow::Handler::#variant { name: #name, options: #options, #fields }))
+}
+
+fn handler_options(handler: &Handler, paths: &Paths) -> TokenStream {
+    let (workflow, description) = (&paths.workflow, handler.description());
+    let policy = handler.options.unfinished.as_ref();
+    let unfinished = policy.and_then(|policy| UNFINISHED.iter().find(|(name, _)| policy == name));
+    let unfinished = format_ident!("{}", unfinished.unwrap_or(&UNFINISHED[0]).1);
+    quote!(#workflow::HandlerOptions { description: #description, unfinished: #workflow::UnfinishedPolicy::#unfinished })
 }
 
 fn signal(model: &Model, handler: &Handler, methods: &TokenStream, paths: &Paths) -> TokenStream {
-    let decode = decode(model, handler);
+    let decode = decode(model, handler, paths);
     let outcome = outcome(handler, &super::call(handler, methods, &quote!(this), false), paths);
     quote! {
         call: |this, arguments| {
@@ -209,7 +245,7 @@ fn signal(model: &Model, handler: &Handler, methods: &TokenStream, paths: &Paths
 }
 
 fn query(model: &Model, handler: &Handler, methods: &TokenStream, paths: &Paths) -> TokenStream {
-    let decode = decode(model, handler);
+    let decode = decode(model, handler, paths);
     let call = super::call(handler, methods, &quote!(this), true);
     let outcome = outcome(handler, &call, paths);
     let encode = at_output(handler, quote!(arguments.encode(&output)));
@@ -222,7 +258,7 @@ fn query(model: &Model, handler: &Handler, methods: &TokenStream, paths: &Paths)
 }
 
 fn update(model: &Model, handler: &Handler, methods: &TokenStream, paths: &Paths) -> TokenStream {
-    let (decode, validate) = (decode(model, handler), validate_call(handler, paths));
+    let (decode, validate) = (decode(model, handler, paths), validate_call(handler, paths));
     let outcome = outcome(handler, &super::call(handler, methods, &quote!(this), false), paths);
     let workflow = &paths.workflow;
     let encode = at_output(handler, quote!(#workflow::__private::encode_with(&converter, &output)));
@@ -243,7 +279,7 @@ fn validate_call(handler: &Handler, paths: &Paths) -> TokenStream {
     let Some(validator) = &handler.options.validator else {
         return quote!(::core::option::Option::None);
     };
-    let (decode, bindings) = (decode_as(&handler.input(), handler), handler.bindings());
+    let (decode, bindings) = (decode_as(&handler.input(), handler, paths), handler.bindings());
     let error = paths.workflow_error();
     let span = super::at(validator.span());
     let verdict = quote_spanned! {span=>
@@ -259,18 +295,34 @@ fn validate_call(handler: &Handler, paths: &Paths) -> TokenStream {
 
 /// Reads the arguments. Their types are those of the contract, if there is one, so that a method that does not fit is
 /// reported once.
-fn decode(model: &Model, handler: &Handler) -> TokenStream {
+fn decode(model: &Model, handler: &Handler, paths: &Paths) -> TokenStream {
     match model.contract {
-        Some(_) => decode_as(&quote!(_), handler),
-        None => decode_as(&handler.input(), handler),
+        Some(_) => decode_as(&quote!(_), handler, paths),
+        None => decode_as(&handler.input(), handler, paths),
     }
 }
 
 /// Reads the arguments. A type that cannot be read is shown where it is written.
-fn decode_as(input: &TokenStream, handler: &Handler) -> TokenStream {
+fn decode_as(input: &TokenStream, handler: &Handler, paths: &Paths) -> TokenStream {
+    if handler.is_dynamic() {
+        return decode_dynamic(handler, paths);
+    }
     let (pattern, arity) = (handler.pattern(), handler.arity());
     let span = handler.method.argument_types().next().map_or_else(Span::call_site, |ty| super::at(ty.span()));
     quote_spanned!(span=> let #pattern = arguments.decode::<#input>(#arity)?;)
+}
+
+/// The name that was called, and all arguments as a list.
+fn decode_dynamic(handler: &Handler, paths: &Paths) -> TokenStream {
+    let (data, pattern) = (&paths.data, handler.pattern());
+    let arguments = handler.method.argument_types().nth(1);
+    let span = arguments.map_or_else(Span::call_site, |ty| super::at(ty.span()));
+    quote_spanned! {span=>
+        let #pattern = (
+            ::std::string::String::from(arguments.name()),
+            arguments.decode::<#arguments>(#data::DataConverter::ALL)?,
+        );
+    }
 }
 
 /// A type that cannot be sent is shown where it is written.

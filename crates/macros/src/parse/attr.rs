@@ -43,6 +43,8 @@ pub(crate) struct BlockOptions {
     pub(crate) name: Option<Name>,
     pub(crate) krate: Option<Path>,
     pub(crate) part: Option<LitInt>,
+    /// `dynamic`, where it stands.
+    pub(crate) dynamic: Option<Span>,
 }
 
 impl BlockOptions {
@@ -67,8 +69,15 @@ impl BlockOptions {
             return set(&mut self.name, input.parse()?, span, "name");
         }
         let key = input.call(Ident::parse_any)?;
+        if attribute == "workflow" && key == "dynamic" {
+            return set(&mut self.dynamic, key.span(), key.span(), "dynamic");
+        }
         if key != "crate" && (if named { key != "name" } else { key != "part" }) {
-            let known = if named { "`name` and `crate`" } else { "`part` and `crate`" };
+            let known = match attribute {
+                "workflow" => "`name`, `dynamic` and `crate`",
+                "activities" => "`part` and `crate`",
+                _ => "`name` and `crate`",
+            };
             return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: `#[{attribute}]` takes {known}")));
         }
         input.parse::<Token![=]>()?;
@@ -85,6 +94,11 @@ impl BlockOptions {
 pub(crate) struct MethodOptions {
     pub(crate) name: Option<Name>,
     pub(crate) validator: Option<Ident>,
+    /// `dynamic`, where it stands.
+    pub(crate) dynamic: Option<Span>,
+    pub(crate) description: Option<LitStr>,
+    /// `unfinished = ..`, one of [`UNFINISHED`].
+    pub(crate) unfinished: Option<Ident>,
     pub(crate) errors: Vec<Type>,
     pub(crate) defaults: CallDefaults,
 }
@@ -193,6 +207,11 @@ impl MethodOptions {
             ("signal" | "query" | "update" | "activity", "name") => {
                 set(&mut self.name, meta.value()?.parse()?, span, "name")
             }
+            ("signal" | "query" | "update", "dynamic") => set(&mut self.dynamic, span, span, "dynamic"),
+            ("signal" | "query" | "update", "description") => {
+                set(&mut self.description, meta.value()?.parse()?, span, "description")
+            }
+            ("signal" | "update", "unfinished") => set(&mut self.unfinished, parse_policy(meta)?, span, "unfinished"),
             ("update", "validator") => set(&mut self.validator, meta.value()?.parse()?, span, "validator"),
             ("activity", "errors") => {
                 let content;
@@ -210,10 +229,13 @@ fn unknown_option(kind: &str, key: &str) -> String {
     match (kind, key) {
         ("run", "name") => "the name of a workflow goes on the block: `#[workflow(\"..\")]`".to_owned(),
         ("activity", "process") => "activities in a child process are not supported yet".to_owned(),
-        ("signal" | "query", _) => format!("unknown option `{key}`: `#[{kind}]` takes `name`"),
-        ("update", _) => {
-            format!("unknown option `{key}`: `#[update]` takes `name` and `validator`")
+        ("signal", _) => {
+            format!("unknown option `{key}`: `#[signal]` takes `name`, `dynamic`, `description` and `unfinished`")
         }
+        ("query", _) => format!("unknown option `{key}`: `#[query]` takes `name`, `dynamic` and `description`"),
+        ("update", _) => format!(
+            "unknown option `{key}`: `#[update]` takes `name`, `validator`, `dynamic`, `description` and `unfinished`"
+        ),
         ("activity", _) => {
             format!(
                 "unknown option `{key}`: `#[activity]` takes `name`, `errors`, `start_to_close`, `schedule_to_close`, \
@@ -257,6 +279,17 @@ impl FailureOptions {
             }
         }
         Ok(())
+    }
+}
+
+/// What may be said of a handler that its workflow's end finds running, and the variant that it is.
+pub(crate) const UNFINISHED: [(&str, &str); 2] = [("warn_and_abandon", "WarnAndAbandon"), ("abandon", "Abandon")];
+
+fn parse_policy(meta: &ParseNestedMeta<'_>) -> Result<Ident> {
+    let policy: Ident = meta.value()?.parse()?;
+    match UNFINISHED.iter().any(|(name, _)| policy == name) {
+        true => Ok(policy),
+        false => Err(syn::Error::new(policy.span(), "expected `warn_and_abandon` or `abandon`")),
     }
 }
 

@@ -8,7 +8,8 @@
 //!                (backoff)
 //! ```
 //!
-//! What operators do to it stands in `controls`. What its end means, events in a history or an outcome, is the business of who owns it. Nothing here writes any.
+//! What operators do to it stands in `controls`. What its end means, events in a history or an outcome, is the business of
+//! who owns it. Nothing here writes any.
 
 pub(crate) mod controls;
 
@@ -95,6 +96,12 @@ pub(crate) struct ActivityState {
     /// Version of the worker that took it last.
     #[prost(message, optional, tag = "29")]
     pub(crate) last_version: Option<WorkerDeploymentVersion>,
+    /// Cancellation was asked for where there is no history to say so.
+    #[prost(bool, tag = "30")]
+    pub(crate) cancel_requested_without_event: bool,
+    /// How long the first attempt waits.
+    #[prost(message, optional, tag = "31")]
+    pub(crate) start_delay: Option<Duration>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -133,11 +140,21 @@ impl ActivityState {
     /// When the activity must have closed.
     pub(crate) fn expires_at(&self) -> Option<Time> {
         let timeout = duration(self.schedule_to_close.as_ref())?;
-        Some(Time::from_unix_nanos(self.first_scheduled_at) + timeout)
+        Some(self.first_begin() + timeout)
+    }
+
+    /// When the first attempt may begin.
+    pub(crate) fn first_begin(&self) -> Time {
+        Time::from_unix_nanos(self.first_scheduled_at) + duration(self.start_delay.as_ref()).unwrap_or_default()
+    }
+
+    /// Whether it is nobody's, not a workflow's whose history says what becomes of it.
+    fn is_standalone(&self) -> bool {
+        self.scheduled_event_id == 0
     }
 
     pub(crate) fn cancel_requested(&self) -> bool {
-        self.cancel_requested_event_id != 0
+        self.cancel_requested_event_id != 0 || self.cancel_requested_without_event
     }
 
     /// Whether it is to be offered to workers now.
@@ -145,10 +162,16 @@ impl ActivityState {
         self.started.is_none() && !self.waits && self.pause.is_none()
     }
 
-    /// What has to happen to it, and when. Nothing happens to a paused one, not even if a worker has it.
+    /// Whether a worker has, or could take, something to do for it.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.started.is_some() || self.is_offered()
+    }
+
+    /// What has to happen to it, and when. Nothing happens to a paused one of a workflow, not even if a worker has it;
+    /// without a workflow its timeouts go on.
     pub(crate) fn deadlines(&self) -> [(ActivityDeadline, Option<Time>); 5] {
         use ActivityDeadline as D;
-        if self.pause.is_some() {
+        if self.pause.is_some() && !self.is_standalone() {
             return [D::ScheduleToStart, D::ScheduleToClose, D::StartToClose, D::Heartbeat, D::Retry]
                 .map(|deadline| (deadline, None));
         }
@@ -159,7 +182,7 @@ impl ActivityState {
         let schedule_to_start = after(self.scheduled_at, &self.schedule_to_start).filter(|_| self.is_offered());
         let start_to_close = started.and_then(|started| after(started.at, &self.start_to_close));
         let heartbeat = started.and_then(|started| after(started.at.max(self.heartbeat_at), &self.heartbeat));
-        let retry = self.waits.then(|| at(self.scheduled_at));
+        let retry = (self.waits && self.pause.is_none()).then(|| at(self.scheduled_at));
         [
             (D::ScheduleToStart, schedule_to_start),
             (D::ScheduleToClose, self.expires_at()),
@@ -177,6 +200,12 @@ impl ActivityState {
             identity: identity.to_owned(),
             request_id: request_id.to_owned(),
         });
+    }
+
+    /// The worker tells of its progress.
+    pub(crate) fn progress(&mut self, now: Time, details: Option<Payloads>) {
+        self.heartbeat_at = now.unix_nanos();
+        self.heartbeat_details = details;
     }
 
     /// The backoff is over.
@@ -240,11 +269,16 @@ impl ActivityState {
         if self.cancel_requested() {
             return Err(RetryState::CancelRequested);
         }
-        if self.pause.is_some() && retry::is_retryable(failure, &policy.non_retryable_error_types) {
+        if self.pause.is_some()
+            && !self.is_standalone()
+            && retry::is_retryable(failure, &policy.non_retryable_error_types)
+        {
             return Ok(Next::WhenUnpaused);
         }
-        retry::next(&Retry { policy, attempt: self.attempt, now, expires_at: self.expires_at() }, failure)
-            .map(Next::After)
+        // Without a workflow an attempt that would begin just then begins too late.
+        let margin = StdDuration::from_nanos(u64::from(self.is_standalone()));
+        let expires_at = self.expires_at().map(|at| at - margin);
+        retry::next(&Retry { policy, attempt: self.attempt, now, expires_at }, failure).map(Next::After)
     }
 
     fn attempt_over(&mut self, now: Time, next: Next, failure: &Failure) {
@@ -261,7 +295,7 @@ impl ActivityState {
     }
 
     /// Nobody is asked to run it before `at`. What a reset left to do for the next attempt is done.
-    fn wait_until(&mut self, at: Time) {
+    pub(crate) fn wait_until(&mut self, at: Time) {
         self.scheduled_at = at.unix_nanos();
         self.waits = true;
         self.started = None;
@@ -284,7 +318,7 @@ enum Next {
     WhenUnpaused,
 }
 
-fn timeout_failure(timeout: TimeoutType) -> Failure {
+pub(crate) fn timeout_failure(timeout: TimeoutType) -> Failure {
     let name = match timeout {
         TimeoutType::StartToClose => "StartToClose",
         TimeoutType::ScheduleToStart => "ScheduleToStart",

@@ -6,7 +6,7 @@ use stead_proto::failure::v1::Failure;
 use stead_proto::failure::v1::failure::FailureInfo;
 use stead_proto::workflowservice::v1 as api;
 
-use super::activity::{ActivityState, StartedActivity};
+use super::activity::ActivityState;
 use super::activity_options::check_queue;
 use super::call::Outcome;
 use super::control::already_completed;
@@ -14,16 +14,19 @@ use super::deployments::directive_of;
 use super::matching::{Match, Polled, Poller, QueueKind, Task};
 use super::namespaces::NamespaceKey;
 use super::run::RunKey;
+use super::standalone_activities::{ActivityKey, StandaloneActivity};
 use super::token::{TaskToken, TokenKind};
 use super::waits::Wait;
 use super::workflow_tasks::TaskRef;
 use super::{Call, Engine, Refusal, Time, retry};
 
-/// An activity of a run that is to be answered.
+/// An activity that is to be answered.
 #[derive(Clone, Copy, Debug)]
-struct Pending {
-    run: RunKey,
-    id: i64,
+enum Pending {
+    /// One of a run, by its scheduled event.
+    OfRun { run: RunKey, id: i64 },
+    /// One without a workflow.
+    Standalone(ActivityKey),
 }
 
 impl Engine {
@@ -196,7 +199,14 @@ impl Engine {
         if self.is_too_large(result.as_ref()) {
             return self.fail_on_size(pending, "Complete result exceeds size limit.", identity);
         }
-        self.transact(pending.run, |run, cx| run.complete_activity(cx, pending.id, result, identity));
+        match pending {
+            Pending::OfRun { run, id } => {
+                self.transact(run, |run, cx| run.complete_activity(cx, id, result, identity));
+            }
+            Pending::Standalone(key) => {
+                self.change_activity(key, |activity, now| activity.complete(now, result, identity));
+            }
+        }
     }
 
     /// Takes a worker's failure. What the worker is to be told of it: that something was too large.
@@ -211,7 +221,7 @@ impl Engine {
             return Err(Refusal::invalid("Failure must have ApplicationFailureInfo."));
         }
         let mut failures = Vec::new();
-        let mut failure = failure.unwrap_or_default();
+        let mut failure = failure.unwrap_or_else(|| pending.unexplained());
         let mut last_heartbeat = last_heartbeat;
         if self.is_too_large(last_heartbeat.as_ref()) {
             last_heartbeat = None;
@@ -221,19 +231,46 @@ impl Engine {
             failure = retry::too_large(&failure, KEPT_OF_TOO_LARGE, true);
             failures.push(failure.clone());
         }
-        self.transact(pending.run, |run, cx| {
-            if let Some(details) = last_heartbeat {
-                run.activity_progress(cx, pending.id, Some(details));
-            }
-            run.fail_activity(cx, pending.id, failure, identity);
-        });
+        if last_heartbeat.is_some() {
+            self.progress(pending, last_heartbeat);
+        }
+        self.failed(pending, failure, identity);
         Ok(failures)
+    }
+
+    fn failed(&mut self, pending: Pending, failure: Failure, identity: &str) {
+        match pending {
+            Pending::OfRun { run, id } => {
+                self.transact(run, |run, cx| run.fail_activity(cx, id, failure, identity));
+            }
+            Pending::Standalone(key) => {
+                self.change_activity(key, |activity, now| activity.fail(now, failure, identity));
+            }
+        }
+    }
+
+    /// Takes what a worker tells of its progress.
+    fn progress(&mut self, pending: Pending, details: Option<Payloads>) {
+        match pending {
+            Pending::OfRun { run, id } => {
+                self.transact_speculative(run, |run, cx| run.activity_progress(cx, id, details));
+            }
+            Pending::Standalone(key) => {
+                self.change_activity(key, |activity, now| activity.progress(now, details));
+            }
+        }
+    }
+
+    fn attempt(&self, pending: Pending) -> Option<&ActivityState> {
+        match pending {
+            Pending::OfRun { run, id } => self.runs.get(run)?.activities.get(&id),
+            Pending::Standalone(key) => Some(self.activities.get(key)?.attempt()),
+        }
     }
 
     /// What a worker sent of an activity is too large to be kept: the activity fails.
     fn fail_on_size(&mut self, pending: Pending, message: &str, identity: &str) {
-        let failure = retry::server_failure(message, true);
-        self.transact(pending.run, |run, cx| run.fail_activity(cx, pending.id, failure, identity));
+        self.failed(pending, retry::server_failure(message, true), identity);
     }
 
     fn is_too_large(&self, payloads: Option<&Payloads>) -> bool {
@@ -245,13 +282,19 @@ impl Engine {
             self.fail_on_size(pending, "Cancel details exceed size limit.", identity);
             return Ok(());
         }
-        let activity = self.runs.get(pending.run).and_then(|run| run.activities.get(&pending.id));
-        if !activity.is_some_and(ActivityState::cancel_requested) {
+        if !self.attempt(pending).is_some_and(ActivityState::cancel_requested) {
             return Err(Refusal::invalid(
                 "unable to mark activity as canceled without activity being request canceled first",
             ));
         }
-        self.transact(pending.run, |run, cx| run.cancel_activity(cx, pending.id, details, identity));
+        match pending {
+            Pending::OfRun { run, id } => {
+                self.transact(run, |run, cx| run.cancel_activity(cx, id, details, identity));
+            }
+            Pending::Standalone(key) => {
+                self.change_activity(key, |activity, now| activity.cancel(now, details));
+            }
+        }
         Ok(())
     }
 
@@ -266,27 +309,34 @@ impl Engine {
             self.fail_on_size(pending, "Heartbeat details exceed size limit.", identity);
             return Ok((true, false, false));
         }
-        let flags = self.transact_speculative(pending.run, |run, cx| {
-            let activity = run.activity_progress(cx, pending.id, details)?;
-            Some((activity.cancel_requested(), activity.pause.is_some(), activity.reset))
-        });
-        flags.flatten().ok_or_else(not_found)
+        self.progress(pending, details);
+        let activity = self.attempt(pending).ok_or_else(|| pending.not_found())?;
+        let paused = activity.pause.is_some() && !(pending.is_standalone() && activity.reset);
+        Ok((activity.cancel_requested(), paused, activity.reset))
     }
 
     /// The attempt that a token is of.
     fn pending_by_token(&self, token: &bytes::Bytes) -> Result<Pending, Refusal> {
         let token = TaskToken::read(token)?;
+        if token.is(TokenKind::StandaloneActivityTask) {
+            return self.standalone_by_token(&token);
+        }
         let run =
             self.runs.get(RunKey(token.key)).filter(|_| token.is(TokenKind::ActivityTask)).ok_or_else(not_found)?;
         if !run.is_open() {
             return Err(already_completed());
         }
         let activity = run.activities.get(&token.scheduled_event_id).ok_or_else(not_found)?;
-        let is_this_attempt = |started: &StartedActivity| started.at == token.started_at;
-        if activity.attempt != token.attempt || !activity.started.as_ref().is_some_and(is_this_attempt) {
+        if !is_attempt(activity, &token) {
             return Err(not_found());
         }
-        Ok(Pending { run: run.key, id: token.scheduled_event_id })
+        Ok(Pending::OfRun { run: run.key, id: token.scheduled_event_id })
+    }
+
+    fn standalone_by_token(&self, token: &TaskToken) -> Result<Pending, Refusal> {
+        let key = ActivityKey(token.key);
+        let found = self.activities.get(key).filter(|activity| is_attempt(activity.attempt(), token));
+        found.map(|_| Pending::Standalone(key)).ok_or_else(|| Pending::Standalone(key).not_found())
     }
 
     /// The activity of an id, which a worker has.
@@ -298,9 +348,8 @@ impl Engine {
         activity_id: &str,
     ) -> Result<Pending, Refusal> {
         let pending = self.pending_by_id(namespace, workflow_id, run_id, activity_id)?;
-        let activity = self.runs.get(pending.run).and_then(|run| run.activities.get(&pending.id));
-        let started = activity.is_some_and(|activity| activity.started.is_some());
-        started.then_some(pending).ok_or_else(not_found)
+        let started = self.attempt(pending).is_some_and(|activity| activity.started.is_some());
+        started.then_some(pending).ok_or_else(|| pending.not_found())
     }
 
     fn pending_by_id(
@@ -314,6 +363,11 @@ impl Engine {
         if activity_id.is_empty() {
             return Err(Refusal::invalid("ActivityId is not set on request."));
         }
+        if workflow_id.is_empty() {
+            let key = self.activities.find(namespace, activity_id, &run_id)?;
+            let open = self.activities.get(key).is_some_and(StandaloneActivity::is_open);
+            return open.then_some(Pending::Standalone(key)).ok_or_else(|| Pending::Standalone(key).not_found());
+        }
         let key = self.runs.find(namespace, Some(&WorkflowExecution { workflow_id, run_id }))?;
         let run = self.runs.get(key).filter(|run| run.is_open()).ok_or_else(already_completed)?;
         let id = run.activity_ids.get(activity_id).copied();
@@ -323,8 +377,33 @@ impl Engine {
                  details"
             ))
         })?;
-        Ok(Pending { run: key, id })
+        Ok(Pending::OfRun { run: key, id })
     }
+}
+
+impl Pending {
+    fn is_standalone(self) -> bool {
+        matches!(self, Self::Standalone(_))
+    }
+
+    fn not_found(self) -> Refusal {
+        match self {
+            Self::OfRun { .. } => not_found(),
+            Self::Standalone(_) => Refusal::not_found("activity task not found"),
+        }
+    }
+
+    /// The failure of an attempt whose worker does not say why. What has no history has to say something.
+    fn unexplained(self) -> Failure {
+        let message = if self.is_standalone() { "activity task failed without failure details" } else { "" };
+        Failure { message: message.to_owned(), ..Default::default() }
+    }
+}
+
+/// Whether a token is of the attempt that a worker has.
+fn is_attempt(activity: &ActivityState, token: &TaskToken) -> bool {
+    let started = activity.started.as_ref();
+    activity.attempt == token.attempt && started.is_some_and(|started| started.at == token.started_at)
 }
 
 /// An attempt as its worker gets it, whoever owns the activity.

@@ -147,10 +147,32 @@ calls! {
             workflow::RequestCancelWorkflowExecutionResponse,
         TerminateWorkflowExecution: workflow::TerminateWorkflowExecutionRequest =>
             workflow::TerminateWorkflowExecutionResponse,
+        DeleteWorkflowExecution:
+            workflow::DeleteWorkflowExecutionRequest => workflow::DeleteWorkflowExecutionResponse,
+        ResetWorkflowExecution: workflow::ResetWorkflowExecutionRequest => workflow::ResetWorkflowExecutionResponse,
+        UpdateWorkflowExecutionOptions: workflow::UpdateWorkflowExecutionOptionsRequest =>
+            workflow::UpdateWorkflowExecutionOptionsResponse,
         DescribeWorkflowExecution: workflow::DescribeWorkflowExecutionRequest =>
             workflow::DescribeWorkflowExecutionResponse,
         PauseActivity: workflow::PauseActivityRequest => workflow::PauseActivityResponse,
         UnpauseActivity: workflow::UnpauseActivityRequest => workflow::UnpauseActivityResponse,
+        StartActivityExecution: workflow::StartActivityExecutionRequest => workflow::StartActivityExecutionResponse,
+        DescribeActivityExecution: workflow::DescribeActivityExecutionRequest =>
+            workflow::DescribeActivityExecutionResponse,
+        PollActivityExecution: workflow::PollActivityExecutionRequest => workflow::PollActivityExecutionResponse,
+        ListActivityExecutions: workflow::ListActivityExecutionsRequest => workflow::ListActivityExecutionsResponse,
+        CountActivityExecutions: workflow::CountActivityExecutionsRequest => workflow::CountActivityExecutionsResponse,
+        RequestCancelActivityExecution: workflow::RequestCancelActivityExecutionRequest =>
+            workflow::RequestCancelActivityExecutionResponse,
+        TerminateActivityExecution: workflow::TerminateActivityExecutionRequest =>
+            workflow::TerminateActivityExecutionResponse,
+        DeleteActivityExecution: workflow::DeleteActivityExecutionRequest => workflow::DeleteActivityExecutionResponse,
+        PauseActivityExecution: workflow::PauseActivityExecutionRequest => workflow::PauseActivityExecutionResponse,
+        UnpauseActivityExecution: workflow::UnpauseActivityExecutionRequest =>
+            workflow::UnpauseActivityExecutionResponse,
+        ResetActivityExecution: workflow::ResetActivityExecutionRequest => workflow::ResetActivityExecutionResponse,
+        UpdateActivityExecutionOptions: workflow::UpdateActivityExecutionOptionsRequest =>
+            workflow::UpdateActivityExecutionOptionsResponse,
         ResetActivity: workflow::ResetActivityRequest => workflow::ResetActivityResponse,
         UpdateActivityOptions: workflow::UpdateActivityOptionsRequest => workflow::UpdateActivityOptionsResponse,
         PauseWorkflowExecution: workflow::PauseWorkflowExecutionRequest =>
@@ -215,11 +237,41 @@ calls! {
         ResetStickyTaskQueue: workflow::ResetStickyTaskQueueRequest => workflow::ResetStickyTaskQueueResponse,
         SignalWithStartWorkflowExecution: workflow::SignalWithStartWorkflowExecutionRequest =>
             workflow::SignalWithStartWorkflowExecutionResponse,
+        StartNexusOperationExecution: workflow::StartNexusOperationExecutionRequest =>
+            workflow::StartNexusOperationExecutionResponse,
+        DescribeNexusOperationExecution: workflow::DescribeNexusOperationExecutionRequest =>
+            workflow::DescribeNexusOperationExecutionResponse,
+        PollNexusOperationExecution: workflow::PollNexusOperationExecutionRequest =>
+            workflow::PollNexusOperationExecutionResponse,
+        ListNexusOperationExecutions: workflow::ListNexusOperationExecutionsRequest =>
+            workflow::ListNexusOperationExecutionsResponse,
+        CountNexusOperationExecutions: workflow::CountNexusOperationExecutionsRequest =>
+            workflow::CountNexusOperationExecutionsResponse,
+        RequestCancelNexusOperationExecution: workflow::RequestCancelNexusOperationExecutionRequest =>
+            workflow::RequestCancelNexusOperationExecutionResponse,
+        TerminateNexusOperationExecution: workflow::TerminateNexusOperationExecutionRequest =>
+            workflow::TerminateNexusOperationExecutionResponse,
+        DeleteNexusOperationExecution: workflow::DeleteNexusOperationExecutionRequest =>
+            workflow::DeleteNexusOperationExecutionResponse,
+        PollNexusTaskQueue: workflow::PollNexusTaskQueueRequest => workflow::PollNexusTaskQueueResponse,
+        RespondNexusTaskCompleted: workflow::RespondNexusTaskCompletedRequest =>
+            workflow::RespondNexusTaskCompletedResponse,
+        RespondNexusTaskFailed: workflow::RespondNexusTaskFailedRequest => workflow::RespondNexusTaskFailedResponse,
         ExecuteMultiOperation: workflow::ExecuteMultiOperationRequest => workflow::ExecuteMultiOperationResponse,
     }
     "temporal.api.operatorservice.v1.OperatorService": {
         AddSearchAttributes: operator::AddSearchAttributesRequest => operator::AddSearchAttributesResponse,
         RemoveSearchAttributes: operator::RemoveSearchAttributesRequest => operator::RemoveSearchAttributesResponse,
         ListSearchAttributes: operator::ListSearchAttributesRequest => operator::ListSearchAttributesResponse,
+        DeleteNamespace: operator::DeleteNamespaceRequest => operator::DeleteNamespaceResponse,
+        ListClusters: operator::ListClustersRequest => operator::ListClustersResponse,
+        AddOrUpdateRemoteCluster:
+            operator::AddOrUpdateRemoteClusterRequest => operator::AddOrUpdateRemoteClusterResponse,
+        RemoveRemoteCluster: operator::RemoveRemoteClusterRequest => operator::RemoveRemoteClusterResponse,
+        CreateNexusEndpoint: operator::CreateNexusEndpointRequest => operator::CreateNexusEndpointResponse,
+        UpdateNexusEndpoint: operator::UpdateNexusEndpointRequest => operator::UpdateNexusEndpointResponse,
+        DeleteNexusEndpoint: operator::DeleteNexusEndpointRequest => operator::DeleteNexusEndpointResponse,
+        GetNexusEndpoint: operator::GetNexusEndpointRequest => operator::GetNexusEndpointResponse,
+        ListNexusEndpoints: operator::ListNexusEndpointsRequest => operator::ListNexusEndpointsResponse,
     }
 }

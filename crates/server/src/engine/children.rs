@@ -13,6 +13,7 @@ use stead_proto::workflowservice::v1::StartWorkflowExecutionRequest;
 
 use super::Engine;
 use super::control::Cancellation;
+use super::deployments::{pinned_to, pinned_version};
 use super::run::activity::merged;
 use super::run::close::Termination;
 use super::run::events::Extras;
@@ -27,6 +28,11 @@ impl Engine {
         let Some(run) = self.runs.get(parent).filter(|run| run.is_open()) else { return };
         let Some((initiated, extras)) = run.unstarted_child(initiated_event_id) else { return };
         let request_id = format!("{}:{initiated_event_id}:0", run.state.run_id);
+        if let Some(child) = self.child_of_former_self(run, initiated_event_id, &initiated.workflow_id) {
+            let first_run_id = self.runs.get(child).map(|run| run.state.first_run_id.clone()).unwrap_or_default();
+            self.transact(parent, |run, cx| run.child_started(cx, initiated_event_id, initiated, first_run_id));
+            return;
+        }
         match self.child_run(parent, initiated_event_id, &initiated, extras, request_id) {
             Some(child) => {
                 let run_id = self.runs.get(child).map(|run| run.state.run_id.clone()).unwrap_or_default();
@@ -74,6 +80,9 @@ impl Engine {
         new.started.parent_workflow_execution = Some(run.execution());
         new.started.parent_initiated_event_id = initiated_event_id;
         new.started.root_workflow_execution = run.state.root.clone();
+        new.started.inherited_pinned_version = pinned_version(&run.state).cloned();
+        new.started.versioning_override = run.state.versioning_override.clone().filter(|it| pinned_to(it).is_some());
+        self.keep_served_version(new);
         new.started.priority = merged(run.state.priority.as_ref(), new.started.priority.take());
         new.parent = Some(Parent { execution: run.execution(), initiated_event_id, namespace: run.namespace().0 });
     }
@@ -88,7 +97,7 @@ impl Engine {
         }
         let Some(end) = run.history.event(run.history.len()).and_then(|event| event.attributes) else { return };
         let (last_run, first_run_id) = (run.execution(), run.state.first_run_id.clone());
-        let Some(parent) = self.runs.by_run_id(&execution.run_id) else { return };
+        let Some(parent) = self.reset_to(&execution.run_id) else { return };
         let waits = self.runs.get(parent).is_some_and(|parent| {
             let child = parent.children.get(&initiated_event_id);
             parent.is_open() && child.is_some_and(|child| child.run_id == first_run_id)
@@ -96,6 +105,28 @@ impl Engine {
         if waits {
             self.transact(parent, |run, cx| run.child_ended(cx, initiated_event_id, last_run, end));
         }
+    }
+
+    /// The run that has taken the place of a run by resets, or that run itself if none has.
+    fn reset_to(&self, run_id: &str) -> Option<RunKey> {
+        let mut key = self.runs.by_run_id(run_id)?;
+        while let Some(run) = self.runs.get(key).filter(|run| !run.is_open())
+            && let Some(next) = self.runs.by_run_id(&run.state.reset_run_id)
+        {
+            key = next;
+        }
+        Some(key)
+    }
+
+    /// A run that began anew has a child already if the run from which it did had it.
+    fn child_of_former_self(&self, parent: &Run, initiated_event_id: i64, workflow_id: &str) -> Option<RunKey> {
+        if initiated_event_id > parent.state.reset_from_event_id {
+            return None;
+        }
+        let child = self.runs.get(self.runs.current(parent.namespace(), workflow_id)?)?;
+        let of = &child.state.parent.as_ref()?.execution;
+        let same = of.workflow_id == parent.state.workflow_id && self.reset_to(&of.run_id) == Some(parent.key);
+        same.then_some(child.key)
     }
 
     /// Does to the children of a run that has closed what the run said about this.
@@ -176,7 +207,7 @@ fn cancellation_by(parent: WorkflowExecution) -> Cancellation {
 }
 
 /// Who Temporal's server says it is when it terminates a run because another takes its place by a reset.
-const RESETTER: &str = "history-resetter";
+pub(super) const RESETTER: &str = "history-resetter";
 
 /// Whether the last event of a run says that a reset has taken its place.
 pub(super) fn was_reset(run: &Run) -> bool {

@@ -10,6 +10,7 @@ impl Engine {
         if self.runs.get(key).is_some_and(was_reset) {
             return;
         }
+        self.call_back_of_run(key);
         self.report_to_parent(key);
         self.apply_close_policies(key);
         self.scheduled_run_closed(key);

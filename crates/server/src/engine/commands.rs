@@ -8,6 +8,7 @@ mod attributes;
 mod child;
 mod close;
 mod external;
+mod nexus;
 mod properties;
 mod timer;
 mod update;
@@ -20,8 +21,8 @@ use stead_proto::command::v1::{
     CompleteWorkflowExecutionCommandAttributes, ContinueAsNewWorkflowExecutionCommandAttributes,
     FailWorkflowExecutionCommandAttributes, RecordMarkerCommandAttributes,
     RequestCancelExternalWorkflowExecutionCommandAttributes, ScheduleActivityTaskCommandAttributes,
-    SignalExternalWorkflowExecutionCommandAttributes, StartChildWorkflowExecutionCommandAttributes,
-    StartTimerCommandAttributes,
+    ScheduleNexusOperationCommandAttributes, SignalExternalWorkflowExecutionCommandAttributes,
+    StartChildWorkflowExecutionCommandAttributes, StartTimerCommandAttributes,
 };
 use stead_proto::common::v1::{Memo, SearchAttributes};
 use stead_proto::enums::v1::{CommandType, WorkflowTaskFailedCause as Cause};
@@ -31,6 +32,7 @@ use stead_proto::protocol::v1::Message as ProtocolMessage;
 use super::Refusal;
 use super::config::Limits;
 use super::namespaces::{Namespace, Namespaces};
+use super::nexus::Endpoints;
 use super::run::events::Extras;
 use super::run::{Context, Run};
 use super::updates::UpdateStep;
@@ -76,6 +78,8 @@ pub(crate) enum Action {
     StartChild(Box<StartChildWorkflowExecutionCommandAttributes>),
     SignalExternal(Box<SignalExternalWorkflowExecutionCommandAttributes>),
     CancelExternal(RequestCancelExternalWorkflowExecutionCommandAttributes),
+    ScheduleOperation { endpoint_id: String, command: Box<ScheduleNexusOperationCommandAttributes> },
+    RequestCancelOperation { scheduled_event_id: i64 },
     UpsertSearchAttributes(SearchAttributes),
     ModifyMemo(Memo),
 }
@@ -84,6 +88,7 @@ pub(crate) enum Action {
 pub(crate) struct Rules<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) namespaces: &'a Namespaces,
+    pub(crate) endpoints: &'a Endpoints,
     /// The run's own.
     pub(crate) namespace: &'a Namespace,
 }
@@ -101,6 +106,8 @@ pub(crate) struct Ahead<'a> {
     updates: BTreeMap<&'a str, UpdateAhead>,
     /// Workflow ids of children; the same one may be asked for twice.
     new_children: Vec<String>,
+    new_operations: usize,
+    cancelled_operations: BTreeSet<i64>,
     new_signals: usize,
     new_cancels: usize,
     /// As they will be, once a command has changed them.
@@ -126,6 +133,8 @@ pub(crate) fn plan<'a>(
         messages: messages.iter().collect(),
         updates: BTreeMap::new(),
         new_children: Vec::new(),
+        new_operations: 0,
+        cancelled_operations: BTreeSet::new(),
         new_signals: 0,
         new_cancels: 0,
         memo: None,
@@ -221,6 +230,13 @@ impl<'a> Ahead<'a> {
                 Some(Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(a)),
                 CommandType::RequestCancelExternalWorkflowExecution,
             ) => self.cancel_external(a),
+            (Some(Attributes::ScheduleNexusOperationCommandAttributes(a)), CommandType::ScheduleNexusOperation) => {
+                self.schedule_operation(a)
+            }
+            (
+                Some(Attributes::RequestCancelNexusOperationCommandAttributes(a)),
+                CommandType::RequestCancelNexusOperation,
+            ) => self.request_cancel_operation(a),
             (
                 Some(Attributes::UpsertWorkflowSearchAttributesCommandAttributes(a)),
                 CommandType::UpsertWorkflowSearchAttributes,
@@ -282,6 +298,12 @@ impl Run {
             Action::StartChild(command) => self.start_child(cx, *command, completed.event_id, extras),
             Action::SignalExternal(command) => self.signal_external(cx, *command, completed.event_id, extras),
             Action::CancelExternal(command) => self.cancel_external(cx, command, completed.event_id, extras),
+            Action::ScheduleOperation { endpoint_id, command } => {
+                self.schedule_operation(cx, *command, endpoint_id, completed.event_id, extras);
+            }
+            Action::RequestCancelOperation { scheduled_event_id } => {
+                self.request_cancel_operation(cx, scheduled_event_id, completed.event_id, extras);
+            }
             Action::UpsertSearchAttributes(attributes) => {
                 self.upsert_search_attributes(cx, attributes, completed.event_id, extras);
             }

@@ -23,6 +23,9 @@ pub struct Config {
     pub retention: Duration,
     /// Limits of sizes and counts.
     pub limits: Limits,
+    /// Whether tasks of the same priority take turns by their fairness keys. False by default, as
+    /// `matching.enableFairness` of Temporal's server is.
+    pub fairness: bool,
     /// Search attributes of the namespaces above, by name.
     search_attributes: BTreeMap<String, i32>,
 }
@@ -59,6 +62,7 @@ impl Default for Config {
             namespaces: vec!["default".to_owned()],
             retention: Duration::from_secs(24 * 60 * 60),
             limits: Limits::default(),
+            fairness: false,
             search_attributes: BTreeMap::new(),
         }
     }
@@ -75,6 +79,8 @@ pub struct Limits {
     pub memo: usize,
     /// Activities, children, signals and cancellations under way of one run, each. 2,000.
     pub pending: usize,
+    /// Nexus operations under way of one run. 30.
+    pub nexus_operations: usize,
     /// Events of one run. 51,200.
     pub history_events: i64,
     /// Bytes of the history of one run. 50 MiB.
@@ -95,6 +101,8 @@ pub struct Limits {
     pub updates_size: usize,
     /// Signals of one run. 10,000.
     pub signals: usize,
+    /// Bytes of the histories of closed runs that stay in memory where there is a store to read them from. 16 MiB.
+    pub closed_histories: usize,
     /// Events in a page of history. 256.
     pub history_page: usize,
 }
@@ -105,6 +113,7 @@ impl Default for Limits {
             blob: 2 << 20,
             memo: 2 << 20,
             pending: 2_000,
+            nexus_operations: 30,
             history_events: 51_200,
             history_size: 50 << 20,
             history_events_suggest: 4_096,
@@ -115,6 +124,7 @@ impl Default for Limits {
             updates_total: 2_000,
             updates_size: 20 << 20,
             signals: 10_000,
+            closed_histories: 16 << 20,
             history_page: 256,
         }
     }

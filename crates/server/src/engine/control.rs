@@ -141,11 +141,16 @@ impl Engine {
 
 impl Run {
     pub(crate) fn signal(&mut self, cx: &mut Context<'_>, signal: Signal) -> i64 {
+        let event_id = self.add_signal(cx, signal);
+        self.wake(cx);
+        event_id
+    }
+
+    pub(crate) fn add_signal(&mut self, cx: &Context<'_>, signal: Signal) -> i64 {
         self.state.signals += 1;
         let event = Attributes::WorkflowExecutionSignaledEventAttributes(signal.event);
         let event_id = self.add_with(cx, event, signal.links.into());
         self.served(signal.request_id, EventType::WorkflowExecutionSignaled, event_id);
-        self.wake(cx);
         event_id
     }
 

@@ -29,7 +29,8 @@ use super::matching::{QueueKind, QueueName, Routing, version_of};
 use super::namespaces::NamespaceKey;
 pub(super) use names::{dotted, with_colon};
 pub(super) use older::{version_sets_are_disabled, versioning_rules_are_disabled};
-pub(super) use runs::{directive_of, stays_on_version};
+pub(super) use overrides::pinned_to;
+pub(super) use runs::{directive_of, pinned_version, stays_on_version};
 
 use super::rows::{Changes, RowKey, Rows};
 use super::{Engine, Refusal};
@@ -253,6 +254,14 @@ impl Engine {
         let routing = self.deployments.routing(queue);
         let id = self.matching.queue(queue.namespace, queue.kind, &queue.name, self.now);
         self.matching.set_routing(id, routing, self.now);
+    }
+
+    /// Forgets all deployments of a namespace.
+    pub(super) fn forget_deployments(&mut self, namespace: NamespaceKey) {
+        let names: Vec<_> = self.deployments.of(namespace).map(|(name, _)| name.to_owned()).collect();
+        for name in names {
+            self.set_deployment(DeploymentKey { namespace, name }, None);
+        }
     }
 
     /// Tells matching about all queues of all deployments, after a start.

@@ -1,17 +1,19 @@
 //! `DescribeWorkflowExecution`: what there is to know of a run at this moment.
 
 mod activity;
+mod nexus;
 
-use stead_proto::common::v1::{Callback, Memo, SearchAttributes};
-use stead_proto::enums::v1::{CallbackState, EventType, PendingWorkflowTaskState};
+use stead_proto::common::v1::{Memo, SearchAttributes};
+use stead_proto::enums::v1::{EventType, PendingWorkflowTaskState};
 use stead_proto::workflow::v1::{
-    CallbackInfo, PendingChildExecutionInfo, PendingWorkflowTaskInfo, RequestIdInfo, WorkflowExecutionConfig,
+    PendingChildExecutionInfo, PendingWorkflowTaskInfo, RequestIdInfo, WorkflowExecutionConfig,
     WorkflowExecutionExtendedInfo, WorkflowExecutionInfo, WorkflowExecutionPauseInfo, WorkflowExecutionVersioningInfo,
-    callback_info,
 };
 use stead_proto::workflowservice::v1 as api;
 
 use super::call::Outcome;
+use super::deployments::dotted;
+use super::nexus::callbacks::AttachedCallback;
 use super::run::Run;
 use super::run::state::{ChildState, RequestState, WorkflowTask};
 use super::time::{timestamp, wire};
@@ -31,9 +33,13 @@ impl Engine {
             pending_activities: run.activities.values().map(|activity| activity.pending_info(self.now)).collect(),
             pending_children: run.children.iter().map(|(id, child)| pending_child(*id, child)).collect(),
             pending_workflow_task: run.state.task.as_ref().map(pending_task),
-            callbacks: run.state.callbacks.iter().map(|callback| callback_info(run, callback)).collect(),
+            pending_nexus_operations: run
+                .operations
+                .iter()
+                .map(|(id, operation)| operation.pending_info(*id))
+                .collect(),
+            callbacks: run.state.callbacks.iter().map(AttachedCallback::info).collect(),
             workflow_extended_info: Some(extended_info(run)),
-            ..Default::default()
         }
         .into())
     }
@@ -68,6 +74,7 @@ impl Engine {
             first_run_id: state.first_run_id.clone(),
             priority: state.priority.clone(),
             versioning_info: versioning_info(run),
+            auto_reset_points: state.reset_points.clone(),
             ..Default::default()
         }
     }
@@ -78,6 +85,7 @@ fn versioning_info(run: &Run) -> Option<WorkflowExecutionVersioningInfo> {
     let state = &run.state;
     let info = WorkflowExecutionVersioningInfo {
         behavior: state.versioning_behavior,
+        version: state.deployment_version.as_ref().map(|it| dotted(Some(it))).unwrap_or_default(),
         deployment_version: state.deployment_version.clone(),
         versioning_override: state.versioning_override.clone(),
         ..Default::default()
@@ -150,18 +158,5 @@ fn pending_task(task: &WorkflowTask) -> PendingWorkflowTaskInfo {
         original_scheduled_time: timestamp(scheduled.original_at),
         started_time,
         attempt: scheduled.attempt,
-    }
-}
-
-/// A callback that waits for the end of the run.
-fn callback_info(run: &Run, callback: &Callback) -> CallbackInfo {
-    CallbackInfo {
-        callback: Some(callback.clone()),
-        trigger: Some(callback_info::Trigger {
-            variant: Some(callback_info::trigger::Variant::WorkflowClosed(callback_info::WorkflowClosed {})),
-        }),
-        registration_time: timestamp(run.state.started_at),
-        state: CallbackState::Standby.into(),
-        ..Default::default()
     }
 }

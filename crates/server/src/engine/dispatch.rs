@@ -1,6 +1,7 @@
 //! Which room serves which call.
 
 use super::call::Outcome;
+use super::clusters::{cluster_stays, no_remote_cluster};
 use super::deployments::{version_sets_are_disabled, versioning_rules_are_disabled};
 use super::{Call, Engine, Refusal, Request};
 
@@ -26,6 +27,15 @@ impl Engine {
             Request::AddSearchAttributes(request) => self.add_search_attributes(&request)?.into(),
             Request::RemoveSearchAttributes(request) => self.remove_search_attributes(&request)?.into(),
             Request::ListSearchAttributes(request) => self.list_search_attributes(&request)?.into(),
+            Request::DeleteNamespace(request) => self.delete_namespace(&request)?.into(),
+            Request::ListClusters(_) => self.list_clusters().into(),
+            Request::AddOrUpdateRemoteCluster(request) => return Err(no_remote_cluster(&request)),
+            Request::RemoveRemoteCluster(request) => return Err(cluster_stays(&request)),
+            Request::CreateNexusEndpoint(request) => self.create_nexus_endpoint(*request)?.into(),
+            Request::UpdateNexusEndpoint(request) => self.update_nexus_endpoint(*request)?.into(),
+            Request::DeleteNexusEndpoint(request) => self.delete_nexus_endpoint(&request)?.into(),
+            Request::GetNexusEndpoint(request) => self.get_nexus_endpoint(&request)?.into(),
+            Request::ListNexusEndpoints(request) => self.list_nexus_endpoints(&request)?.into(),
             Request::StartWorkflowExecution(request) => self.start_workflow(*request)?,
             Request::PollWorkflowTaskQueue(request) => self.poll_workflow_task_queue(call, *request)?,
             Request::RespondWorkflowTaskCompleted(request) => self.respond_workflow_task_completed(*request)?,
@@ -42,10 +52,40 @@ impl Engine {
             Request::RespondActivityTaskCanceledById(request) => self.respond_activity_task_canceled_by_id(*request)?,
             Request::RecordActivityTaskHeartbeat(request) => self.record_activity_task_heartbeat(*request)?,
             Request::RecordActivityTaskHeartbeatById(request) => self.record_activity_task_heartbeat_by_id(*request)?,
+            Request::StartNexusOperationExecution(request) => self.start_nexus_operation_execution(*request)?,
+            Request::DescribeNexusOperationExecution(request) => {
+                self.describe_nexus_operation_execution(call, *request)?
+            }
+            Request::PollNexusOperationExecution(request) => self.poll_nexus_operation_execution(call, &request)?,
+            Request::ListNexusOperationExecutions(request) => self.list_nexus_operation_executions(&request)?.into(),
+            Request::CountNexusOperationExecutions(request) => self.count_nexus_operation_executions(&request)?.into(),
+            Request::RequestCancelNexusOperationExecution(request) => {
+                self.request_cancel_nexus_operation_execution(*request)?
+            }
+            Request::TerminateNexusOperationExecution(request) => self.terminate_nexus_operation_execution(*request)?,
+            Request::DeleteNexusOperationExecution(request) => self.delete_nexus_operation_execution(&request)?,
+            Request::PollNexusTaskQueue(request) => self.poll_nexus_task_queue(call, *request)?,
+            Request::RespondNexusTaskCompleted(request) => self.respond_nexus_task_completed(*request)?,
+            Request::RespondNexusTaskFailed(request) => self.respond_nexus_task_failed(*request)?,
             Request::SignalWorkflowExecution(request) => self.signal_workflow_execution(*request)?,
             Request::RequestCancelWorkflowExecution(request) => self.request_cancel_workflow_execution(*request)?,
             Request::TerminateWorkflowExecution(request) => self.terminate_workflow_execution(*request)?,
+            Request::DeleteWorkflowExecution(request) => self.delete_workflow_execution(&request)?.into(),
+            Request::ResetWorkflowExecution(request) => self.reset_workflow_execution(*request)?.into(),
+            Request::UpdateWorkflowExecutionOptions(request) => self.update_workflow_options(*request)?.into(),
             Request::DescribeWorkflowExecution(request) => self.describe_workflow_execution(&request)?,
+            Request::StartActivityExecution(request) => self.start_activity_execution(*request)?,
+            Request::DescribeActivityExecution(request) => self.describe_activity_execution(call, *request)?,
+            Request::PollActivityExecution(request) => self.poll_activity_execution(call, &request)?,
+            Request::ListActivityExecutions(request) => self.list_activity_executions(&request)?.into(),
+            Request::CountActivityExecutions(request) => self.count_activity_executions(&request)?.into(),
+            Request::RequestCancelActivityExecution(request) => self.request_cancel_activity_execution(*request)?,
+            Request::TerminateActivityExecution(request) => self.terminate_activity_execution(*request)?,
+            Request::DeleteActivityExecution(request) => self.delete_activity_execution(&request)?,
+            Request::PauseActivityExecution(request) => self.pause_activity_execution(*request)?,
+            Request::UnpauseActivityExecution(request) => self.unpause_activity_execution(*request)?,
+            Request::ResetActivityExecution(request) => self.reset_activity_execution(*request)?,
+            Request::UpdateActivityExecutionOptions(request) => self.update_activity_execution_options(*request)?,
             Request::PauseActivity(request) => self.pause_activity(*request)?,
             Request::UnpauseActivity(request) => self.unpause_activity(*request)?,
             Request::ResetActivity(request) => self.reset_activity(*request)?,

@@ -1,6 +1,6 @@
 //! [`Namespaces`]: who exists, under which name, and what it may do; and the calls about the server itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use prost::Message;
@@ -27,6 +27,9 @@ pub(crate) struct Namespace {
     pub(crate) info: NamespaceInfo,
     #[prost(message, required, tag = "2")]
     pub(crate) config: NamespaceConfig,
+    /// It is being emptied, and then removed.
+    #[prost(bool, tag = "3")]
+    deleted: bool,
 }
 
 /// All namespaces, by key and by name.
@@ -34,6 +37,7 @@ pub(crate) struct Namespace {
 pub(crate) struct Namespaces {
     rows: Rows<u64, Namespace>,
     by_name: HashMap<String, NamespaceKey>,
+    deleted: BTreeSet<NamespaceKey>,
     /// Keys are never used again.
     next: u64,
 }
@@ -67,9 +71,40 @@ impl Namespaces {
     pub(super) fn load(&mut self, key: &[u8], value: Bytes) -> Option<()> {
         self.rows.load(key, value)?;
         let key = u64::from_be_bytes(key.try_into().ok()?);
-        self.by_name.insert(self.rows.get(&key)?.info.name.clone(), NamespaceKey(key));
+        let namespace = self.rows.get(&key)?;
+        self.by_name.insert(namespace.info.name.clone(), NamespaceKey(key));
+        if namespace.deleted {
+            self.deleted.insert(NamespaceKey(key));
+        }
         self.next = self.next.max(key + 1);
         Some(())
+    }
+
+    /// Gives a namespace the name of a deleted one. `None` if there is no such namespace.
+    pub(super) fn rename_deleted(&mut self, key: NamespaceKey) -> Option<String> {
+        let namespace = self.rows.get_mut(&key.0)?;
+        if !std::mem::replace(&mut namespace.deleted, true) {
+            let id = &namespace.info.id;
+            let name = format!("{}-deleted-{}", namespace.info.name, id.get(..5).unwrap_or(id));
+            self.by_name.remove(&namespace.info.name);
+            self.by_name.insert(name.clone(), key);
+            namespace.info.name = name;
+            namespace.info.set_state(NamespaceState::Deleted);
+            self.deleted.insert(key);
+        }
+        Some(namespace.info.name.clone())
+    }
+
+    /// A deleted namespace that is not removed yet.
+    pub(super) fn deleted(&self) -> Option<NamespaceKey> {
+        self.deleted.first().copied()
+    }
+
+    pub(super) fn remove(&mut self, key: NamespaceKey) {
+        if let Some(namespace) = self.rows.remove(&key.0) {
+            self.by_name.remove(&namespace.info.name);
+        }
+        self.deleted.remove(&key);
     }
 
     fn register(&mut self, namespace: Namespace) -> Result<NamespaceKey, Refusal> {
@@ -85,7 +120,7 @@ impl Namespaces {
         Ok(key)
     }
 
-    fn find(&self, name: &str, id: &str) -> Result<NamespaceKey, Refusal> {
+    pub(super) fn find(&self, name: &str, id: &str) -> Result<NamespaceKey, Refusal> {
         if !name.is_empty() {
             return self.key(name);
         }
@@ -137,7 +172,7 @@ impl Engine {
             visibility_archival_state: ArchivalState::Disabled.into(),
             ..Default::default()
         };
-        self.namespaces.register(Namespace { info, config })?;
+        self.namespaces.register(Namespace { info, config, deleted: false })?;
         Ok(api::RegisterNamespaceResponse {})
     }
 
@@ -244,6 +279,7 @@ impl Engine {
                 eager_workflow_start: true,
                 sdk_metadata: true,
                 count_group_by_execution_status: true,
+                nexus: true,
                 ..Default::default()
             }),
         }
@@ -266,7 +302,7 @@ impl Engine {
 
 /// The server whose behaviour this one has; tools compare it with what they need.
 const SERVER_VERSION: &str = "1.32.1";
-const CLUSTER: &str = "active";
+pub(super) const CLUSTER: &str = "active";
 /// `limit.workflowTaskCompletionSizeError` of the server, 40 MiB less a margin, as it reports it.
 const COMPLETION_SIZE_LIMIT: i64 = 41_943_040;
 const DEFAULT_PAGE: usize = 100;
@@ -280,17 +316,17 @@ const CAPABILITIES: namespace_info::Capabilities = namespace_info::Capabilities 
     worker_heartbeats: true,
     reported_problems_search_attribute: false,
     workflow_pause: true,
-    standalone_activities: false,
+    standalone_activities: true,
     worker_poll_complete_on_shutdown: true,
     poller_autoscaling: true,
     worker_commands: false,
-    standalone_nexus_operation: false,
-    workflow_update_callbacks: false,
+    standalone_nexus_operation: true,
+    workflow_update_callbacks: true,
     poller_autoscaling_auto_enroll: false,
     workflow_task_completion_pagination: false,
-    standalone_activity_start_delay: false,
+    standalone_activity_start_delay: true,
     standalone_activity_batch_operations: false,
-    standalone_activity_operator_commands: false,
+    standalone_activity_operator_commands: true,
 };
 
 fn retention(wire: Option<&prost_types::Duration>) -> Result<prost_types::Duration, Refusal> {

@@ -1,4 +1,7 @@
 //! Calls that change options of what runs already: of activities, and of workflows.
 
-mod activity;
-mod mask;
+pub(super) mod activity;
+pub(super) mod mask;
+mod workflow;
+
+pub(super) use workflow::OptionsChange;

@@ -63,6 +63,8 @@ impl Engine {
         for key in engine.runs.keys() {
             engine.resume_run(key);
         }
+        engine.resume_activities();
+        engine.resume_operations();
         for key in engine.schedules.keys() {
             engine.schedule_rests(&key);
         }
@@ -91,6 +93,9 @@ impl Engine {
             Table::Deployments => self.deployments.load(key, value)?,
             Table::TaskQueues => self.queue_settings.load(key, value)?,
             Table::Schedules => self.schedules.load(key, value)?,
+            Table::Activities => self.activities.load(key, value)?,
+            Table::NexusOperations => self.operations.load(key, value)?,
+            Table::NexusEndpoints => self.endpoints.load(key, value)?,
             _ => return None,
         }
         Some(())
@@ -125,11 +130,12 @@ impl Engine {
             namespace.and_then(|namespace| duration(namespace.config.workflow_execution_retention_ttl.as_ref()));
         self.runs.keep_until(key, closed_at + retention.unwrap_or_default());
         self.list_run(key);
+        self.note_closed_history(key);
     }
 }
 
 impl Run {
-    fn load_event(&mut self, id: i64, value: Bytes) -> Option<()> {
+    pub(super) fn load_event(&mut self, id: i64, value: Bytes) -> Option<()> {
         let begins = *value.first()? == 1;
         (id == self.history.next_event_id()).then(|| self.history.load(value.slice(1..), begins))
     }
@@ -143,11 +149,18 @@ impl Run {
             Pending::Cancel => self.cancels.load(id, value),
             Pending::Request => self.requests.load(id, value),
             Pending::Update => self.updates.load(id, value),
+            Pending::Operation => self.operations.load(id, value),
         }
     }
 
     /// Goes on after a restart: what was in queues is put there again, and what has to happen in time is known again.
     fn resume(&mut self, cx: &mut Context<'_>) {
+        self.resume_pending(cx);
+        self.resume_task(cx);
+    }
+
+    /// As [`Self::resume`], for all but the workflow task.
+    pub(super) fn resume_pending(&mut self, cx: &mut Context<'_>) {
         self.watch_run();
         for (id, timer) in self.timers.iter() {
             self.deadlines.set(Deadline::Timer(id.clone()), Some(Time::from_unix_nanos(timer.fires_at)));
@@ -155,7 +168,9 @@ impl Run {
         for id in self.activities.keys().copied().collect::<Vec<_>>() {
             self.resume_activity(cx, id);
         }
-        self.resume_task(cx);
+        for id in self.operations.keys().copied().collect::<Vec<_>>() {
+            self.resume_operation(cx, id);
+        }
     }
 
     fn resume_activity(&mut self, cx: &mut Context<'_>, id: i64) {

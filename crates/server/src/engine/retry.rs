@@ -46,7 +46,7 @@ pub(crate) fn interval(policy: &RetryPolicy, attempt: i32) -> Duration {
 }
 
 /// The delay that the failure itself asks for.
-fn asked_delay(failure: &Failure) -> Option<Duration> {
+pub(crate) fn asked_delay(failure: &Failure) -> Option<Duration> {
     match &failure.failure_info {
         Some(FailureInfo::ApplicationFailureInfo(info)) => {
             // Zero is a delay, too: it says "at once".

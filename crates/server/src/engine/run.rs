@@ -13,8 +13,13 @@ pub(crate) mod events;
 mod external;
 pub(crate) mod history;
 mod marker;
+mod nexus;
+mod options;
 pub(crate) mod pause;
 pub(crate) mod properties;
+pub(crate) mod replay;
+mod reset;
+pub(crate) mod reset_points;
 pub(crate) mod state;
 pub(crate) mod timer;
 pub(crate) mod workflow_task;
@@ -29,6 +34,7 @@ use super::activity::ActivityState;
 use super::effect::Effect;
 use super::ids::Ids;
 use super::namespaces::NamespaceKey;
+use super::nexus::operation::OperationState;
 use super::rows::{Changes, Rows};
 use super::updates::Updates;
 use super::{Config, Time};
@@ -63,6 +69,8 @@ pub(crate) struct Run {
     pub(crate) activities: Rows<i64, ActivityState>,
     /// Scheduled events of the activities, by the id that the workflow gave them.
     pub(crate) activity_ids: BTreeMap<String, i64>,
+    /// Nexus operations, by scheduled event.
+    pub(crate) operations: Rows<i64, OperationState>,
     /// By the id that the workflow gave it.
     pub(crate) timers: Rows<String, TimerState>,
     /// By initiated event.
@@ -87,6 +95,7 @@ impl Run {
             history: History::default(),
             activities: Rows::default(),
             activity_ids: BTreeMap::new(),
+            operations: Rows::default(),
             timers: Rows::default(),
             children: Rows::default(),
             signals: Rows::default(),
@@ -134,7 +143,8 @@ impl Run {
     }
 
     pub(crate) fn has_had_task(&self) -> bool {
-        self.state.task.is_some() || self.state.previous_started_event_id > 0
+        let had = self.state.previous_started_event_id > 0 || self.state.reset_from_event_id > 0;
+        self.state.task.is_some() || had
     }
 
     /// Writes what changed to the store.
@@ -161,6 +171,7 @@ impl Run {
             pending.write(Table::Pending, &prefix(self.key, kind), changes);
         }
         self.activities.write(Table::Pending, &prefix(self.key, Pending::Activity), changes);
+        self.operations.write(Table::Pending, &prefix(self.key, Pending::Operation), changes);
         self.timers.write(Table::Pending, &prefix(self.key, Pending::Timer), changes);
         self.children.write(Table::Pending, &prefix(self.key, Pending::Child), changes);
         self.requests.write(Table::Pending, &prefix(self.key, Pending::Request), changes);
@@ -174,6 +185,7 @@ impl Run {
             changes.remove(Table::Events, event_key(self.key, id));
         }
         self.activities.clear();
+        self.operations.clear();
         self.timers.clear();
         self.children.clear();
         self.signals.clear();
@@ -202,11 +214,21 @@ pub(crate) enum Pending {
     Cancel = 5,
     Request = 6,
     Update = 7,
+    Operation = 8,
 }
 
 impl Pending {
     pub(crate) fn read(kind: u8) -> Option<Self> {
-        let kinds = [Self::Activity, Self::Timer, Self::Child, Self::Signal, Self::Cancel, Self::Request, Self::Update];
+        let kinds = [
+            Self::Activity,
+            Self::Timer,
+            Self::Child,
+            Self::Signal,
+            Self::Cancel,
+            Self::Request,
+            Self::Update,
+            Self::Operation,
+        ];
         kinds.into_iter().find(|known| *known as u8 == kind)
     }
 }

@@ -215,6 +215,13 @@ impl Engine {
         self.visibility.upsert(key.namespace, Kind::Schedule, record);
     }
 
+    /// Forgets all schedules of a namespace.
+    pub(super) fn forget_schedules(&mut self, namespace: NamespaceKey) {
+        for key in self.schedules.keys().into_iter().filter(|key| key.namespace == namespace) {
+            self.forget_schedule(&key);
+        }
+    }
+
     fn forget_schedule(&mut self, key: &ScheduleKey) {
         self.schedules.remove(key);
         self.visibility.remove(key.namespace, Kind::Schedule, &key.id);

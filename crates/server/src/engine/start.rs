@@ -5,19 +5,25 @@ mod request;
 
 use stead_proto::common::v1::{Link, WorkflowExecution, link};
 use stead_proto::enums::v1::{
-    ContinueAsNewInitiator, EventType, TaskQueueKind, WorkflowExecutionStatus, WorkflowIdConflictPolicy,
+    ContinueAsNewInitiator, EventType, TaskQueueKind, VersioningBehavior, WorkflowExecutionStatus,
+    WorkflowIdConflictPolicy,
 };
-use stead_proto::history::v1::WorkflowExecutionStartedEventAttributes;
 use stead_proto::history::v1::history_event::Attributes;
+use stead_proto::history::v1::{
+    WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionStartedEventAttributes,
+};
 use stead_proto::taskqueue::v1::TaskQueue;
+use stead_proto::workflow::v1::ResetPoints;
 use stead_proto::workflowservice::v1 as api;
 
 use super::call::Outcome;
 use super::namespaces::NamespaceKey;
+use super::nexus::callbacks::AttachedCallback;
 use super::run::close::Termination;
 use super::run::deadlines::Deadline;
 use super::run::events::Extras;
 use super::run::properties::{memo_without_nil, search_attributes_without_nil};
+use super::run::reset_points::taken_over;
 use super::run::state::{Parent, RunState};
 use super::run::{Context, Run, RunKey};
 use super::time::{duration, wire};
@@ -56,7 +62,7 @@ impl Engine {
         )?;
         let run = match existing {
             Existing::SameRequest(run) => return Ok(self.started_again(run, &request).into()),
-            Existing::Use(run) => return Ok(self.existing_used(run, request).into()),
+            Existing::Use(run) => return Ok(self.existing_used(run, request)?.into()),
             Existing::Replace(run) => {
                 let run_id = self.ids.uuid().to_string();
                 self.terminate_for(run, &run_id);
@@ -120,33 +126,38 @@ impl Engine {
     /// A start that found a running workflow and is content with it.
     fn existing_used(
         &mut self,
-        run: RunKey,
+        key: RunKey,
         request: api::StartWorkflowExecutionRequest,
-    ) -> raw::StartWorkflowExecutionResponse {
-        self.attach(run, request);
-        self.start_response(run)
+    ) -> Result<raw::StartWorkflowExecutionResponse, Refusal> {
+        let request_id = request.request_id.clone();
+        let response = self.start_response(key);
+        let attached = self.attach(key, request)?;
+        let run = self.runs.get(key).filter(|_| attached);
+        let event_type = EventType::WorkflowExecutionOptionsUpdated;
+        let link = run.map(|run| self.request_link(run, request_id, event_type));
+        Ok(raw::StartWorkflowExecutionResponse { link: link.or(response.link), ..response })
     }
 
-    /// Attaches what a start that found its workflow running brings to that workflow.
-    fn attach(&mut self, run: RunKey, request: api::StartWorkflowExecutionRequest) {
-        let Some(options) = request.on_conflict_options else { return };
-        let event = stead_proto::history::v1::WorkflowExecutionOptionsUpdatedEventAttributes {
-            attached_request_id: if options.attach_request_id { request.request_id } else { String::new() },
-            attached_completion_callbacks: match options.attach_completion_callbacks {
-                true => request.completion_callbacks,
-                false => Vec::new(),
-            },
-            identity: request.identity,
+    /// Attaches what a start that found its workflow running brings to that workflow, once for each request. Whether the
+    /// workflow knows the request.
+    fn attach(&mut self, key: RunKey, request: api::StartWorkflowExecutionRequest) -> Result<bool, Refusal> {
+        if self.runs.get(key).is_some_and(|run| run.requests.get(&request.request_id).is_some()) {
+            return Ok(true);
+        }
+        let Some(options) = request.on_conflict_options else { return Ok(false) };
+        let request_id = if options.attach_request_id { request.request_id } else { String::new() };
+        let callbacks = if options.attach_completion_callbacks { request.completion_callbacks } else { Vec::new() };
+        let links = if options.attach_links { request.links } else { Vec::new() };
+        if let Some(run) = self.runs.get(key) {
+            run.check_callback_limit(callbacks.len())?;
+        }
+        let event = WorkflowExecutionOptionsUpdatedEventAttributes {
+            attached_request_id: request_id,
+            attached_completion_callbacks: callbacks,
             ..Default::default()
         };
-        let links = if options.attach_links { request.links } else { Vec::new() };
-        self.transact(run, |run, cx| {
-            run.state.callbacks.extend(event.attached_completion_callbacks.iter().cloned());
-            let request_id = event.attached_request_id.clone();
-            let event = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(event);
-            let event_id = run.add_with(cx, event, links.into());
-            run.served(request_id, EventType::WorkflowExecutionOptionsUpdated, event_id);
-        });
+        self.transact(key, |run, cx| run.update_options(cx, event, links.into()));
+        Ok(options.attach_request_id)
     }
 
     /// Terminates a run because another takes its workflow id.
@@ -247,7 +258,19 @@ impl Engine {
         key
     }
 
-    fn first_state(&self, new: &NewRun) -> RunState {
+    pub(super) fn points_taken_over(
+        &self,
+        namespace: NamespaceKey,
+        started: &WorkflowExecutionStartedEventAttributes,
+        at: &prost_types::Timestamp,
+    ) -> Option<ResetPoints> {
+        let config = self.namespaces.get(namespace).map(|namespace| &namespace.config);
+        let retention = config.and_then(|config| duration(config.workflow_execution_retention_ttl.as_ref()));
+        let points = started.prev_auto_reset_points.clone();
+        taken_over(points, &started.continued_execution_run_id, Some(at), retention.unwrap_or_default())
+    }
+
+    pub(super) fn first_state(&self, new: &NewRun) -> RunState {
         let started = &*new.started;
         let backoff = duration(started.first_workflow_task_backoff.as_ref()).unwrap_or_default();
         let run_timeout = duration(started.workflow_run_timeout.as_ref());
@@ -284,9 +307,19 @@ impl Engine {
             search_attributes: started.search_attributes.clone(),
             priority: started.priority.clone(),
             user_metadata: new.extras.user_metadata.clone(),
-            callbacks: started.completion_callbacks.clone(),
+            callbacks: started
+                .completion_callbacks
+                .iter()
+                .map(|callback| AttachedCallback::new(callback.clone(), &new.request_id, "", self.now))
+                .collect(),
             versioning_override: started.versioning_override.clone(),
+            versioning_behavior: match started.inherited_pinned_version {
+                Some(_) => VersioningBehavior::Pinned.into(),
+                None => VersioningBehavior::Unspecified.into(),
+            },
+            deployment_version: started.inherited_pinned_version.clone(),
             start_request_id: new.request_id.clone(),
+            reset_points: self.points_taken_over(new.namespace, started, &self.now.timestamp()),
             task_attempt: 1,
             ..Default::default()
         }

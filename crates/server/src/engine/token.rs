@@ -35,6 +35,9 @@ pub(crate) enum TokenKind {
     WorkflowTask = 1,
     ActivityTask = 2,
     Query = 3,
+    NexusTask = 4,
+    /// Of an activity without a workflow.
+    StandaloneActivityTask = 5,
 }
 
 impl TaskToken {

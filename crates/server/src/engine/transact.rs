@@ -80,6 +80,9 @@ impl Engine {
                 }
             });
         }
+        self.fire_activity_deadlines();
+        self.fire_operation_deadlines();
+        self.fire_request_deadlines();
         self.fire_query_deadlines();
         while let Some(key) = self.runs.take_expired(self.now) {
             self.forget_run(key);
@@ -103,7 +106,8 @@ impl Engine {
         match effect {
             Effect::OfferWorkflowTask(run) => self.offer_workflow_task(run),
             Effect::OfferActivity(run, scheduled_event_id) => self.offer_activity(run, scheduled_event_id),
-            Effect::Follow(new) => {
+            Effect::Follow(mut new) => {
+                self.keep_served_version(&mut new);
                 self.start_run(*new);
             }
             Effect::Closed(run) => {
@@ -111,7 +115,10 @@ impl Engine {
                 self.unblock_queries(run);
                 self.run_closed(run);
             }
+            Effect::UpdateCompleted(run, id) => self.call_back_of_update(run, &id),
+            Effect::Forget(run) => self.forget_deleted(run),
             Effect::UpdateEnded(run, id, ended) => self.update_ended(run, &id, ended),
+            Effect::AskHandler(owner, ask) => self.ask_handler(owner, ask),
             Effect::StartChild(run, initiated_event_id) => self.start_child(run, initiated_event_id),
             Effect::SignalExternal(run, initiated_event_id) => self.deliver_signal(run, initiated_event_id),
             Effect::CancelExternal(run, initiated_event_id) => self.deliver_cancel(run, initiated_event_id),
@@ -124,6 +131,7 @@ impl Engine {
             self.serve_history_waits(key);
             self.serve_update_waits(key);
             self.list_run(key);
+            self.note_closed_history(key);
             if let Some(run) = self.runs.get_mut(key) {
                 run.write(&mut self.changes);
             }
@@ -142,6 +150,7 @@ impl Run {
             Deadline::TaskStartToClose => self.task_timed_out(cx),
             Deadline::Timer(id) => self.fire_timer(cx, id),
             Deadline::Activity(id, deadline) => self.activity_due(cx, id, deadline),
+            Deadline::Operation(id, deadline) => self.operation_due(cx, id, deadline),
             Deadline::Run => self.time_out(cx, false),
             Deadline::Execution => self.time_out(cx, true),
         }
@@ -188,7 +197,15 @@ impl Engine {
 
     /// When the engine has something to do next: a deadline of a run, a queue that is held back, or a schedule.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let others = [self.matching.poll_timeout(), self.schedules.next_timeout(), self.queries.next_deadline()];
+        let others = [
+            self.matching.poll_timeout(),
+            self.schedules.next_timeout(),
+            self.activities.next_timeout(),
+            self.operations.next_timeout(),
+            self.queries.next_deadline(),
+            self.next_request_deadline(),
+            self.next_chore(),
+        ];
         self.runs.next_timeout().into_iter().chain(others.into_iter().flatten()).min()
     }
 }

@@ -10,13 +10,15 @@ use stead_proto::common::v1::{Link, link};
 use stead_proto::enums::v1::{EventType, UpdateWorkflowExecutionLifecycleStage as Lifecycle};
 use stead_proto::failure::v1::Failure;
 use stead_proto::history::v1::history_event::Attributes;
-use stead_proto::update::v1::{Outcome as UpdateOutcome, UpdateRef, outcome};
+use stead_proto::update::v1::{Outcome as UpdateOutcome, Request, UpdateRef, outcome};
 use stead_proto::workflowservice::v1 as api;
 
 use super::call::Outcome;
 use super::control::{already_completed, check_not_closing};
 use super::effect::Effect;
+use super::links::check_links;
 use super::multi_operation::WithStart;
+use super::nexus::callbacks::check_callbacks;
 use super::refusal::Code;
 use super::run::workflow_task::TaskOrigin;
 use super::run::{Context, Run, RunKey};
@@ -121,9 +123,13 @@ impl Engine {
         if input.name.is_empty() {
             return Err(Refusal::invalid("Update name is not set on request."));
         }
-        if !update.completion_callbacks.is_empty() {
-            return Err(Refusal::unimplemented("completion callbacks of updates are not served"));
+        if !update.completion_callbacks.is_empty() && update.request_id.is_empty() {
+            let message = "invalid *update.Request: request_id is required when completion_callbacks are set";
+            return Err(Refusal::invalid(message));
         }
+        check_callbacks(&mut update.completion_callbacks)?;
+        let of_callbacks = update.completion_callbacks.iter().flat_map(|callback| &callback.links);
+        check_links(update.links.iter().chain(of_callbacks))?;
         let policy = request.wait_policy.get_or_insert_default();
         match policy.lifecycle_stage() {
             Lifecycle::Admitted => Err(Refusal::new(
@@ -160,10 +166,12 @@ impl Engine {
             ));
         }
         check_not_closing(run)?;
+        let update = request.request.clone().unwrap_or_default();
+        run.check_callback_limit(update.completion_callbacks.len())?;
         if known {
+            self.attach_to_update(key, id.to_owned(), update);
             return Ok(());
         }
-        let update = request.request.clone().unwrap_or_default();
         run.updates.check_limits(&self.config.limits, &update)?;
         let id = id.to_owned();
         self.transact_speculative(key, |run, cx| {
@@ -171,6 +179,19 @@ impl Engine {
             run.wake_for_updates(cx);
         });
         Ok(())
+    }
+
+    /// Whoever asks for an update that is under way is called back when it ends, too.
+    fn attach_to_update(&mut self, key: RunKey, id: String, update: Request) {
+        let Some(run) = self.runs.get_mut(key).filter(|_| !update.completion_callbacks.is_empty()) else { return };
+        match run.updates.stage(&id) {
+            Some(Stage::Admitted | Stage::Sent) => run.updates.attach(&id, update),
+            Some(Stage::Accepted { .. }) => {
+                self.transact(key, |run, cx| run.attach_to_update(cx, &id, update));
+            }
+            // The answer has the outcome.
+            Some(Stage::Completed { .. }) | None => {}
+        }
     }
 
     pub(super) fn knows_update(&self, key: RunKey, request: &api::UpdateWorkflowExecutionRequest) -> bool {
@@ -376,6 +397,14 @@ impl Run {
         }
     }
 
+    /// The outcome of an update that the workflow has completed.
+    pub(crate) fn completed_update(&self, id: &str) -> Option<UpdateOutcome> {
+        match self.updates.stage(id)? {
+            Stage::Completed { event_id } => self.update_outcome(event_id),
+            _ => None,
+        }
+    }
+
     fn update_outcome(&self, event_id: i64) -> Option<UpdateOutcome> {
         match self.history.event(event_id)?.attributes {
             Some(Attributes::WorkflowExecutionUpdateCompletedEventAttributes(completed)) => completed.outcome,
@@ -398,7 +427,7 @@ fn failed(failure: Failure) -> UpdateOutcome {
 }
 
 /// What becomes of an accepted update whose run closes first.
-fn closed_failure() -> Failure {
+pub(super) fn closed_failure() -> Failure {
     steps::server_failure(
         "Workflow Update failed because the Workflow completed before the Update completed.",
         "AcceptedUpdateCompletedWorkflow",

@@ -69,6 +69,11 @@ impl Visibility {
         self.indexes.get_mut(&(namespace, kind))?.remove(run_id)
     }
 
+    /// Forgets all executions of a namespace.
+    pub(crate) fn forget(&mut self, namespace: NamespaceKey) {
+        self.indexes.retain(|(of, _), _| *of != namespace);
+    }
+
     fn page(
         &self,
         namespace: NamespaceKey,

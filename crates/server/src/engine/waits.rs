@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use stead_proto::workflowservice::v1 as api;
 
+use super::nexus::{OperationKey, OperationWait};
 use super::queries::{self, QueryId};
 use super::run::RunKey;
+use super::standalone_activities::{ActivityKey, ActivityWait};
 use super::updates::UpdateWait;
 use super::workflow_tasks::HistoryWait;
 use super::{CallId, Engine, Refusal, Response, Time, raw};
@@ -17,10 +19,16 @@ pub(crate) enum Wait {
     WorkflowTask,
     /// An activity task; `matching` has the poll.
     ActivityTask,
+    /// A Nexus task; `matching` has the poll.
+    NexusTask,
     /// Events of a run.
     History(HistoryWait),
     /// A stage of an update.
     Update(UpdateWait),
+    /// Something of an activity without a workflow.
+    Activity(ActivityWait),
+    /// Something of a Nexus operation without a workflow.
+    Operation(OperationWait),
     /// The answer to a query; `queries` has it.
     Query(QueryId),
 }
@@ -29,25 +37,33 @@ pub(crate) enum Wait {
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
     waits: BTreeMap<CallId, Wait>,
-    by_run: HashMap<RunKey, BTreeSet<CallId>>,
+    by_subject: HashMap<Subject, BTreeSet<CallId>>,
+}
+
+/// What calls wait for something of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    Run(RunKey),
+    Activity(ActivityKey),
+    Operation(OperationKey),
 }
 
 impl Waits {
     pub(crate) fn insert(&mut self, call: CallId, wait: Wait) {
-        if let Some(run) = wait.run() {
-            self.by_run.entry(run).or_default().insert(call);
+        if let Some(subject) = wait.subject() {
+            self.by_subject.entry(subject).or_default().insert(call);
         }
         self.waits.insert(call, wait);
     }
 
     pub(crate) fn remove(&mut self, call: CallId) -> Option<Wait> {
         let wait = self.waits.remove(&call)?;
-        if let Some(run) = wait.run()
-            && let Some(calls) = self.by_run.get_mut(&run)
+        if let Some(subject) = wait.subject()
+            && let Some(calls) = self.by_subject.get_mut(&subject)
         {
             calls.remove(&call);
             if calls.is_empty() {
-                self.by_run.remove(&run);
+                self.by_subject.remove(&subject);
             }
         }
         Some(wait)
@@ -59,22 +75,29 @@ impl Waits {
 
     /// The calls that wait for something of a run, the oldest first.
     pub(crate) fn of_run(&self, run: RunKey) -> Vec<CallId> {
-        self.by_run.get(&run).map(|calls| calls.iter().copied().collect()).unwrap_or_default()
+        self.of(Subject::Run(run))
+    }
+
+    /// The calls that wait for something of this, the oldest first.
+    pub(crate) fn of(&self, subject: Subject) -> Vec<CallId> {
+        self.by_subject.get(&subject).map(|calls| calls.iter().copied().collect()).unwrap_or_default()
     }
 
     /// Whether somebody waits for an outcome, not for work.
     pub(crate) fn somebody_waits(&self) -> bool {
-        !self.by_run.is_empty()
+        !self.by_subject.is_empty()
     }
 }
 
 impl Wait {
-    /// The run that the call waits for something of.
-    fn run(&self) -> Option<RunKey> {
+    /// What the call waits for something of.
+    fn subject(&self) -> Option<Subject> {
         match self {
-            Self::WorkflowTask | Self::ActivityTask | Self::Query(_) => None,
-            Self::History(wait) => Some(wait.run),
-            Self::Update(wait) => Some(wait.run),
+            Self::WorkflowTask | Self::ActivityTask | Self::NexusTask | Self::Query(_) => None,
+            Self::History(wait) => Some(Subject::Run(wait.run)),
+            Self::Update(wait) => Some(Subject::Run(wait.run)),
+            Self::Activity(wait) => Some(Subject::Activity(wait.key)),
+            Self::Operation(wait) => Some(Subject::Operation(wait.key)),
         }
     }
 }
@@ -100,8 +123,14 @@ impl Engine {
                     self.matching.expire(call, self.now);
                     Ok(api::PollActivityTaskQueueResponse::default().into())
                 }
+                Wait::NexusTask => {
+                    self.matching.expire(call, self.now);
+                    Ok(api::PollNexusTaskQueueResponse::default().into())
+                }
                 Wait::History(wait) => Ok(wait.nothing_new().into()),
                 Wait::Update(wait) => Ok(self.update_response(wait)),
+                Wait::Activity(wait) => Ok(wait.nothing_new()),
+                Wait::Operation(wait) => Ok(wait.nothing_new()),
                 Wait::Query(id) => {
                     self.queries.remove(id);
                     Err(queries::answers::too_late())
@@ -114,14 +143,15 @@ impl Engine {
     /// Forgets a call whose caller is gone.
     pub fn handle_abandoned(&mut self, call: CallId, now: Time) {
         self.advance(now);
+        self.closed_histories.forget_call(call);
         match self.waits.remove(call) {
-            Some(Wait::WorkflowTask | Wait::ActivityTask) => {
+            Some(Wait::WorkflowTask | Wait::ActivityTask | Wait::NexusTask) => {
                 self.matching.forget(call);
             }
             Some(Wait::Query(id)) => {
                 self.queries.remove(id);
             }
-            Some(Wait::History(_) | Wait::Update(_)) | None => {}
+            Some(Wait::History(_) | Wait::Update(_) | Wait::Activity(_) | Wait::Operation(_)) | None => {}
         }
         self.finish();
     }

@@ -15,6 +15,7 @@ use super::queries::QueryId;
 use super::run::RunKey;
 use super::run::close::Termination;
 use super::run::state::WorkflowTask;
+use super::standalone_activities::ActivityKey;
 use super::start::HISTORY_SERVICE;
 use super::token::{TaskToken, TokenKind};
 use super::waits::Wait;
@@ -30,6 +31,10 @@ pub(crate) enum TaskRef {
     Workflow { run: RunKey, stamp: u64, sticky: bool },
     /// An activity of a run, by its scheduled event.
     Activity { run: RunKey, id: i64, stamp: u64 },
+    /// An activity without a workflow.
+    StandaloneActivity { key: ActivityKey, stamp: u64 },
+    /// What a handler of Nexus operations is asked.
+    Nexus { request: u64 },
     /// A query of a run.
     Query { id: QueryId, stamp: u64 },
 }
@@ -110,6 +115,10 @@ impl Engine {
             TaskRef::Activity { run, id, stamp } => {
                 self.start_activity_task(run, id, stamp, &matched).map(Response::from)
             }
+            TaskRef::StandaloneActivity { key, stamp } => {
+                self.start_standalone_activity_task(key, stamp, &matched).map(Response::from)
+            }
+            TaskRef::Nexus { request } => self.start_nexus_task(request, &matched).map(Response::from),
             TaskRef::Query { id, stamp } => self.start_query(id, stamp, &matched).map(Response::from),
         };
         match response {

@@ -129,6 +129,10 @@ impl Driver {
             Input::Clock(call, request, wake) => self.handle_clock(call, request, wake),
             // The loop looks at the journal.
             Input::Kept => {}
+            Input::Rows(prefix, rows) => {
+                self.engine.handle_rows(&prefix, rows, self.now());
+                self.pass_on();
+            }
             Input::Stop => self.stopping = true,
         }
     }
@@ -259,6 +263,7 @@ impl Driver {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Write(batch) => self.journal.write(batch),
+                Output::Read { table, prefix } => self.journal.read(table, prefix),
                 Output::Reply { call, answer } => {
                     if let Some(reply) = self.waiting.remove(call) {
                         self.journal.answer(reply, answer);

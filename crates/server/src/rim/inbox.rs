@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::waiting::Reply;
 use crate::clock::{self, ClockError};
 use crate::engine::{Call, CallId, Code, Refusal, Request, Response, Time};
+use crate::store::Row;
 
 /// What the driver is told.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(super) enum Input {
     Clock(CallId, clock::Request, oneshot::Sender<Result<Time, ClockError>>),
     /// The store has kept something, or cannot.
     Kept,
+    /// The store has read what the engine wanted.
+    Rows(Bytes, Vec<Row>),
     /// No more calls: end those that wait, keep what is to be kept, and return.
     Stop,
 }

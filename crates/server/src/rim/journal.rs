@@ -8,10 +8,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::{io, thread};
 
+use bytes::Bytes;
+
 use super::inbox::{Inbox, Input};
 use super::waiting::Reply;
 use crate::engine::{Code, Refusal, Response};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Store, StoreError, Table};
 
 /// Takes batches and answers in the order in which the engine gives them out; an answer leaves when every batch before
 /// it is kept.
@@ -42,6 +44,7 @@ struct Shared {
 enum Entry {
     Write(Batch),
     Answer(Reply, Result<Response, Refusal>),
+    Read(Table, Bytes),
 }
 
 impl Journal {
@@ -62,6 +65,15 @@ impl Journal {
             // The engine of such a server gives no batches out.
             Self::Nothing => {}
             Self::Writer(writer) => writer.enter(Entry::Write(batch)),
+        }
+    }
+
+    /// Reads what the batches before have left; it comes back through the inbox.
+    pub(super) fn read(&mut self, table: Table, prefix: Bytes) {
+        match self {
+            // The engine of such a server has everything in memory.
+            Self::Nothing => {}
+            Self::Writer(writer) => writer.enter(Entry::Read(table, prefix)),
         }
     }
 
@@ -121,17 +133,26 @@ fn keep(mut store: Box<dyn Store>, entries: &Receiver<Entry>, shared: &Shared, i
     while let Ok(first) = entries.recv() {
         let mut batches = Vec::new();
         let mut answers = Vec::new();
+        let mut reads = Vec::new();
         for entry in std::iter::once(first).chain(entries.try_iter().take(QUEUE)) {
             match entry {
                 Entry::Write(batch) => batches.push(batch),
                 Entry::Answer(reply, answer) => answers.push((reply, answer)),
+                Entry::Read(table, prefix) => reads.push((table, prefix)),
             }
         }
-        let entered = (batches.len() + answers.len()) as u64;
+        let entered = (batches.len() + answers.len() + reads.len()) as u64;
         if shared.failure.get().is_none()
             && let Err(error) = commit(&mut *store, &batches)
         {
             let _ = shared.failure.set(error);
+        }
+        for (table, prefix) in reads {
+            match store.read(table, &prefix).map_err(explained) {
+                Ok(rows) => inbox.tell(Input::Rows(prefix, rows)),
+                // Whoever waits for it is told when the driver hears of the failure.
+                Err(error) => drop(shared.failure.set(error)),
+            }
         }
         let failure = shared.failure.get().map(|reason| unavailable(reason));
         for (reply, answer) in answers {
@@ -147,10 +168,14 @@ fn commit(store: &mut dyn Store, batches: &[Batch]) -> Result<(), String> {
     if batches.is_empty() {
         return Ok(());
     }
-    store.commit(batches).map_err(|error| match std::error::Error::source(&error) {
+    store.commit(batches).map_err(explained)
+}
+
+fn explained(error: StoreError) -> String {
+    match std::error::Error::source(&error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
-    })
+    }
 }
 
 fn unavailable(reason: &str) -> Refusal {

@@ -37,7 +37,7 @@ impl Service {
         self.inbox.stopped()
     }
 
-    async fn serve<B: HttpBody<Data = Bytes>>(self, request: Request<B>) -> Response<Body> {
+    async fn serve<B: HttpBody<Data = Bytes> + Send + 'static>(self, request: Request<B>) -> Response<Body> {
         let (head, body) = request.into_parts();
         if let Err((http, refusal)) = check_protocol(&head) {
             return status::refused_over_http(http, &refusal);
@@ -50,11 +50,17 @@ impl Service {
 
     async fn respond<B>(&self, head: &http::request::Parts, body: B) -> Result<Response<Body>, Refusal>
     where
-        B: HttpBody<Data = Bytes>,
+        B: HttpBody<Data = Bytes> + Send + 'static,
     {
         let timeout = timeout::timeout(&head.headers)?;
         let encoding = Encoding::of(&head.headers)?;
         let (service, method) = paths::split(head.uri.path())?;
+        #[cfg(feature = "reflection")]
+        if super::reflection::SERVICES.contains(&service) && method == "ServerReflectionInfo" {
+            let services = paths::SERVICES.into_iter().chain(self.more_services()).collect();
+            let answers = super::reflection::Exchange::new(body, encoding, services);
+            return Ok(status::response(StatusCode::OK, Body::stream(answers)));
+        }
         let message = read_one(body, encoding).await?;
         match (service, method) {
             (health::SERVICE, "Check") => Ok(status::answered(health::check(message)?)),
@@ -77,8 +83,16 @@ impl Service {
     }
 
     fn unknown(&self, service: &str, method: &str) -> Refusal {
-        let more = [health::SERVICE, test_service::SERVICE];
-        paths::unknown(service, method, if self.skips { &more } else { &more[..1] })
+        paths::unknown(service, method, &self.more_services())
+    }
+
+    /// Services besides those that every Temporal server has.
+    fn more_services(&self) -> Vec<&'static str> {
+        let mut services = vec![health::SERVICE];
+        services.extend(self.skips.then_some(test_service::SERVICE));
+        #[cfg(feature = "reflection")]
+        services.extend(super::reflection::SERVICES);
+        services
     }
 }
 

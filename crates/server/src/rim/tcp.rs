@@ -1,4 +1,4 @@
-//! [`Listener`]: the service over TCP, as HTTP/2.
+//! [`Listener`]: the service over TCP, as HTTP/2, plain or encrypted.
 //!
 //! Connections live as long as both sides want them: long polls need not survive a server that closes them by age.
 
@@ -13,7 +13,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tower_service::Service as _;
 
@@ -27,10 +27,10 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Listens at `address`, in the tokio runtime of the caller.
-    pub(crate) async fn bind(address: SocketAddr, service: Service) -> io::Result<Self> {
+    pub(crate) async fn bind(address: SocketAddr, wire: Wire, service: Service) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, service));
+        let task = tokio::spawn(accept(listener, wire, service));
         Ok(Self { address, task })
     }
 
@@ -58,7 +58,22 @@ impl fmt::Debug for Listener {
     }
 }
 
-async fn accept(listener: TcpListener, service: Service) {
+/// How bytes travel.
+#[derive(Clone)]
+pub(crate) enum Wire {
+    Plain,
+    #[cfg(feature = "tls")]
+    Encrypted(super::tls::Encryption),
+}
+
+#[cfg(feature = "tls")]
+impl Wire {
+    pub(crate) fn encrypted(tls: &super::Tls) -> Result<Self, super::TlsError> {
+        super::tls::Encryption::new(tls).map(Self::Encrypted)
+    }
+}
+
+async fn accept(listener: TcpListener, wire: Wire, service: Service) {
     let mut connections = JoinSet::new();
     let mut stopped = pin!(service.stopped());
     loop {
@@ -69,7 +84,7 @@ async fn accept(listener: TcpListener, service: Service) {
                 Ok((stream, _)) => {
                     // Answers are small and somebody waits for each of them.
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(serve(stream, service.clone()));
+                    connections.spawn(welcome(stream, wire.clone(), service.clone()));
                 }
                 // Too many open files, mostly: it may pass.
                 Err(_) => tokio::time::sleep(PAUSE).await,
@@ -78,6 +93,22 @@ async fn accept(listener: TcpListener, service: Service) {
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+async fn welcome(stream: TcpStream, wire: Wire, service: Service) {
+    match wire {
+        Wire::Plain => serve(stream, service).await,
+        #[cfg(feature = "tls")]
+        Wire::Encrypted(encryption) => {
+            let stream = tokio::select! {
+                stream = encryption.accept(stream) => stream,
+                () = service.stopped() => None,
+            };
+            if let Some(stream) = stream {
+                serve(stream, service).await;
+            }
+        }
+    }
 }
 
 async fn serve<I>(io: I, service: Service)

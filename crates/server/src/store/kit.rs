@@ -21,6 +21,7 @@ pub fn check<S: Store>(open: impl Fn(usize) -> S, reopen: impl Fn(S) -> S) {
             store.commit(&group).expect("a store with room commits");
             group.iter().for_each(|batch| model.apply(batch));
         }
+        check_reading(&mut store, model.clone());
         let mut store = reopen(store);
         let found = store.load().expect("a store loads again");
         assert_eq!(found, model.rows(), "scenario {number}: what was committed is there, in order");
@@ -30,6 +31,17 @@ pub fn check<S: Store>(open: impl Fn(usize) -> S, reopen: impl Fn(S) -> S) {
             [],
             "scenario {number}: what was removed is gone"
         );
+    }
+}
+
+/// Rows are found by the beginning of their keys, and by nothing else.
+fn check_reading(store: &mut impl Store, model: Model) {
+    let rows = model.rows();
+    let prefixes = rows.iter().map(|row| (row.table, row.key.slice(..row.key.len().min(1))));
+    for (table, prefix) in prefixes.chain([(Table::Events, Bytes::from_static(b"nobody"))]) {
+        let wanted = rows.iter().filter(|row| row.table == table && row.key.starts_with(&prefix));
+        let found = store.read(table, &prefix).expect("a store reads");
+        assert_eq!(found, wanted.cloned().collect::<Vec<_>>(), "what begins with {prefix:?} in {table:?}");
     }
 }
 
@@ -86,7 +98,7 @@ fn remove_all(rows: &[Row]) -> Batch {
 }
 
 /// What a store should hold.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Model(BTreeMap<(Table, Bytes), Bytes>);
 
 impl Model {

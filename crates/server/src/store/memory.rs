@@ -34,6 +34,13 @@ impl Store for MemoryStore {
         Ok(rows.iter().map(row).collect())
     }
 
+    fn read(&mut self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = rows.range((table, Bytes::copy_from_slice(prefix))..);
+        let found = from.take_while(|((of, key), _)| *of == table && key.starts_with(prefix));
+        Ok(found.map(|((_, key), value)| Row { table, key: key.clone(), value: Some(value.clone()) }).collect())
+    }
+
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         for Row { table, key, value } in batches.iter().flat_map(|batch| &batch.rows) {

@@ -46,13 +46,25 @@ impl SqliteStore {
         Ok(Self { path, connection })
     }
 
-    fn read(&self) -> rusqlite::Result<Vec<(u8, Bytes, Bytes)>> {
+    fn read_all(&self) -> rusqlite::Result<Vec<(u8, Bytes, Bytes)>> {
         let mut statement = self.connection.prepare("SELECT kind, key, value FROM rows ORDER BY kind, key")?;
-        let bytes = |columns: &rusqlite::Row<'_>, index| {
-            Ok::<_, rusqlite::Error>(Bytes::copy_from_slice(columns.get_ref(index)?.as_blob()?))
-        };
         let rows = statement.query_map([], |columns| Ok((columns.get(0)?, bytes(columns, 1)?, bytes(columns, 2)?)))?;
         rows.collect()
+    }
+
+    fn read_prefix(&self, table: Table, prefix: &[u8]) -> rusqlite::Result<Vec<Row>> {
+        let select = "SELECT key, value FROM rows WHERE kind = ?1 AND key >= ?2 ORDER BY key";
+        let mut statement = self.connection.prepare(select)?;
+        let mut rows = statement.query((table as u8, prefix))?;
+        let mut found = Vec::new();
+        while let Some(columns) = rows.next()? {
+            let key = bytes(columns, 0)?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            found.push(Row { table, key, value: Some(bytes(columns, 1)?) });
+        }
+        Ok(found)
     }
 
     fn write(&mut self, batches: &[Batch]) -> rusqlite::Result<()> {
@@ -76,12 +88,16 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn load(&mut self) -> Result<Vec<Row>, StoreError> {
-        let rows = self.read().map_err(|error| describe(&self.path, "read", error))?;
+        let rows = self.read_all().map_err(|error| describe(&self.path, "read", error))?;
         let row = |(number, key, value)| match Table::from_number(number) {
             Some(table) => Ok(Row { table, key, value: Some(value) }),
             None => Err(unknown(&self.path, number)),
         };
         rows.into_iter().map(row).collect()
+    }
+
+    fn read(&mut self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
+        self.read_prefix(table, prefix).map_err(|error| describe(&self.path, "read", error))
     }
 
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
@@ -124,6 +140,10 @@ impl Format {
         }
         Ok(())
     }
+}
+
+fn bytes(columns: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Bytes> {
+    Ok(Bytes::copy_from_slice(columns.get_ref(index)?.as_blob()?))
 }
 
 fn describe(path: &Path, action: &str, error: rusqlite::Error) -> StoreError {

@@ -18,7 +18,7 @@ use crate::support::{
 use crate::{call, last};
 
 /// A child on a queue of its own.
-fn child(workflow_id: &str) -> StartChildWorkflowExecutionCommandAttributes {
+pub(crate) fn child(workflow_id: &str) -> StartChildWorkflowExecutionCommandAttributes {
     StartChildWorkflowExecutionCommandAttributes {
         workflow_id: workflow_id.to_owned(),
         workflow_type: Some(WorkflowType { name: "Child".to_owned() }),
@@ -27,7 +27,7 @@ fn child(workflow_id: &str) -> StartChildWorkflowExecutionCommandAttributes {
     }
 }
 
-fn start_child(child: StartChildWorkflowExecutionCommandAttributes) -> Command {
+pub(crate) fn start_child(child: StartChildWorkflowExecutionCommandAttributes) -> Command {
     command(Attributes::StartChildWorkflowExecutionCommandAttributes(child))
 }
 

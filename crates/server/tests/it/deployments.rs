@@ -22,7 +22,7 @@ use crate::call;
 use crate::restart::{durable, restarted};
 use crate::support::{NAMESPACE, Server, activity_poll_request, poll_request, queue, start_request};
 
-fn options(build_id: &str) -> Option<WorkerDeploymentOptions> {
+pub(crate) fn options(build_id: &str) -> Option<WorkerDeploymentOptions> {
     Some(WorkerDeploymentOptions {
         deployment_name: "shop".to_owned(),
         build_id: build_id.to_owned(),
@@ -30,15 +30,15 @@ fn options(build_id: &str) -> Option<WorkerDeploymentOptions> {
     })
 }
 
-fn version(build_id: &str) -> WorkerDeploymentVersion {
+pub(crate) fn version(build_id: &str) -> WorkerDeploymentVersion {
     WorkerDeploymentVersion { deployment_name: "shop".to_owned(), build_id: build_id.to_owned() }
 }
 
-fn versioned_poll(build_id: &str) -> PollWorkflowTaskQueueRequest {
+pub(crate) fn versioned_poll(build_id: &str) -> PollWorkflowTaskQueueRequest {
     PollWorkflowTaskQueueRequest { deployment_options: options(build_id), ..poll_request() }
 }
 
-fn set_current(build_id: &str) -> SetWorkerDeploymentCurrentVersionRequest {
+pub(crate) fn set_current(build_id: &str) -> SetWorkerDeploymentCurrentVersionRequest {
     SetWorkerDeploymentCurrentVersionRequest {
         namespace: NAMESPACE.to_owned(),
         deployment_name: "shop".to_owned(),
@@ -69,7 +69,7 @@ fn delete_version(build_id: &str) -> DeleteWorkerDeploymentVersionRequest {
 
 impl Server {
     /// Polls as a version, so that it is known, and gives the poll up.
-    fn introduce(&mut self, build_id: &str) {
+    pub(crate) fn introduce(&mut self, build_id: &str) {
         let poll = self.send(versioned_poll(build_id));
         self.expire(poll).expect("an empty answer");
     }

@@ -26,7 +26,7 @@ fn a_run_tells_how_it_was_started() {
         priority: Some(Priority { priority_key: 2, ..Default::default() }),
         completion_callbacks: vec![Callback {
             variant: Some(callback::Variant::Nexus(callback::Nexus {
-                url: "http://there".to_owned(),
+                url: "temporal://system".to_owned(),
                 ..Default::default()
             })),
             ..Default::default()

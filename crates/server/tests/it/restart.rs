@@ -12,6 +12,8 @@ use crate::updates::{accept, answer, reject, respond, update_request};
 pub(crate) fn durable() -> Config {
     let mut config = Config::default();
     config.durable = true;
+    // Whatever has closed has to be read again.
+    config.limits.closed_histories = 0;
     config
 }
 

@@ -1,7 +1,12 @@
 //! The server as programs reach it: in process and over TCP.
 
 mod hostile;
+mod nonsense;
 mod polls;
+#[cfg(feature = "reflection")]
+mod reflection;
+#[cfg(feature = "tls")]
+mod tls;
 mod wire;
 
 use stead_client::{Client, RpcError, WorkflowService};

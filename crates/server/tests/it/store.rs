@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use stead_client::Code;
-use stead_server::store::{Batch, MemoryStore, Row};
+use stead_server::engine::Limits;
+use stead_server::store::{Batch, MemoryStore, Row, Table};
 use stead_server::{Clock, Server, Store, StoreError};
 
 use crate::live::{Live, calls_under_way, timeout};
@@ -25,6 +26,17 @@ async fn what_was_answered_is_known_after_a_restart() {
     assert_eq!(live.events("w").await.unwrap().len(), 2);
     live.step(vec![complete_workflow()]).await;
     live.closed("w").await;
+}
+
+#[tokio::test]
+async fn the_history_of_a_closed_run_is_read_from_the_store() {
+    let mut limits = Limits::default();
+    limits.closed_histories = 0;
+    let live = Live::start(Server::with_store(MemoryStore::new()).limits(limits)).await;
+    live.start_workflow("w").await.unwrap();
+    live.step(vec![complete_workflow()]).await;
+    live.closed("w").await;
+    assert_eq!(live.events("w").await.unwrap().len(), 5);
 }
 
 #[tokio::test]
@@ -50,6 +62,10 @@ struct Gate {
 
 impl Store for Gate {
     fn load(&mut self) -> Result<Vec<Row>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn read(&mut self, _: Table, _: &[u8]) -> Result<Vec<Row>, StoreError> {
         Ok(Vec::new())
     }
 
@@ -97,6 +113,10 @@ struct Full {
 
 impl Store for Full {
     fn load(&mut self) -> Result<Vec<Row>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn read(&mut self, _: Table, _: &[u8]) -> Result<Vec<Row>, StoreError> {
         Ok(Vec::new())
     }
 

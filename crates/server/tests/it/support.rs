@@ -13,7 +13,7 @@ use stead_proto::history::v1::HistoryEvent;
 use stead_proto::taskqueue::v1::{StickyExecutionAttributes, TaskQueue};
 use stead_proto::workflowservice::v1 as api;
 use stead_server::engine::{Call, CallId, Config, Engine, Output, Refusal, Request, Response, Time, raw};
-use stead_server::store::Table;
+use stead_server::store::{Row, Table};
 
 /// An engine, its clock, and what it has not been asked for yet.
 pub(crate) struct Server {
@@ -75,18 +75,31 @@ impl Server {
     pub(crate) fn advance(&mut self, by: Duration) {
         let end = self.now + by;
         while let Some(at) = self.engine.poll_timeout().filter(|at| *at <= end) {
-            self.now = self.now.max(at);
-            self.engine.handle_timeout(self.now);
-            self.collect();
+            self.advance_to(at);
         }
         self.now = end;
         self.engine.handle_timeout(end);
         self.collect();
     }
 
+    /// Moves the clock to where the engine has something to do, and lets it do so once.
+    pub(crate) fn advance_to(&mut self, at: Time) {
+        self.now = self.now.max(at);
+        self.engine.handle_timeout(self.now);
+        self.collect();
+    }
+
+    fn read(&mut self, table: Table, prefix: &Bytes) {
+        let rows = self.kept.iter().filter(|((of, key), _)| *of == table && key.starts_with(prefix));
+        let rows =
+            rows.map(|((table, key), value)| Row { table: *table, key: key.clone(), value: Some(value.clone()) });
+        self.engine.handle_rows(prefix, rows.collect(), self.now);
+    }
+
     fn collect(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
+                Output::Read { table, prefix } => self.read(table, &prefix),
                 Output::Reply { call, answer } => self.answers.push((call, answer)),
                 Output::Write(batch) => {
                     for row in batch.rows {

@@ -47,7 +47,7 @@ fn poll_update_request(workflow_id: &str, update_id: &str, stage: Stage) -> api:
     }
 }
 
-fn message<M: prost::Name>(id: &str, update_id: &str, body: &M) -> Message {
+pub(crate) fn message<M: prost::Name>(id: &str, update_id: &str, body: &M) -> Message {
     let body = prost_types::Any { type_url: M::type_url(), value: body.encode_to_vec() };
     Message { id: id.to_owned(), protocol_instance_id: update_id.to_owned(), body: Some(body), ..Default::default() }
 }

@@ -269,9 +269,12 @@ impl WorkerBuilder {
 fn guests(definitions: Vec<Definition>, options: GuestOptions) -> Result<Guests, BuildError> {
     let mut guests = Guests::new(options);
     for definition in definitions {
-        let name = definition.name();
+        let (name, is_dynamic) = (definition.name(), definition.is_dynamic());
         if !guests.register(definition) {
-            return Err(BuildError::DuplicateWorkflow(name));
+            return Err(match is_dynamic {
+                true => BuildError::SecondDynamicWorkflow(name),
+                false => BuildError::DuplicateWorkflow(name),
+            });
         }
     }
     Ok(guests)

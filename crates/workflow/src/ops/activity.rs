@@ -417,7 +417,7 @@ impl<O> fmt::Debug for Operation<O> {
 }
 
 fn schedule(runtime: &Runtime, request: Request, at: CallSite) -> Seq {
-    let seq = runtime.activities().borrow_mut().open(runtime.current_scope());
+    let seq = runtime.activities().borrow_mut().open(runtime.current_scope(), at);
     match request {
         Request::Remote(request) => schedule_remote(runtime, seq, request, at),
         Request::Local(request) => schedule_local(runtime, seq, request, at),

@@ -255,7 +255,7 @@ impl<W: ?Sized, O> StartChild<W, O> {
         if request.workflow_id.is_empty() {
             request.workflow_id = crate::uuid().to_string();
         }
-        let seq = runtime.with_remote(|remote| remote.open_child(runtime.current_scope()));
+        let seq = runtime.with_remote(|remote| remote.open_child(runtime.current_scope(), self.at));
         request.seq = seq;
         for interceptor in runtime.interceptors() {
             interceptor.start_child_workflow(&mut request);

@@ -197,7 +197,7 @@ impl SendSignal {
             let message = format!("Failed encoding the signal {} to another workflow", request.signal_name);
             return runtime.fail_task(error::conversion(&message, &problem));
         }
-        let seq = runtime.with_remote(|remote| remote.signals.open(runtime.current_scope()));
+        let seq = runtime.with_remote(|remote| remote.signals.open(runtime.current_scope(), self.at));
         request.seq = seq;
         for interceptor in runtime.interceptors() {
             interceptor.signal_external(&mut request);
@@ -252,7 +252,7 @@ impl SendCancel {
         }
         runtime.assert_writable("cancel another workflow");
         let State::Unsent(request, _) = std::mem::replace(&mut self.state, State::TaskFailed) else { return };
-        let seq = runtime.with_remote(|remote| remote.cancels.open(runtime.current_scope()));
+        let seq = runtime.with_remote(|remote| remote.cancels.open(runtime.current_scope(), self.at));
         let command = CancelExternal { seq, target: request.target, reason: request.reason };
         runtime.issue(Command::CancelExternal(Box::new(command)), self.at);
         self.state = State::Pending(seq);

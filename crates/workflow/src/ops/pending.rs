@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
-use stead_activation::Seq;
+use stead_activation::{CallSite, Seq};
 
 use crate::scope::Scope;
 
@@ -18,6 +18,7 @@ pub(crate) struct Pending<T> {
 
 struct Entry<T> {
     seq: Seq,
+    at: CallSite,
     scope: Scope,
     cancel_requested: bool,
     state: State<T>,
@@ -52,14 +53,21 @@ impl<T> Pending<T> {
     }
 
     /// Gives out the next number.
-    pub(crate) fn open(&mut self, scope: Scope) -> Seq {
+    pub(crate) fn open(&mut self, scope: Scope, at: CallSite) -> Seq {
         self.issued += 1;
         if self.entries.len() == self.entries.capacity() {
             // Doubling from one, because most idle runs wait for a single operation and many of them are kept in memory.
             self.entries.reserve_exact(self.entries.len().max(1));
         }
-        self.entries.push_back(Entry { seq: self.issued, scope, cancel_requested: false, state: State::Waiting(None) });
+        let (seq, state) = (self.issued, State::Waiting(None));
+        self.entries.push_back(Entry { seq, at, scope, cancel_requested: false, state });
         self.issued
+    }
+
+    /// What has not ended, and the lines that asked for it.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (Seq, CallSite)> {
+        let waiting = self.entries.iter().filter(|entry| matches!(entry.state, State::Waiting(_)));
+        waiting.map(|entry| (entry.seq, entry.at))
     }
 
     /// Takes the result, or keeps the waker.
@@ -148,7 +156,13 @@ impl<T> Entry<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::Location;
+
     use super::*;
+
+    fn open(table: &mut Pending<&'static str>) -> Seq {
+        table.open(Scope::Workflow, Location::caller())
+    }
 
     fn poll(table: &mut Pending<&'static str>, seq: Seq) -> Poll<&'static str> {
         table.poll(seq, &Context::from_waker(Waker::noop()))
@@ -157,7 +171,7 @@ mod tests {
     #[test]
     fn numbers_count_from_one_and_results_are_handed_out_once() {
         let mut table = Pending::new();
-        assert_eq!([table.open(Scope::Workflow), table.open(Scope::Workflow)], [1, 2]);
+        assert_eq!([open(&mut table), open(&mut table)], [1, 2]);
         assert_eq!(poll(&mut table, 2), Poll::Pending);
         assert_eq!(table.resolve(2, "two"), Ok(()));
         assert_eq!(poll(&mut table, 2), Poll::Ready("two"));
@@ -168,9 +182,9 @@ mod tests {
     #[test]
     fn the_table_is_as_large_as_what_is_pending() {
         let mut table = Pending::new();
-        let first = table.open(Scope::Workflow);
+        let first = open(&mut table);
         for _ in 0..1000 {
-            let seq = table.open(Scope::Workflow);
+            let seq = open(&mut table);
             table.resolve(seq, "done").unwrap();
             assert_eq!(poll(&mut table, seq), Poll::Ready("done"));
         }
@@ -181,7 +195,7 @@ mod tests {
     #[test]
     fn forgotten_operations_leave_once_they_are_resolved() {
         let mut table = Pending::new();
-        let seq = table.open(Scope::Workflow);
+        let seq = open(&mut table);
         table.forget(seq);
         table.resolve(seq, "late").unwrap();
         assert!(table.entries.is_empty());
@@ -191,7 +205,7 @@ mod tests {
     fn only_pending_operations_are_cancelled_and_only_once() {
         let mut table = Pending::new();
         let [done, waiting, shielded] =
-            [Scope::Workflow, Scope::Workflow, Scope::Shielded].map(|scope| table.open(scope));
+            [Scope::Workflow, Scope::Workflow, Scope::Shielded].map(|scope| table.open(scope, Location::caller()));
         table.resolve(done, "done").unwrap();
         assert_eq!(table.request_cancel_all(|scope| matches!(scope, Scope::Workflow)), [waiting]);
         assert!(!table.request_cancel(waiting));
@@ -203,7 +217,7 @@ mod tests {
     fn numbers_that_were_never_given_out_are_refused() {
         let mut table = Pending::new();
         assert_eq!(table.resolve(1, "what"), Err(NeverIssued));
-        let seq = table.open(Scope::Workflow);
+        let seq = open(&mut table);
         assert!(table.abandon(seq));
         assert_eq!(table.resolve(seq, "dropped meanwhile"), Ok(()));
         assert_eq!(table.resolve(0, "zero"), Err(NeverIssued));

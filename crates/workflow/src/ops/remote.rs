@@ -1,6 +1,6 @@
 //! The books of what a run asks of other workflows, and of local activities.
 
-use stead_activation::{ChildWorkflowResolution, ChildWorkflowStart, Command, Failure, Seq, TaskFailure};
+use stead_activation::{CallSite, ChildWorkflowResolution, ChildWorkflowStart, Command, Failure, Seq, TaskFailure};
 
 use super::Pending;
 use super::local::LocalActivities;
@@ -32,9 +32,17 @@ impl Default for Remote {
 
 impl Remote {
     /// Gives out the next number of a child.
-    pub(crate) fn open_child(&mut self, scope: Scope) -> Seq {
-        self.child_starts.open(scope.clone());
-        self.children.open(scope)
+    pub(crate) fn open_child(&mut self, scope: Scope, at: CallSite) -> Seq {
+        self.child_starts.open(scope.clone(), at);
+        self.children.open(scope, at)
+    }
+
+    /// What has not ended, and the lines that asked for it.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&'static str, Seq, CallSite)> {
+        let children = self.children.waiting().map(|(seq, at)| ("child workflow", seq, at));
+        let signals = self.signals.waiting().map(|(seq, at)| ("signal to another workflow", seq, at));
+        let cancels = self.cancels.waiting().map(|(seq, at)| ("request to cancel another workflow", seq, at));
+        children.chain(signals).chain(cancels)
     }
 
     /// Notes that cancellation was asked for, for all that is pending in scopes that are `reached`, and returns what

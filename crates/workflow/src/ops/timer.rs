@@ -83,7 +83,7 @@ impl Sleep {
             return Err(NotStarted::Cancelled);
         }
         let summary = self.encode_summary().ok_or(NotStarted::TaskFailed)?;
-        let seq = runtime.timers().borrow_mut().open(runtime.current_scope());
+        let seq = runtime.timers().borrow_mut().open(runtime.current_scope(), self.at);
         runtime.issue(Command::StartTimer { seq, duration: self.duration, summary }, self.at);
         Ok(seq)
     }

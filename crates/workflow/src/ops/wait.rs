@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use stead_activation::CallSite;
+
 use crate::context;
 use crate::error::Cancelled;
 use crate::ops::timer::Sleep;
@@ -28,7 +30,7 @@ use crate::runtime::Runtime;
 /// ```
 #[track_caller]
 pub fn wait_until<F: Fn() -> bool>(condition: F) -> WaitUntil<F> {
-    WaitUntil { condition, registration: Registration::default(), at: Location::caller() }
+    WaitUntil { condition, registration: Registration::at(Location::caller()), at: Location::caller() }
 }
 
 /// The future of [`wait_until`].
@@ -119,9 +121,10 @@ impl<F: Fn() -> bool> Future for WaitUntilTimeout<F> {
 ///
 /// Cancellation of the workflow does not cut it short: it reaches the handlers, and they end. A handler that calls this
 /// waits for itself.
+#[track_caller]
 #[must_use = "futures do nothing unless awaited"]
 pub fn all_handlers_finished() -> AllHandlersFinished {
-    AllHandlersFinished { registration: Registration::default() }
+    AllHandlersFinished { registration: Registration::at(Location::caller()) }
 }
 
 /// The future of [`all_handlers_finished`].
@@ -146,18 +149,26 @@ impl Future for AllHandlersFinished {
 }
 
 /// A place among those who are woken when state may have changed. Left by dropping it.
-#[derive(Debug, Default)]
-pub(crate) struct Registration(Option<usize>);
+#[derive(Debug)]
+pub(crate) struct Registration {
+    place: Option<usize>,
+    at: CallSite,
+}
 
 impl Registration {
+    /// For the line that waits.
+    pub(crate) const fn at(at: CallSite) -> Self {
+        Self { place: None, at }
+    }
+
     /// Waits for the next change.
     pub(crate) fn renew(&mut self, runtime: &Runtime, cx: &Context<'_>) {
-        runtime.waits().borrow_mut().set(&mut self.0, cx.waker());
+        runtime.waits().borrow_mut().set(&mut self.place, cx.waker(), self.at);
     }
 
     /// Leaves, because what was waited for has come: others may have to look again.
     pub(crate) fn end(&mut self, runtime: &Runtime) {
-        if let Some(index) = self.0.take() {
+        if let Some(index) = self.place.take() {
             runtime.waits().borrow_mut().clear(index);
             runtime.note_progress();
         }
@@ -166,7 +177,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if let Some(index) = self.0.take() {
+        if let Some(index) = self.place.take() {
             context::try_with(|runtime| runtime.waits().borrow_mut().clear(index));
         }
     }
@@ -174,7 +185,7 @@ impl Drop for Registration {
 
 /// The wakers of everything that waits for state.
 pub(crate) struct Waits {
-    wakers: Vec<Option<Waker>>,
+    wakers: Vec<Option<(Waker, CallSite)>>,
 }
 
 impl Waits {
@@ -184,14 +195,19 @@ impl Waits {
 
     /// Wakes all of them; returns whether there were any.
     pub(crate) fn wake_all(&self) -> bool {
-        self.wakers.iter().flatten().map(Waker::wake_by_ref).count() > 0
+        self.wakers.iter().flatten().map(|(waker, _)| waker.wake_by_ref()).count() > 0
     }
 
-    fn set(&mut self, place: &mut Option<usize>, waker: &Waker) {
+    /// The lines that wait.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = CallSite> {
+        self.wakers.iter().flatten().map(|(_, at)| *at)
+    }
+
+    fn set(&mut self, place: &mut Option<usize>, waker: &Waker, at: CallSite) {
         let index = *place.get_or_insert_with(|| self.vacant());
         let slot = &mut self.wakers[index];
-        if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *slot = Some(waker.clone());
+        if !slot.as_ref().is_some_and(|(known, _)| known.will_wake(waker)) {
+            *slot = Some((waker.clone(), at));
         }
     }
 
@@ -220,8 +236,8 @@ mod tests {
     fn b2_waiting_again_and_again_keeps_one_waker() {
         let (mut waits, mut first, mut second) = (Waits::new(), None, None);
         for _ in 0..100_000 {
-            waits.set(&mut first, Waker::noop());
-            waits.set(&mut second, Waker::noop());
+            waits.set(&mut first, Waker::noop(), Location::caller());
+            waits.set(&mut second, Waker::noop(), Location::caller());
             waits.clear(second.take().expect("it has a place"));
         }
         assert_eq!(waits.wakers.len(), 2);

@@ -58,8 +58,8 @@ fn an_unknown_query_fails_with_the_names_that_are_known() {
     let (mut run, _) = Driver::start::<Asked>(());
     assert_eq!(
         failure(run.query("what", ())),
-        "Query handler for 'what' expected but not found, known queries: \
-         [boom count fails patched random sneaky spawn start]"
+        "Query handler for 'what' expected but not found, known queries: [__enhanced_stack_trace __stack_trace \
+         __temporal_workflow_metadata boom count fails patched random sneaky spawn start]"
     );
 }
 

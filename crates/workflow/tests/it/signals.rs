@@ -95,7 +95,11 @@ workflow!(Late, |board, input: ()| -> Vec<String> {
     workflow::sleep(SECOND).await?;
     let listener = std::rc::Rc::clone(&board);
     workflow::on_signal_dynamic(move |name, arguments| {
-        listener.note(format!("{name} {}", arguments.decode::<u32>(1).unwrap_or_default()));
+        let listener = std::rc::Rc::clone(&listener);
+        async move {
+            listener.note(format!("{name} {}", workflow::decode::<u32>(&arguments[0])?));
+            Ok(())
+        }
     });
     board.note("listening");
     workflow::wait_until(|| board.log.with(Vec::len) == 4).await?;
@@ -108,7 +112,7 @@ fn unknown_signals_wait_for_a_handler_and_reach_it_in_order() {
     run.activate(vec![signal("a", 2)]);
     assert_eq!(outline(&run.activate(vec![fire(1)])), [""; 0]);
     let commands = run.activate(vec![signal("c", 3)]);
-    assert_eq!(outline(&commands), [r#"complete workflow: ["b 1","a 2","listening","c 3"]"#]);
+    assert_eq!(outline(&commands), [r#"complete workflow: ["listening","b 1","a 2","c 3"]"#]);
 }
 
 workflow!(
@@ -170,9 +174,52 @@ fn handlers_that_still_run_when_the_workflow_ends_are_warned_of_and_cancel_nothi
     assert!(log.iter().any(|line| line.contains("[TMPRL1102]") && line.contains("slow")), "{log:?}");
 }
 
+workflow!(
+    LeavesQuietly,
+    |board, input: ()| -> () {
+        workflow::wait_until(|| board.count.get() == 3).await?;
+        Ok(())
+    },
+    [
+        signal!("slow", |board, input: ()| {
+            board.count.set(board.count.get() + 1);
+            workflow::sleep(SECOND).await?;
+            Ok(())
+        }),
+        stead_workflow::Handler::Update {
+            name: Some("quiet"),
+            options: stead_workflow::HandlerOptions {
+                unfinished: stead_workflow::UnfinishedPolicy::Abandon,
+                ..stead_workflow::HandlerOptions::NONE
+            },
+            validate: None,
+            call: |board, arguments| {
+                let encoded = arguments.encode(&());
+                board.count.set(board.count.get() + 1);
+                Ok(Box::pin(async move {
+                    workflow::sleep(SECOND).await?;
+                    encoded
+                }))
+            },
+        },
+    ]
+);
+
+#[test]
+fn the_policy_of_a_handler_silences_the_warning_and_the_others_are_counted() {
+    let log = crate::support::capture(|| {
+        let (mut run, _) = Driver::start::<LeavesQuietly>(());
+        run.activate(vec![signal("slow", ()), update("u", "quiet", ()), signal("slow", ())]);
+    });
+    let warnings: Vec<_> = log.iter().filter(|line| line.contains("[TMPRL1102]")).collect();
+    let [warning] = &warnings[..] else { panic!("{log:?}") };
+    assert!(warning.contains(r#"handlers=[{"name":"slow","count":2}]"#), "{warning}");
+}
+
 workflow!(SpawnsOnSignal, |board, input: ()| -> () {
     workflow::on_signal_dynamic(|_, _| {
         workflow::spawn(async { workflow::sleep(SECOND * 3).await });
+        async { Ok(()) }
     });
     workflow::sleep(SECOND).await?;
     Ok(())

@@ -67,7 +67,8 @@ macro_rules! workflow {
 macro_rules! signal {
     ($name:literal, |$board:ident, $input:ident: $in:ty| $body:block) => {
         stead_workflow::Handler::Signal {
-            name: $name,
+            name: Some($name),
+            options: stead_workflow::HandlerOptions::NONE,
             call: |$board, arguments| {
                 let $input: $in = arguments.decode(1)?;
                 Ok(Box::pin(async move { $body }))
@@ -80,7 +81,8 @@ macro_rules! signal {
 macro_rules! query {
     ($name:literal, |$board:ident, $input:ident: $in:ty| $body:expr) => {
         stead_workflow::Handler::Query {
-            name: $name,
+            name: Some($name),
+            options: stead_workflow::HandlerOptions::NONE,
             call: |$board, arguments| {
                 let $input: $in = arguments.decode(1)?;
                 let answer = || arguments.encode(&$body);
@@ -108,7 +110,8 @@ macro_rules! update {
     };
     (@with $name:literal, $validate:expr, $board:ident, $input:ident, $in:ty, $body:block) => {
         stead_workflow::Handler::Update {
-            name: $name,
+            name: Some($name),
+            options: stead_workflow::HandlerOptions::NONE,
             validate: $validate,
             call: |$board, arguments| {
                 let $input: $in = arguments.decode(1)?;

@@ -34,6 +34,10 @@ pub(super) fn not_set(kind: CommandType) -> Fault {
         T::RequestCancelNexusOperation => Cause::BadRequestCancelNexusOperationAttributes,
         T::Unspecified => Cause::Unspecified,
     };
+    if kind == T::ScheduleNexusOperation || kind == T::RequestCancelNexusOperation {
+        let command = name(kind).replace("RequestCancel", "Cancel");
+        return Fault::task(cause, format!("empty {command}CommandAttributes"));
+    }
     let command = name(kind);
     Fault::task(cause, format!("{command}CommandAttributes is not set on {command}Command."))
 }

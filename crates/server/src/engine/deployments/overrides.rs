@@ -9,9 +9,10 @@ use super::{Engine, names};
 use crate::engine::Refusal;
 use crate::engine::matching::{QueueKind, QueueName};
 use crate::engine::namespaces::NamespaceKey;
+use crate::engine::start::NewRun;
 
 /// The version to which an override pins; `None` if it pins to none. It has its current form.
-pub(super) fn pinned_to(overridden: &VersioningOverride) -> Option<&WorkerDeploymentVersion> {
+pub(in crate::engine) fn pinned_to(overridden: &VersioningOverride) -> Option<&WorkerDeploymentVersion> {
     match overridden.r#override.as_ref()? {
         Override::Pinned(pinned) => pinned.version.as_ref(),
         // Pins until a task of the workflow completes there.
@@ -43,6 +44,19 @@ impl Engine {
         Err(Refusal::failed_precondition(format!(
             "Pinned version '{version}' is not present in task queue '{queue}' of type 'Workflow'"
         )))
+    }
+
+    /// A run inherits the version of the one that brings it only if that version serves its queue.
+    pub(in crate::engine) fn keep_served_version(&self, new: &mut NewRun) {
+        let queue = new.started.task_queue.clone().unwrap_or_default().name;
+        let queue = QueueName { namespace: new.namespace, kind: QueueKind::Workflow, name: queue };
+        let serves = |version: &WorkerDeploymentVersion| self.deployments.serves(&queue, version);
+        if !new.started.inherited_pinned_version.as_ref().is_some_and(serves) {
+            new.started.inherited_pinned_version = None;
+        }
+        if !new.started.versioning_override.as_ref().is_some_and(|it| pinned_to(it).is_some_and(serves)) {
+            new.started.versioning_override = None;
+        }
     }
 
     /// A workflow gets an override: if that pins it, the version is looked after again.

@@ -21,7 +21,7 @@ pub(in crate::engine) fn stays_on_version(state: &RunState, target: Option<&Work
 }
 
 /// The version to which a workflow is pinned, by its own choice or by an override.
-fn pinned_version(state: &RunState) -> Option<&WorkerDeploymentVersion> {
+pub(in crate::engine) fn pinned_version(state: &RunState) -> Option<&WorkerDeploymentVersion> {
     if let Some(overridden) = &state.versioning_override {
         return pinned_to(overridden);
     }

@@ -63,6 +63,14 @@ impl QueueSettings {
         self.rows.insert(queue, config);
     }
 
+    /// Forgets the settings of all queues of a namespace.
+    pub(in crate::engine) fn forget(&mut self, namespace: NamespaceKey) {
+        let queues: Vec<_> = self.rows.keys().filter(|queue| queue.namespace == namespace).cloned().collect();
+        for queue in queues {
+            self.rows.remove(&queue);
+        }
+    }
+
     /// What the settings of a queue mean for its tasks.
     pub(in crate::engine) fn rate_limits(&self, queue: &QueueName) -> RateLimits {
         let Some(config) = self.rows.get(queue) else { return RateLimits::default() };

@@ -65,7 +65,7 @@ impl Engine {
 }
 
 /// Takes the fields of the mask. (`common/activityoptions` of Temporal's server.)
-fn merge(into: &mut ActivityOptions, from: &Wire, mask: &Mask) -> Result<(), Refusal> {
+pub(in crate::engine) fn merge(into: &mut ActivityOptions, from: &Wire, mask: &Mask) -> Result<(), Refusal> {
     if mask.has("task_queue.name") {
         let queue = from.task_queue.as_ref().ok_or_else(|| Refusal::invalid("TaskQueue is not provided"))?;
         into.task_queue.get_or_insert_default().name.clone_from(&queue.name);

@@ -6,23 +6,32 @@ use prost_types::FieldMask;
 
 /// Paths of fields in snake case, such as `retry_policy.maximum_attempts`. Callers also write them in other cases.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mask(BTreeSet<String>);
+pub(in crate::engine) struct Mask(BTreeSet<String>);
 
 impl Mask {
-    pub(super) fn new(mask: &FieldMask) -> Self {
+    pub(in crate::engine) fn new(mask: &FieldMask) -> Self {
         Self(mask.paths.iter().map(|path| snake_case(path)).collect())
     }
 
-    pub(super) fn has(&self, path: &str) -> bool {
+    pub(in crate::engine) fn has(&self, path: &str) -> bool {
         self.0.contains(path)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::engine) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The first path that is none of these.
+    pub(in crate::engine) fn outside(&self, known: &[&str]) -> Option<&str> {
+        self.0.iter().map(String::as_str).find(|path| !known.contains(path))
+    }
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// The paths of parts of `field`.
-    pub(super) fn within(&self, field: &str) -> impl Iterator<Item = &str> {
+    pub(in crate::engine) fn within(&self, field: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(move |path| path.strip_prefix(field)?.strip_prefix('.'))
     }
 }

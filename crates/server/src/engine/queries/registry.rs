@@ -64,6 +64,11 @@ impl Queries {
         self.queries.is_empty()
     }
 
+    /// Whether somebody waits for an answer of this run.
+    pub(crate) fn any_of(&self, run: RunKey) -> bool {
+        self.by_run.range((run, QueryId(0))..).next().is_some_and(|(of, _)| *of == run)
+    }
+
     pub(super) fn get(&self, id: QueryId) -> Option<&Query> {
         self.queries.get(&id)
     }

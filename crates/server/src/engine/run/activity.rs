@@ -28,49 +28,54 @@ impl Run {
         extras: Extras,
         offered: bool,
     ) -> i64 {
-        let queue = command.task_queue.clone().unwrap_or_default();
         let event = ActivityTaskScheduledEventAttributes {
-            activity_id: command.activity_id.clone(),
-            activity_type: command.activity_type.clone(),
-            task_queue: command.task_queue.clone(),
-            header: command.header.clone(),
-            input: command.input.clone(),
+            activity_id: command.activity_id,
+            activity_type: command.activity_type,
+            task_queue: command.task_queue,
+            header: command.header,
+            input: command.input,
             schedule_to_close_timeout: command.schedule_to_close_timeout,
             schedule_to_start_timeout: command.schedule_to_start_timeout,
             start_to_close_timeout: command.start_to_close_timeout,
             heartbeat_timeout: command.heartbeat_timeout,
             workflow_task_completed_event_id: completed_event_id,
-            retry_policy: command.retry_policy.clone(),
+            retry_policy: command.retry_policy,
             use_workflow_build_id: command.use_workflow_build_id,
-            priority: command.priority.clone(),
+            priority: command.priority,
         };
+        let scheduled = event.clone();
         let id = self.add_with(cx, Attributes::ActivityTaskScheduledEventAttributes(event), extras);
-        let at = cx.now.unix_nanos();
+        self.expect_activity(cx.now, id, scheduled);
+        if offered {
+            cx.effects.push_back(Effect::OfferActivity(self.key, id));
+        }
+        id
+    }
+
+    /// Keeps what an activity is that was scheduled by this event.
+    pub(crate) fn expect_activity(&mut self, now: Time, id: i64, scheduled: ActivityTaskScheduledEventAttributes) {
+        let at = now.unix_nanos();
         let activity = ActivityState {
             scheduled_event_id: id,
-            activity_id: command.activity_id.clone(),
-            activity_type: command.activity_type,
-            task_queue: queue.name,
-            header: command.header,
-            input: command.input,
-            schedule_to_close: command.schedule_to_close_timeout,
-            schedule_to_start: command.schedule_to_start_timeout,
-            start_to_close: command.start_to_close_timeout,
-            heartbeat: command.heartbeat_timeout,
-            retry_policy: command.retry_policy,
-            priority: merged(self.state.priority.as_ref(), command.priority),
+            activity_id: scheduled.activity_id.clone(),
+            activity_type: scheduled.activity_type,
+            task_queue: scheduled.task_queue.unwrap_or_default().name,
+            header: scheduled.header,
+            input: scheduled.input,
+            schedule_to_close: scheduled.schedule_to_close_timeout,
+            schedule_to_start: scheduled.schedule_to_start_timeout,
+            start_to_close: scheduled.start_to_close_timeout,
+            heartbeat: scheduled.heartbeat_timeout,
+            retry_policy: scheduled.retry_policy,
+            priority: merged(self.state.priority.as_ref(), scheduled.priority),
             first_scheduled_at: at,
             scheduled_at: at,
             attempt: 1,
             ..Default::default()
         };
-        self.activity_ids.insert(command.activity_id, id);
+        self.activity_ids.insert(scheduled.activity_id, id);
         self.activities.insert(id, activity);
         self.watch_activity(id);
-        if offered {
-            cx.effects.push_back(Effect::OfferActivity(self.key, id));
-        }
-        id
     }
 
     /// Sets the activity's deadlines by its state.
@@ -168,17 +173,11 @@ impl Run {
     }
 
     /// The worker tells of its progress.
-    pub(crate) fn activity_progress(
-        &mut self,
-        cx: &Context<'_>,
-        id: i64,
-        details: Option<Payloads>,
-    ) -> Option<&ActivityState> {
-        let activity = self.activities.get_mut(&id)?;
-        activity.heartbeat_at = cx.now.unix_nanos();
-        activity.heartbeat_details = details;
-        self.watch_activity(id);
-        self.activities.get(&id)
+    pub(crate) fn activity_progress(&mut self, cx: &Context<'_>, id: i64, details: Option<Payloads>) {
+        if let Some(activity) = self.activities.get_mut(&id) {
+            activity.progress(cx.now, details);
+            self.watch_activity(id);
+        }
     }
 
     /// The workflow asks for cancellation. True if the activity was with no worker, so that it is cancelled already and
@@ -284,7 +283,7 @@ impl Run {
         Some(self.add_at(at, Attributes::ActivityTaskStartedEventAttributes(event), Extras::default()))
     }
 
-    fn remove_activity(&mut self, id: i64) -> Option<ActivityState> {
+    pub(crate) fn remove_activity(&mut self, id: i64) -> Option<ActivityState> {
         let activity = self.activities.remove(&id)?;
         self.activity_ids.remove(&activity.activity_id);
         for (deadline, _) in activity.deadlines() {

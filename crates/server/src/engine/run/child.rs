@@ -25,13 +25,6 @@ impl Run {
         completed_event_id: i64,
         extras: Extras,
     ) {
-        let child = ChildState {
-            workflow_id: command.workflow_id.clone(),
-            workflow_type: command.workflow_type.clone(),
-            close_policy: command.parent_close_policy,
-            namespace: command.namespace.clone(),
-            ..Default::default()
-        };
         let event = StartChildWorkflowExecutionInitiatedEventAttributes {
             namespace: command.namespace,
             namespace_id: cx.namespace_id.to_owned(),
@@ -55,6 +48,7 @@ impl Run {
             priority: command.priority,
             ..Default::default()
         };
+        let child = child_of(&event);
         let event = Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(Box::new(event));
         let initiated_event_id = self.add_with(cx, event, extras);
         self.children.insert(initiated_event_id, child);
@@ -144,6 +138,59 @@ impl Run {
             self.add(cx, event);
             self.wake(cx);
         }
+    }
+}
+
+impl Run {
+    /// Takes over news of a child that the run asked for before the point at which it begins anew.
+    pub(crate) fn reapply_child(&mut self, cx: &mut Context<'_>, news: Attributes) {
+        use Attributes as A;
+        let ended = match &news {
+            A::ChildWorkflowExecutionStartedEventAttributes(started) => {
+                let id = started.initiated_event_id;
+                if let Some(child) = self.children.get_mut(&id).filter(|child| child.run_id.is_empty()) {
+                    child.run_id = started.workflow_execution.clone().unwrap_or_default().run_id;
+                    child.started_event_id = self.history.next_event_id();
+                    self.add(cx, news);
+                }
+                return;
+            }
+            A::StartChildWorkflowExecutionFailedEventAttributes(ended) => ended.initiated_event_id,
+            A::ChildWorkflowExecutionCompletedEventAttributes(ended) => ended.initiated_event_id,
+            A::ChildWorkflowExecutionFailedEventAttributes(ended) => ended.initiated_event_id,
+            A::ChildWorkflowExecutionCanceledEventAttributes(ended) => ended.initiated_event_id,
+            A::ChildWorkflowExecutionTimedOutEventAttributes(ended) => ended.initiated_event_id,
+            A::ChildWorkflowExecutionTerminatedEventAttributes(ended) => ended.initiated_event_id,
+            _ => return,
+        };
+        if let Some(child) = self.children.remove(&ended) {
+            self.add(cx, with_start(news, child.started_event_id));
+        }
+    }
+}
+
+/// The end of a child, which knows the event with which the child began.
+fn with_start(mut end: Attributes, id: i64) -> Attributes {
+    use Attributes as A;
+    match &mut end {
+        A::ChildWorkflowExecutionCompletedEventAttributes(end) => end.started_event_id = id,
+        A::ChildWorkflowExecutionFailedEventAttributes(end) => end.started_event_id = id,
+        A::ChildWorkflowExecutionCanceledEventAttributes(end) => end.started_event_id = id,
+        A::ChildWorkflowExecutionTimedOutEventAttributes(end) => end.started_event_id = id,
+        A::ChildWorkflowExecutionTerminatedEventAttributes(end) => end.started_event_id = id,
+        _ => {}
+    }
+    end
+}
+
+/// The child that this event asks for.
+pub(crate) fn child_of(initiated: &StartChildWorkflowExecutionInitiatedEventAttributes) -> ChildState {
+    ChildState {
+        workflow_id: initiated.workflow_id.clone(),
+        workflow_type: initiated.workflow_type.clone(),
+        close_policy: initiated.parent_close_policy,
+        namespace: initiated.namespace.clone(),
+        ..Default::default()
     }
 }
 

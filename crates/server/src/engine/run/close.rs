@@ -30,6 +30,7 @@ use super::properties::{memo_without_nil, search_attributes_without_nil};
 use super::{Context, Run};
 use crate::engine::Time;
 use crate::engine::cron::Cron;
+use crate::engine::deployments::pinned_version;
 use crate::engine::effect::Effect;
 use crate::engine::retry::{self, Retry};
 use crate::engine::start::{HISTORY_SERVICE, NewRun};
@@ -180,6 +181,7 @@ impl Run {
         self.state.pause = None;
         self.activities.clear();
         self.activity_ids.clear();
+        self.operations.clear();
         self.timers.clear();
         self.deadlines.clear();
         self.listed = false;
@@ -251,10 +253,10 @@ impl Run {
             continued_failure: Some(failure),
             last_completion_result: result,
             attempt: self.state.attempt + 1,
-            completion_callbacks: self.state.callbacks.clone(),
+            completion_callbacks: self.callbacks_of_chain(),
             ..started
         };
-        self.follow(cx, run_id, backoff, started);
+        self.follow(cx, run_id, backoff, started, true);
     }
 
     fn follow_by_cron(
@@ -274,7 +276,7 @@ impl Run {
             attempt: 1,
             ..started
         };
-        self.follow(cx, run_id, backoff, started);
+        self.follow(cx, run_id, backoff, started, false);
     }
 
     fn follow_by_command(
@@ -289,6 +291,7 @@ impl Run {
             ContinueAsNewInitiator::Unspecified => ContinueAsNewInitiator::Workflow,
             initiator => initiator,
         };
+        let inherits = command.initial_versioning_behavior == 0;
         let started = WorkflowExecutionStartedEventAttributes {
             initiator: initiator.into(),
             workflow_type: command.workflow_type,
@@ -304,11 +307,11 @@ impl Run {
             continued_failure: command.failure,
             last_completion_result: command.last_completion_result,
             attempt: if initiator == ContinueAsNewInitiator::Retry { self.state.attempt + 1 } else { 1 },
-            completion_callbacks: self.state.callbacks.clone(),
+            completion_callbacks: self.callbacks_of_chain(),
             priority: self.state.priority.clone(),
             ..Default::default()
         };
-        self.follow(cx, run_id, backoff, started);
+        self.follow(cx, run_id, backoff, started, inherits);
     }
 
     /// What the run was started with, for another run that is to be like it. Later changes are lost.
@@ -331,13 +334,15 @@ impl Run {
         })
     }
 
-    /// Starts the next run of the chain; what belongs to the chain is added to what the run is to be.
+    /// Starts the next run of the chain; what belongs to the chain is added to what the run is to be. `inherits`: it
+    /// stays on the version to which this one is pinned.
     fn follow(
         &mut self,
         cx: &mut Context<'_>,
         run_id: String,
         backoff: Duration,
         started: WorkflowExecutionStartedEventAttributes,
+        inherits: bool,
     ) {
         let Some(first) = self.history.event(1) else { return };
         let Some(Attributes::WorkflowExecutionStartedEventAttributes(of_first)) = first.attributes else { return };
@@ -354,6 +359,8 @@ impl Run {
             original_execution_run_id: run_id.clone(),
             first_workflow_task_backoff: Some(wire(self.unhurried(cx.now, backoff))),
             versioning_override: self.state.versioning_override.clone().filter(is_pinned),
+            inherited_pinned_version: if inherits { pinned_version(&self.state).cloned() } else { None },
+            prev_auto_reset_points: self.state.reset_points.clone(),
             ..started
         };
         self.state.new_run_id.clone_from(&run_id);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Time;
+use super::super::nexus::operation::OperationDeadline;
 
 /// What happens to a run when time has passed. The order is that in which they are looked at when several are due: the
 /// end of the run leaves nothing else to do.
@@ -22,6 +23,8 @@ pub(crate) enum Deadline {
     Timer(String),
     /// An activity, by its scheduled event.
     Activity(i64, ActivityDeadline),
+    /// A Nexus operation, by its scheduled event.
+    Operation(i64, OperationDeadline),
 }
 
 /// What happens to an activity. The order is that in which they are looked at when several are due.

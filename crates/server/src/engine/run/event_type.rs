@@ -146,3 +146,15 @@ pub(crate) fn is_terminal_news(event_type: EventType) -> bool {
             | T::NexusOperationTimedOut
     )
 }
+
+/// Whether a worker that does not know an event may go on without it: older SDKs do not know these, and none of them
+/// asks the workflow for anything.
+pub(crate) fn worker_may_ignore(event_type: EventType) -> bool {
+    use EventType as T;
+    matches!(
+        event_type,
+        T::NexusOperationCancelRequestCompleted
+            | T::NexusOperationCancelRequestFailed
+            | T::WorkflowExecutionOptionsUpdated
+    )
+}

@@ -8,7 +8,7 @@ use stead_proto::history::v1::HistoryEvent;
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::sdk::v1::{EventGroupMarker, UserMetadata};
 
-use super::event_type::{event_type, is_buffered, is_terminal_news};
+use super::event_type::{event_type, is_buffered, is_terminal_news, worker_may_ignore};
 use super::state::RequestState;
 use super::{Context, Run};
 use crate::engine::Time;
@@ -42,9 +42,11 @@ impl Run {
 
     /// Writes an event about something that happened earlier.
     pub(crate) fn add_at(&mut self, at: Time, attributes: Attributes, extras: Extras) -> i64 {
+        let event_type = event_type(&attributes);
         let event = HistoryEvent {
             event_time: Some(at.timestamp()),
-            event_type: event_type(&attributes).into(),
+            event_type: event_type.into(),
+            worker_may_ignore: worker_may_ignore(event_type),
             user_metadata: extras.user_metadata,
             links: extras.links,
             event_group_markers: extras.event_group_markers,
@@ -91,7 +93,12 @@ impl Run {
     fn connect_request(&mut self, event: &HistoryEvent) {
         let request_id = match &event.attributes {
             Some(Attributes::WorkflowExecutionSignaledEventAttributes(a)) => &a.request_id,
-            Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(a)) => &a.attached_request_id,
+            Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(a)) => {
+                match a.workflow_update_options.first() {
+                    Some(of_update) => &of_update.attached_request_id,
+                    None => &a.attached_request_id,
+                }
+            }
             _ => return,
         };
         let event_id = self.history.next_event_id();

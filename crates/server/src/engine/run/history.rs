@@ -16,6 +16,8 @@ pub(crate) struct History {
     size: usize,
     /// How many events are stored.
     stored: usize,
+    /// How many events there are, when they are in the store alone: nothing can be read of them here.
+    away: usize,
 }
 
 impl History {
@@ -24,7 +26,25 @@ impl History {
     }
 
     pub(crate) fn len(&self) -> i64 {
-        i64::try_from(self.events.len()).expect("a history is limited to some thousands of events")
+        i64::try_from(self.events.len().max(self.away)).expect("a history is limited to some thousands of events")
+    }
+
+    /// Whether the events are in the store alone.
+    pub(crate) fn is_away(&self) -> bool {
+        self.away > 0
+    }
+
+    /// Leaves the events to the store, which has all of them. Nothing may follow them.
+    pub(crate) fn leave_to_store(&mut self) {
+        debug_assert_eq!(self.stored, self.events.len(), "what is not stored would be lost");
+        self.away = self.len().try_into().unwrap_or(0);
+        self.events = Vec::new();
+        self.batches = Vec::new();
+    }
+
+    /// The events come back from the store, with [`Self::load`].
+    pub(crate) fn come_back(&mut self) {
+        *self = Self::default();
     }
 
     /// Bytes of all events.
@@ -56,6 +76,19 @@ impl History {
         self.size += encoded.len();
         self.events.push(encoded);
         self.stored = self.events.len();
+    }
+
+    /// The events before `end`, as the beginning of another history.
+    pub(crate) fn fork(&self, end: i64) -> Self {
+        let events = self.events(1..end).to_vec();
+        Self {
+            batches: self.batches.iter().copied().filter(|begin| *begin < events.len()).collect(),
+            size: events.iter().map(Bytes::len).sum(),
+            events,
+            batch_open: false,
+            stored: 0,
+            away: 0,
+        }
     }
 
     /// The events that are not stored yet, with their ids, and whether they begin a batch.
@@ -154,6 +187,17 @@ mod tests {
         assert_eq!(history.page_before(7, 10, 4), 3..7);
         assert_eq!(history.page_before(7, 10, 256), 1..7);
         assert_eq!(history.page_before(3, 1, 1), 1..3, "a batch is not divided");
+    }
+
+    #[test]
+    fn a_fork_has_the_events_before_its_end_and_none_of_them_is_stored() {
+        let mut history = history(&[2, 3, 1]);
+        history.take_unstored().count();
+        let mut fork = history.fork(4);
+        fork.push(&HistoryEvent { event_id: 4, ..Default::default() });
+        assert_eq!(fork.page(1, 10, 256), 1..5);
+        let stored: Vec<_> = fork.take_unstored().map(|(id, _, begins)| (id, begins)).collect();
+        assert_eq!(stored, [(1, true), (2, false), (3, true), (4, true)]);
     }
 
     #[test]

@@ -5,14 +5,14 @@
 
 use prost::{Message, Oneof};
 use prost_types::Duration;
-use stead_proto::common::v1::{
-    Callback, Memo, Priority, RetryPolicy, SearchAttributes, WorkflowExecution, WorkflowType,
-};
+use stead_proto::common::v1::{Memo, Priority, RetryPolicy, SearchAttributes, WorkflowExecution, WorkflowType};
 use stead_proto::deployment::v1::WorkerDeploymentVersion;
 use stead_proto::enums::v1::{EventType, ParentClosePolicy, WorkflowExecutionStatus};
 use stead_proto::history::v1::HistoryEvent;
 use stead_proto::sdk::v1::UserMetadata;
-use stead_proto::workflow::v1::VersioningOverride;
+use stead_proto::workflow::v1::{ResetPoints, VersioningOverride};
+
+use crate::engine::nexus::callbacks::AttachedCallback;
 
 /// A run.
 #[derive(Clone, PartialEq, Message)]
@@ -66,8 +66,6 @@ pub(crate) struct RunState {
     pub(crate) priority: Option<Priority>,
     #[prost(message, optional, tag = "24")]
     pub(crate) user_metadata: Option<UserMetadata>,
-    #[prost(message, repeated, tag = "25")]
-    pub(crate) callbacks: Vec<Callback>,
     #[prost(message, optional, tag = "26")]
     pub(crate) versioning_override: Option<VersioningOverride>,
     /// Behaviour and version of the last completed task; see `versioning`.
@@ -117,6 +115,14 @@ pub(crate) struct RunState {
     /// The run from a point of which this one began anew.
     #[prost(string, tag = "56")]
     pub(crate) reset_from_run_id: String,
+    /// Who is called back when the run, or one of its updates, ends. (25 were callbacks without a state.)
+    #[prost(message, repeated, tag = "60")]
+    pub(crate) callbacks: Vec<AttachedCallback>,
+    #[prost(message, optional, tag = "57")]
+    pub(crate) reset_points: Option<ResetPoints>,
+    /// The last event that this run has from the one of which it began anew.
+    #[prost(int64, tag = "58")]
+    pub(crate) reset_from_event_id: i64,
 }
 
 /// Who waits for a run's chain to end.

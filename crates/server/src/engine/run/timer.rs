@@ -8,6 +8,7 @@ use super::deadlines::Deadline;
 use super::events::Extras;
 use super::state::TimerState;
 use super::{Context, Run};
+use crate::engine::Time;
 use crate::engine::time::duration;
 
 impl Run {
@@ -18,15 +19,21 @@ impl Run {
         completed_event_id: i64,
         extras: Extras,
     ) {
-        let fires_at = cx.now + duration(command.start_to_fire_timeout.as_ref()).unwrap_or_default();
         let event = TimerStartedEventAttributes {
-            timer_id: command.timer_id.clone(),
+            timer_id: command.timer_id,
             start_to_fire_timeout: command.start_to_fire_timeout,
             workflow_task_completed_event_id: completed_event_id,
         };
+        let started = event.clone();
         let started_event_id = self.add_with(cx, Attributes::TimerStartedEventAttributes(event), extras);
-        self.deadlines.set(Deadline::Timer(command.timer_id.clone()), Some(fires_at));
-        self.timers.insert(command.timer_id, TimerState { started_event_id, fires_at: fires_at.unix_nanos() });
+        self.expect_timer(cx.now, started_event_id, started);
+    }
+
+    /// Keeps what a timer is that was started by this event.
+    pub(crate) fn expect_timer(&mut self, at: Time, started_event_id: i64, started: TimerStartedEventAttributes) {
+        let fires_at = at + duration(started.start_to_fire_timeout.as_ref()).unwrap_or_default();
+        self.deadlines.set(Deadline::Timer(started.timer_id.clone()), Some(fires_at));
+        self.timers.insert(started.timer_id, TimerState { started_event_id, fires_at: fires_at.unix_nanos() });
     }
 
     /// Cancels a timer. One whose firing waits in the buffer has not fired for the workflow: it is cancelled all the
@@ -44,6 +51,12 @@ impl Run {
             identity: identity.to_owned(),
         };
         self.add(cx, Attributes::TimerCanceledEventAttributes(event));
+    }
+
+    /// A timer has fired or was cancelled, by an event of the history.
+    pub(crate) fn forget_timer(&mut self, timer_id: &str) {
+        self.timers.remove(&timer_id.to_owned());
+        self.deadlines.set(Deadline::Timer(timer_id.to_owned()), None);
     }
 
     /// Whether the workflow may cancel the timer: it runs, or the workflow has not heard yet that it fired.

@@ -1,12 +1,13 @@
 //! What it means for a start that its workflow id was used before.
 
 use stead_proto::enums::v1::{
-    WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
+    EventType, WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
 };
 use stead_proto::errordetails::v1::WorkflowExecutionAlreadyStartedFailure;
 
 use crate::engine::namespaces::NamespaceKey;
 use crate::engine::refusal::Code;
+use crate::engine::run::state::RequestState;
 use crate::engine::run::{Run, RunKey};
 use crate::engine::{Engine, Refusal};
 
@@ -44,6 +45,10 @@ impl Engine {
         if run.state.start_request_id == request_id {
             return Ok(Existing::SameRequest(run.key));
         }
+        // A request that was attached to the run earlier is content with it, whatever has become of it.
+        if run.requests.get(&request_id.to_owned()).is_some_and(is_attached) {
+            return Ok(Existing::Use(run.key));
+        }
         if run.is_open() {
             let conflict = if reuse == TERMINATE_IF_RUNNING { Conflict::TerminateExisting } else { conflict };
             return match conflict {
@@ -68,6 +73,10 @@ impl Engine {
             _ => Ok(Existing::None),
         }
     }
+}
+
+fn is_attached(request: &RequestState) -> bool {
+    request.event_type() == EventType::WorkflowExecutionOptionsUpdated
 }
 
 fn failed(status: Status) -> bool {

@@ -11,7 +11,9 @@ use stead_proto::workflowservice::v1::StartWorkflowExecutionRequest;
 use super::policy::TERMINATE_IF_RUNNING;
 use crate::engine::activity_options::{check_length, check_priority, check_queue};
 use crate::engine::cron::Cron;
+use crate::engine::links::check_links;
 use crate::engine::namespaces::NamespaceKey;
+use crate::engine::nexus::callbacks::check_callbacks;
 use crate::engine::run::Run;
 use crate::engine::time::{duration, wire};
 use crate::engine::{Engine, Refusal, retry};
@@ -42,6 +44,7 @@ impl Engine {
         complete_timeouts(request)?;
         self.complete_request_id(&mut request.request_id)?;
         check_policies(request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy())?;
+        check_attached(request)?;
         check_priority(request.priority.as_ref())?;
         if let Some(attributes) = request.search_attributes.take() {
             let registry = self.registry(namespace)?;
@@ -104,6 +107,18 @@ impl Engine {
         let cron = Cron::parse(&request.cron_schedule).ok();
         cron.and_then(|cron| cron.backoff(self.now, self.now)).unwrap_or_default()
     }
+}
+
+/// Checks what may be attached to a workflow, and takes out the links that come with a callback as well.
+fn check_attached(request: &mut StartWorkflowExecutionRequest) -> Result<(), Refusal> {
+    let options = request.on_conflict_options.unwrap_or_default();
+    if options.attach_completion_callbacks && !options.attach_request_id {
+        return Err(Refusal::invalid("attaching request ID is required for attaching completion callbacks"));
+    }
+    check_callbacks(&mut request.completion_callbacks)?;
+    let of_callbacks = request.completion_callbacks.iter().flat_map(|callback| &callback.links);
+    request.links.retain(|link| !of_callbacks.clone().any(|other| other == link));
+    check_links(request.links.iter().chain(of_callbacks))
 }
 
 fn default_policies(request: &mut StartWorkflowExecutionRequest, conflict: Conflict) {

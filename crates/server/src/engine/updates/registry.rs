@@ -54,7 +54,7 @@ impl Stage {
     }
 }
 
-/// An update that the workflow has accepted, as it is stored.
+/// An update of which there is an event, as it is stored.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct AcceptedUpdate {
     #[prost(int64, tag = "1")]
@@ -62,6 +62,10 @@ pub(crate) struct AcceptedUpdate {
     /// 0 until it is completed.
     #[prost(int64, tag = "2")]
     pub(crate) completed_event_id: i64,
+    /// Of an update that a reset has brought into the history of the run; `accepted_event_id` is 0 until the workflow has
+    /// decided about it.
+    #[prost(int64, tag = "3")]
+    pub(crate) admitted_event_id: i64,
 }
 
 impl AcceptedUpdate {
@@ -77,7 +81,10 @@ impl AcceptedUpdate {
 #[derive(Debug)]
 struct Undecided {
     id: String,
-    request: Request,
+    /// `None` if an event of the history says it.
+    request: Option<Request>,
+    /// Others who asked for it, and want to be called back.
+    attached: Vec<Request>,
     sent: bool,
 }
 
@@ -102,7 +109,7 @@ impl Updates {
 
     /// How many updates the run has had or has, apart from rejected ones.
     pub(crate) fn total(&self) -> usize {
-        self.undecided.len() + self.decided.len()
+        self.undecided.iter().filter(|update| update.request.is_some()).count() + self.decided.len()
     }
 
     /// Whether one more fits in.
@@ -113,7 +120,7 @@ impl Updates {
             return exhausted(format!("limit on number of concurrent in-flight updates has been reached ({limit})"));
         }
         self.check_total(limits)?;
-        let size: usize = self.undecided.iter().map(|update| update.request.encoded_len()).sum();
+        let size: usize = self.undecided.iter().flat_map(|update| &update.request).map(Message::encoded_len).sum();
         let limit = limits.updates_size;
         if size + request.encoded_len() >= limit {
             return exhausted(format!(
@@ -139,7 +146,28 @@ impl Updates {
     /// Takes an update that is not known.
     pub(crate) fn admit(&mut self, id: String, request: Request) {
         debug_assert!(self.stage(&id).is_none(), "{id} is known");
-        self.undecided.push(Undecided { id, request, sent: false });
+        self.undecided.push(Undecided { id, request: Some(request), attached: Vec::new(), sent: false });
+    }
+
+    /// Takes an update that an event of the history asks for.
+    pub(crate) fn admit_by_event(&mut self, id: String, admitted_event_id: i64) {
+        self.decided.insert(id.clone(), AcceptedUpdate { admitted_event_id, ..Default::default() });
+        self.undecided.push(Undecided { id, request: None, attached: Vec::new(), sent: false });
+    }
+
+    /// Somebody else asks for an update that is not decided about.
+    pub(super) fn attach(&mut self, id: &str, request: Request) {
+        let Some(update) = self.undecided.iter_mut().find(|update| update.id == id) else { return };
+        let known = update.attached.iter().chain(&update.request).any(|it| it.request_id == request.request_id);
+        if !known {
+            update.attached.push(request);
+        }
+    }
+
+    /// Those who asked for an update beside the first.
+    pub(super) fn take_attached(&mut self, id: &str) -> Vec<Request> {
+        let update = self.undecided.iter_mut().find(|update| update.id == id);
+        update.map(|update| std::mem::take(&mut update.attached)).unwrap_or_default()
     }
 
     /// Whether an update waits for a workflow task.
@@ -153,26 +181,35 @@ impl Updates {
         let mut messages = Vec::new();
         for update in self.undecided.iter_mut().filter(|update| again || !update.sent) {
             update.sent = true;
+            let Some(request) = &update.request else { continue };
             messages.push(ProtocolMessage {
                 id: request_message_id(&update.id),
                 protocol_instance_id: update.id.clone(),
                 sequencing_id: Some(SequencingId::EventId(started_event_id - 1)),
-                body: Some(any(&update.request)),
+                body: Some(any(request)),
             });
         }
         messages
     }
 
-    /// The workflow accepts an update. What was asked for, unless the update was not known.
-    pub(super) fn accept(&mut self, id: &str, event_id: i64) -> Option<Request> {
-        let request = self.forget(id)?;
-        self.decided.insert(id.to_owned(), AcceptedUpdate { accepted_event_id: event_id, completed_event_id: 0 });
+    /// The workflow accepts an update. What was asked for, unless the history says it already.
+    pub(crate) fn accept(&mut self, id: &str, event_id: i64) -> Option<Request> {
+        let place = self.undecided.iter().position(|update| update.id == id)?;
+        let request = self.undecided.remove(place).request;
+        self.accept_known(id, event_id);
+        request
+    }
+
+    /// An update is accepted, by an event of the history.
+    pub(crate) fn accept_known(&mut self, id: &str, event_id: i64) {
+        let known = self.decided.remove(&id.to_owned()).unwrap_or_default();
+        self.undecided.retain(|update| update.id != id);
+        self.decided.insert(id.to_owned(), AcceptedUpdate { accepted_event_id: event_id, ..known });
         self.accepted += 1;
-        Some(request)
     }
 
     /// The workflow completes an update that it has accepted. The event of the acceptance.
-    pub(super) fn complete(&mut self, id: &str, event_id: i64) -> Option<i64> {
+    pub(crate) fn complete(&mut self, id: &str, event_id: i64) -> Option<i64> {
         let update = self.decided.get_mut(&id.to_owned()).filter(|update| update.completed_event_id == 0)?;
         update.completed_event_id = event_id;
         self.accepted -= 1;
@@ -180,19 +217,30 @@ impl Updates {
     }
 
     /// Forgets an update that has been rejected or aborted.
-    pub(super) fn forget(&mut self, id: &str) -> Option<Request> {
-        let place = self.undecided.iter().position(|update| update.id == id)?;
-        Some(self.undecided.remove(place).request)
+    pub(crate) fn forget(&mut self, id: &str) {
+        self.undecided.retain(|update| update.id != id);
+        self.forget_admission(id);
+    }
+
+    fn forget_admission(&mut self, id: &str) {
+        let id = id.to_owned();
+        if self.decided.get(&id).is_some_and(|update| update.accepted_event_id == 0) {
+            self.decided.remove(&id);
+        }
     }
 
     /// Takes out the updates that a worker had and said nothing about.
     pub(super) fn take_sent(&mut self) -> Vec<String> {
-        self.undecided.extract_if(.., |update| update.sent).map(|update| update.id).collect()
+        let ids: Vec<_> = self.undecided.extract_if(.., |update| update.sent).map(|update| update.id).collect();
+        ids.iter().for_each(|id| self.forget_admission(id));
+        ids
     }
 
     /// Takes out all that the workflow has not decided about.
     pub(super) fn take_undecided(&mut self) -> Vec<String> {
-        self.undecided.drain(..).map(|update| update.id).collect()
+        let ids: Vec<_> = self.undecided.drain(..).map(|update| update.id).collect();
+        ids.iter().for_each(|id| self.forget_admission(id));
+        ids
     }
 
     pub(crate) fn write(&mut self, prefix: &[u8], changes: &mut Changes) {
@@ -203,6 +251,10 @@ impl Updates {
     pub(crate) fn load(&mut self, key: &[u8], value: Bytes) -> Option<()> {
         self.decided.load(key, value)?;
         let id = String::from_utf8(key.to_vec()).ok()?;
+        if self.decided.get(&id).is_some_and(|update| update.accepted_event_id == 0) {
+            self.undecided.push(Undecided { id, request: None, attached: Vec::new(), sent: false });
+            return Some(());
+        }
         self.accepted += usize::from(self.stage(&id).is_some_and(|stage| matches!(stage, Stage::Accepted { .. })));
         Some(())
     }

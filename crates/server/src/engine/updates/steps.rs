@@ -1,16 +1,21 @@
 //! What workers say about updates, as steps of a completed workflow task.
 
+use stead_proto::enums::v1::EventType;
 use stead_proto::failure::v1::failure::FailureInfo;
 use stead_proto::failure::v1::{ApplicationFailureInfo, Failure};
 use stead_proto::history::v1::history_event::Attributes;
+use stead_proto::history::v1::workflow_execution_options_updated_event_attributes::WorkflowUpdateOptionsUpdate;
 use stead_proto::history::v1::{
-    WorkflowExecutionUpdateAcceptedEventAttributes, WorkflowExecutionUpdateCompletedEventAttributes,
+    WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionUpdateAcceptedEventAttributes,
+    WorkflowExecutionUpdateCompletedEventAttributes,
 };
 use stead_proto::update::v1::{Request, Response};
 
 use super::Ended;
 use super::registry::request_message_id;
+use crate::engine::Time;
 use crate::engine::effect::Effect;
+use crate::engine::nexus::callbacks::AttachedCallback;
 use crate::engine::run::{Context, Run};
 
 /// What a worker says about an update, checked.
@@ -57,14 +62,23 @@ impl Run {
             cx.effects.push_back(Effect::UpdateEnded(self.key, update_id, Ended::Closed));
             return;
         }
+        let attached = self.updates.take_attached(&update_id);
         let accepted_request = self.updates.accept(&update_id, self.history.next_event_id());
         let event = WorkflowExecutionUpdateAcceptedEventAttributes {
             accepted_request_message_id: request_message_id(&update_id),
             accepted_request_sequencing_event_id: sequencing_event_id,
-            accepted_request,
-            protocol_instance_id: update_id,
+            accepted_request: accepted_request.clone(),
+            protocol_instance_id: update_id.clone(),
         };
-        self.add(cx, Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(event));
+        let request = accepted_request.unwrap_or_default();
+        let links: Vec<_> = request.completion_callbacks.iter().flat_map(|callback| callback.links.clone()).collect();
+        let event = Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(event);
+        let event_id = self.add_with(cx, event, links.into());
+        self.served(request.request_id.clone(), EventType::WorkflowExecutionUpdateAccepted, event_id);
+        self.add_update_callbacks(cx.now, &update_id, &request);
+        for request in attached {
+            self.attach_to_update(cx, &update_id, request);
+        }
     }
 
     fn complete_update(&mut self, cx: &mut Context<'_>, update_id: &str, response: Response) {
@@ -78,6 +92,33 @@ impl Run {
             outcome: response.outcome,
         };
         self.add(cx, Attributes::WorkflowExecutionUpdateCompletedEventAttributes(event));
+        cx.effects.push_back(Effect::UpdateCompleted(self.key, update_id.to_owned()));
+    }
+
+    /// Somebody else asks for an update that has been accepted: it is said in history who is called back, once.
+    pub(super) fn attach_to_update(&mut self, cx: &mut Context<'_>, update_id: &str, request: Request) {
+        if self.requests.get(&request.request_id).is_some() {
+            return;
+        }
+        self.add_update_callbacks(cx.now, update_id, &request);
+        let update = WorkflowUpdateOptionsUpdate {
+            update_id: update_id.to_owned(),
+            attached_request_id: request.request_id.clone(),
+            attached_completion_callbacks: request.completion_callbacks,
+        };
+        let event = WorkflowExecutionOptionsUpdatedEventAttributes {
+            workflow_update_options: vec![update],
+            ..Default::default()
+        };
+        let event_id = self.add(cx, Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(event));
+        self.served(request.request_id, EventType::WorkflowExecutionOptionsUpdated, event_id);
+    }
+
+    pub(crate) fn add_update_callbacks(&mut self, now: Time, update_id: &str, request: &Request) {
+        let request_id = &request.request_id;
+        let callbacks = request.completion_callbacks.iter().cloned();
+        let attached = callbacks.map(|callback| AttachedCallback::new(callback, request_id, update_id, now));
+        self.state.callbacks.extend(attached);
     }
 
     /// A worker has completed its task without a word about updates that came with it: it does not know updates.

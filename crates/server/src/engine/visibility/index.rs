@@ -113,7 +113,7 @@ impl Row {
     }
 
     /// The search attributes that the namespace has still.
-    pub(super) fn search_attributes(&self, registry: Registry<'_>) -> SearchAttributes {
+    pub(crate) fn search_attributes(&self, registry: Registry<'_>) -> SearchAttributes {
         let fields = self.record.search_attributes.indexed_fields.iter();
         let known = fields.filter(|(name, payload)| registry.kind(name) == type_of(payload));
         SearchAttributes { indexed_fields: known.map(|(name, payload)| (name.clone(), payload.clone())).collect() }

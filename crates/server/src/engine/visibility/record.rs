@@ -10,7 +10,7 @@ use crate::engine::time::wire;
 
 /// What an execution is. Each kind has an index of its own, and columns of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(dead_code, reason = "their columns can be asked for; what they are about is not served yet")]
+#[allow(dead_code, reason = "their columns can be asked for; not all that they are about is served yet")]
 pub(crate) enum Kind {
     Workflow,
     /// An activity without a workflow.

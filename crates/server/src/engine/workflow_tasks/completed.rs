@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use stead_proto::enums::v1::{TimeoutType, WorkflowTaskFailedCause as Cause};
+use stead_proto::deployment::v1::{WorkerDeploymentOptions, WorkerDeploymentVersion};
+use stead_proto::enums::v1::{TimeoutType, VersioningBehavior, WorkerVersioningMode, WorkflowTaskFailedCause as Cause};
 use stead_proto::failure::v1::failure::FailureInfo;
 use stead_proto::failure::v1::{Failure, ServerFailureInfo};
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{WorkflowTaskCompletedEventAttributes, WorkflowTaskTimedOutEventAttributes};
+use stead_proto::workflow::v1::versioning_override::Override;
 use stead_proto::workflowservice::v1::{PollActivityTaskQueueResponse, RespondWorkflowTaskCompletedRequest};
 
 use super::response::Delivery;
 use crate::engine::call::Outcome;
 use crate::engine::commands::{self, Completed, Fault, Rules, Step};
+use crate::engine::deployments::pinned_version;
+use crate::engine::matching::version_of;
 use crate::engine::run::close::Termination;
 use crate::engine::run::state::{StartedTask, Sticky, WorkflowTask};
 use crate::engine::run::workflow_task::TaskOrigin;
@@ -50,6 +54,7 @@ impl Engine {
     ) -> Result<Outcome, Refusal> {
         let token = TaskToken::read(&request.task_token)?;
         let key = self.started_task(&token)?;
+        check_behavior(&request)?;
         let planned = self.plan_completion(key, &request);
         let steps = match planned {
             Ok(steps) => steps,
@@ -93,7 +98,8 @@ impl Engine {
         let Some(namespace) = self.namespaces.get(run.namespace()) else {
             return Err(Fault::Call(Refusal::not_found("Workflow task not found.")));
         };
-        let rules = Rules { limits: &self.config.limits, namespaces: &self.namespaces, namespace };
+        let rules =
+            Rules { limits: &self.config.limits, namespaces: &self.namespaces, endpoints: &self.endpoints, namespace };
         commands::plan(run, &rules, &request.commands, &request.messages)
     }
 
@@ -116,8 +122,7 @@ impl Engine {
         }
         let failure = Failure {
             message: text.clone(),
-            source: "Server".to_owned(),
-            failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable: true })),
+            failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo::default())),
             ..Default::default()
         };
         self.transact(key, |run, cx| {
@@ -229,7 +234,7 @@ impl Run {
 
     fn write_completed(
         &mut self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         task: &StartedTask,
         request: &RespondWorkflowTaskCompletedRequest,
         heartbeats_expired: bool,
@@ -243,8 +248,8 @@ impl Run {
             };
             return self.add(cx, Attributes::WorkflowTaskTimedOutEventAttributes(event));
         }
-        self.state.previous_started_event_id = started_event_id;
         self.state.closing_refused = false;
+        let options = request.deployment_options.as_ref();
         let event = WorkflowTaskCompletedEventAttributes {
             scheduled_event_id,
             started_event_id,
@@ -252,9 +257,44 @@ impl Run {
             worker_version: request.worker_version_stamp.clone(),
             sdk_metadata: request.sdk_metadata.clone(),
             metering_metadata: request.metering_metadata,
+            binary_checksum: request.binary_checksum.clone(),
+            worker_deployment_name: options.map(|options| options.deployment_name.clone()).unwrap_or_default(),
+            deployment_version: version_of(options, None),
+            versioning_behavior: request.versioning_behavior,
             ..Default::default()
         };
-        self.add(cx, Attributes::WorkflowTaskCompletedEventAttributes(event))
+        let completed = event.clone();
+        let event_id = self.add(cx, Attributes::WorkflowTaskCompletedEventAttributes(event));
+        let version_before = pinned_version(&self.state).cloned();
+        self.took_completed(cx.now, event_id, &completed);
+        if pinned_version(&self.state) != version_before.as_ref() {
+            self.offer_again(cx);
+        }
+        event_id
+    }
+
+    /// What the completion of a task changes in the state.
+    pub(crate) fn took_completed(
+        &mut self,
+        now: Time,
+        event_id: i64,
+        completed: &WorkflowTaskCompletedEventAttributes,
+    ) {
+        self.state.previous_started_event_id = completed.started_event_id;
+        self.state.versioning_behavior = completed.versioning_behavior;
+        let is_versioned = completed.versioning_behavior() != VersioningBehavior::Unspecified;
+        self.state.deployment_version = completed.deployment_version.clone().filter(|_| is_versioned);
+        self.end_one_time_override(completed.deployment_version.as_ref());
+        self.add_reset_point(now, event_id, completed);
+    }
+
+    /// An override for one task has done its work once a task has completed where it sent it.
+    fn end_one_time_override(&mut self, completed_on: Option<&WorkerDeploymentVersion>) {
+        let overridden = self.state.versioning_override.as_ref().and_then(|it| it.r#override.as_ref());
+        let Some(Override::OneTime(one_time)) = overridden else { return };
+        if one_time.target_deployment_version.as_ref() == completed_on {
+            self.state.versioning_override = None;
+        }
     }
 
     fn set_sticky(&mut self, request: &RespondWorkflowTaskCompletedRequest, heartbeats_expired: bool) {
@@ -265,4 +305,19 @@ impl Run {
             schedule_to_start: attributes.and_then(|attributes| attributes.schedule_to_start_timeout),
         });
     }
+}
+
+fn is_versioned(options: &WorkerDeploymentOptions) -> bool {
+    options.worker_versioning_mode() == WorkerVersioningMode::Versioned
+}
+
+/// Only a worker that says its version can say how its workflows move between versions.
+fn check_behavior(request: &RespondWorkflowTaskCompletedRequest) -> Result<(), Refusal> {
+    let versioned = request.deployment_options.as_ref().is_some_and(is_versioned);
+    if request.versioning_behavior() == VersioningBehavior::Unspecified || versioned {
+        return Ok(());
+    }
+    Err(Refusal::invalid(
+        "versioning behavior cannot be specified without deployment options being set with versioned mode",
+    ))
 }

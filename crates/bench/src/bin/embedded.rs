@@ -1,0 +1,173 @@
+//! `stead-bench-embedded [N]`: what the embedded server costs, with client and worker in the same process. `N`: workflows
+//! of each throughput, by default 2,000.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, stream};
+use stead::prelude::*;
+use stead::server::{Clock, Server};
+use stead::testing::TestEnv;
+use stead_bench::measure::{self, resident_kilobytes};
+use stead_bench::workflows::{Acts, Echo, Idle, Sleeps};
+
+const ACTIVITIES: u32 = 5;
+const AT_A_TIME: usize = 100;
+const ROUNDS: usize = 11;
+
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+#[tokio::main]
+async fn main() -> Result {
+    let count = std::env::args().nth(1).map_or(Ok(2_000), |word| word.parse())?;
+    starts().await?;
+    year().await?;
+    timers().await?;
+    throughput("in memory, in process", Server::in_memory(), false, count).await?;
+    throughput("in memory, over TCP", Server::in_memory().listen(0), true, count).await?;
+    let file = File::new();
+    throughput("SQLite, in process", Server::sqlite(&file.0), false, count).await?;
+    open_workflows().await?;
+    Ok(())
+}
+
+/// From nothing to the first answer, and the memory that this takes.
+async fn starts() -> Result {
+    let before = resident_kilobytes();
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        let server = Server::in_memory().start().await?;
+        Client::with_service(server.service()).await?;
+        times.push(started.elapsed());
+        server.shutdown().await;
+    }
+    let grown = resident_kilobytes() - before;
+    report("start to first answer, in memory", median(times), &format!("; {grown} kB more after {ROUNDS} of them"));
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let file = File::new();
+        let started = Instant::now();
+        let server = Server::sqlite(&file.0).start().await?;
+        Client::with_service(server.service()).await?;
+        times.push(started.elapsed());
+        server.shutdown().await;
+    }
+    report("start to first answer, new file of SQLite", median(times), "");
+    Ok(())
+}
+
+/// A test whose workflow sleeps a year, with its environment.
+async fn year() -> Result {
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        let env = TestEnv::new().await?;
+        let worker = env.worker().workflow::<Sleeps>().start().await?;
+        env.start(Sleeps::run, (1, 365 * 86_400, 0)).await?.result().await?;
+        times.push(started.elapsed());
+        drop(worker);
+    }
+    report("a test that sleeps a year", median(times), "");
+    Ok(())
+}
+
+/// One workflow with 10,000 timers, all at one instant, and one after the other.
+async fn timers() -> Result {
+    for (what, apart) in [("10,000 timers at one instant", 0), ("10,000 timers, a second apart", 1)] {
+        let env = TestEnv::new().await?;
+        let worker = env.worker().workflow::<Sleeps>().start().await?;
+        let started = Instant::now();
+        env.start(Sleeps::run, (10_000, 3_600, apart)).await?.result().await?;
+        report(what, started.elapsed(), "");
+        drop(worker);
+    }
+    Ok(())
+}
+
+/// Workflows of five activities a second.
+async fn throughput(what: &str, server: stead::server::Builder, over_tcp: bool, count: usize) -> Result {
+    let server = server.clock(Clock::real()).start().await?;
+    let client = match server.address().filter(|_| over_tcp) {
+        Some(address) => Client::connect(address.to_string()).await?,
+        None => Client::with_service(server.service()).await?,
+    };
+    let worker = Worker::builder(&client, "bench").workflow::<Acts>().activities(Echo).build()?;
+    let mut outcome = Ok(());
+    worker.run_until(async { outcome = acts(what, &client, count).await }).await?;
+    server.shutdown().await;
+    outcome
+}
+
+async fn acts(what: &str, client: &Client, count: usize) -> Result {
+    let started = Instant::now();
+    let cpu = cpu_time::ProcessTime::now();
+    let mut runs = stream::iter(0..count)
+        .map(|i| {
+            client.execute_workflow(Acts::run, ACTIVITIES).id(format!("acts-{i}")).task_queue("bench").into_future()
+        })
+        .buffer_unordered(AT_A_TIME);
+    while let Some(sum) = runs.next().await {
+        assert_eq!(sum?, measure::sum(ACTIVITIES));
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let cpu = cpu.elapsed().as_secs_f64() * 1e3 / count as f64;
+    println!(
+        "{what}: {count} workflows of {ACTIVITIES} activities, {:.0} a second, {cpu:.2} ms of CPU each",
+        count as f64 / seconds
+    );
+    Ok(())
+}
+
+/// What a start costs while more and more workflows are open.
+async fn open_workflows() -> Result {
+    const STEP: usize = 20_000;
+    let server = Server::in_memory().start().await?;
+    let client = Client::with_service(server.service()).await?;
+    for step in 0..5 {
+        let cpu = cpu_time::ProcessTime::now();
+        let mut starts = stream::iter(step * STEP..(step + 1) * STEP)
+            .map(|i| client.start_workflow(Idle::run, 1).id(format!("idle-{i}")).task_queue("nobody").into_future())
+            .buffer_unordered(AT_A_TIME);
+        while let Some(started) = starts.next().await {
+            started?;
+        }
+        let each = cpu.elapsed().as_secs_f64() * 1e6 / STEP as f64;
+        println!(
+            "a start with {} open workflows: {each:.1} µs of CPU; rss {} kB",
+            (step + 1) * STEP,
+            resident_kilobytes()
+        );
+    }
+    server.shutdown().await;
+    Ok(())
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn report(what: &str, time: Duration, more: &str) {
+    println!("{what}: {:.2} ms{more}", time.as_secs_f64() * 1e3);
+}
+
+/// A database file that goes away with the value.
+struct File(PathBuf);
+
+impl File {
+    fn new() -> Self {
+        let name =
+            format!("stead-bench-{}-{:?}.db", std::process::id(), Instant::now()).replace(['{', '}', ' ', ':'], "");
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm"] {
+            // What is not there need not go.
+            let _ = std::fs::remove_file(format!("{}{suffix}", self.0.display()));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What the programs of this package share: what they run, and how they measure.
+
+pub mod measure;
+pub mod workflows;
