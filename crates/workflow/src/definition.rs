@@ -87,6 +87,11 @@ pub struct WorkflowOptions {
 impl WorkflowOptions {
     /// Nothing.
     pub const NONE: Self = Self { dynamic: false };
+
+    /// These, of a workflow that takes the types that no other takes.
+    pub const fn dynamic(self) -> Self {
+        Self { dynamic: true }
+    }
 }
 
 /// What the definition of a handler says besides its code.

@@ -167,8 +167,7 @@ fn options(model: &Model, paths: &Paths) -> Option<TokenStream> {
     let workflow = &paths.workflow;
     model.options.dynamic?;
     Some(quote! {
-        const OPTIONS: #workflow::WorkflowOptions =
-            #workflow::WorkflowOptions { dynamic: true, ..#workflow::WorkflowOptions::NONE };
+        const OPTIONS: #workflow::WorkflowOptions = #workflow::WorkflowOptions::NONE.dynamic();
     })
 }
 
