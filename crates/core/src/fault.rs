@@ -4,7 +4,7 @@ use std::fmt;
 
 use stead_proto::history::v1::HistoryEvent;
 
-use crate::history::event;
+use crate::history::{Recent, event};
 use crate::{Mismatch, MismatchKind, Operation};
 
 /// Why a run cannot go on with a task: code and history differ, or history itself makes no sense.
@@ -62,7 +62,17 @@ impl Fault {
         expected: Option<Operation>,
         found: Option<Operation>,
     ) -> Self {
-        Self::Mismatch(Box::new(Mismatch { kind, event_id, expected, found, at: None }))
+        Self::Mismatch(Box::new(Mismatch::new(kind, event_id, expected, found, None)))
+    }
+
+    /// The same fault with what came before it.
+    pub(crate) fn after(mut self, recent: &Recent) -> Self {
+        if let Self::Mismatch(mismatch) = &mut self {
+            let event_id = mismatch.event_id;
+            mismatch.event_type = mismatch.event_type.or_else(|| recent.event_type(event_id));
+            mismatch.recent = recent.before(event_id);
+        }
+        self
     }
 
     /// An event that no operation of the code explains.

@@ -58,7 +58,7 @@ pub mod cache;
 pub mod policy;
 
 pub use local::{LocalActivityAttempt, LocalActivityOutcome, LocalActivityStop};
-pub use mismatch::{Mismatch, MismatchKind, Operation};
+pub use mismatch::{Difference, Mismatch, MismatchKind, Operation, RecentEvent};
 pub use run::{
     Completion, CompletionOutcome, Eviction, EvictionReason, FailedTask, HistoryPage, Output, QueryReply, Run,
     RunOptions, replay_task,

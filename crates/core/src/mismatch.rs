@@ -1,13 +1,18 @@
-//! The difference between what history records and what the code did, as a value.
+//! The difference between what history records and what the code did, as a value. What a workflow can do is
+//! `operation`.
+
+mod operation;
 
 use std::fmt;
-use std::time::Duration;
 
 use stead_activation::CallSite;
 
+pub use self::operation::Operation;
+
 /// The code did something that its history does not record, or the other way around.
 ///
-/// Its text begins with `[TMPRL1100] Nondeterminism error: ` and shows both sides.
+/// Its text begins with `[TMPRL1100] Nondeterminism error: ` and shows both sides, what came before, and what usually
+/// causes it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Mismatch {
@@ -15,12 +20,39 @@ pub struct Mismatch {
     pub kind: MismatchKind,
     /// Id of the event at which it was noticed.
     pub event_id: i64,
+    /// The type of that event as the API spells it, without its prefix: `TIMER_STARTED`. `None` if history has no such
+    /// event yet.
+    pub event_type: Option<&'static str>,
     /// What history records.
     pub expected: Option<Operation>,
     /// What the code did.
     pub found: Option<Operation>,
     /// The line of the user's source that did it, where it is known.
     pub at: Option<CallSite>,
+    /// The events before that one, the oldest first. A few.
+    pub recent: Vec<RecentEvent>,
+}
+
+/// An event that came before a mismatch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecentEvent {
+    /// Its id.
+    pub event_id: i64,
+    /// Its type as the API spells it, without its prefix.
+    pub event_type: &'static str,
+}
+
+/// A part of an operation in which history and code differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// What it is called.
+    pub field: &'static str,
+    /// As history has it.
+    pub expected: String,
+    /// As the code has it.
+    pub found: String,
 }
 
 /// The ways in which code and history differ.
@@ -45,111 +77,57 @@ pub enum MismatchKind {
     InQuery,
 }
 
-/// Something that a workflow can do, as history records it or as code asked for it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Operation {
-    /// Start a timer.
-    StartTimer {
-        /// Its id.
-        id: String,
-        /// How long it runs.
-        duration: Duration,
-    },
-    /// Cancel a timer.
-    CancelTimer {
-        /// Its id.
-        id: String,
-    },
-    /// Schedule an activity.
-    ScheduleActivity {
-        /// Its id.
-        id: String,
-        /// Its type.
-        activity_type: String,
-    },
-    /// Ask for the cancellation of an activity.
-    CancelActivity {
-        /// Its id.
-        id: String,
-    },
-    /// Record the end of a local activity.
-    LocalActivity {
-        /// Its id.
-        id: String,
-        /// Its type.
-        activity_type: String,
-    },
-    /// Start a child workflow.
-    StartChildWorkflow {
-        /// Its id.
-        workflow_id: String,
-        /// Its type.
-        workflow_type: String,
-    },
-    /// Send a signal to another workflow.
-    SignalExternal {
-        /// The id of that workflow; empty if only history knows.
-        workflow_id: String,
-        /// Name of the signal; empty if only history knows.
-        signal_name: String,
-    },
-    /// Ask another workflow, which may be a child, to cancel itself.
-    CancelExternal {
-        /// The id of that workflow; empty if only history knows.
-        workflow_id: String,
-    },
-    /// Set search attributes.
-    UpsertSearchAttributes,
-    /// Set fields of the memo.
-    UpsertMemo,
-    /// Schedule a Nexus operation.
-    ScheduleNexusOperation {
-        /// Name of the service.
-        service: String,
-        /// Name of the operation.
-        operation: String,
-    },
-    /// Ask a Nexus operation to stop.
-    CancelNexusOperation {
-        /// Name of the operation.
-        operation: String,
-    },
-    /// Record the marker of a patch.
-    Patch {
-        /// Its id.
-        id: String,
-        /// Whether the old path is gone.
-        deprecated: bool,
-    },
-    /// Record the patches of the run in its search attributes.
-    RecordPatches,
-    /// Accept an update.
-    AcceptUpdate {
-        /// Its id.
-        id: String,
-    },
-    /// Complete an update.
-    CompleteUpdate {
-        /// Its id.
-        id: String,
-    },
-    /// Complete the workflow.
-    CompleteWorkflow,
-    /// Fail the workflow.
-    FailWorkflow,
-    /// End the workflow as cancelled.
-    CancelWorkflow,
-    /// Continue as new.
-    ContinueAsNew {
-        /// The type of the next run.
-        workflow_type: String,
-    },
-    /// Anything else that history can record.
-    Other {
-        /// Name of the event.
-        event: &'static str,
-    },
+impl Mismatch {
+    pub(crate) fn new(
+        kind: MismatchKind,
+        event_id: i64,
+        expected: Option<Operation>,
+        found: Option<Operation>,
+        at: Option<CallSite>,
+    ) -> Self {
+        Self { kind, event_id, event_type: None, expected, found, at, recent: Vec::new() }
+    }
+
+    /// The parts that differ, if history and code have operations of the same kind. None if they are of different kinds.
+    pub fn differences(&self) -> Vec<Difference> {
+        match (&self.expected, &self.found) {
+            (Some(expected), Some(found)) => expected.differences(found),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Operation {
+    /// The parts in which another operation of the same kind differs. None if it is of another kind.
+    pub fn differences(&self, found: &Self) -> Vec<Difference> {
+        if std::mem::discriminant(self) != std::mem::discriminant(found) {
+            return Vec::new();
+        }
+        let pairs = self.fields().into_iter().zip(found.fields());
+        let differing = pairs.filter(|((_, expected), (_, found))| expected != found);
+        differing.map(|((field, expected), (_, found))| Difference { field, expected, found }).collect()
+    }
+}
+
+impl MismatchKind {
+    /// What usually causes it, and what to do.
+    pub const fn usual_cause(self) -> &'static str {
+        match self {
+            Self::Different | Self::MissingCommand | Self::ExtraCommand => {
+                "the code was changed while the workflow was open (keep the old path behind `workflow::patched`), or it \
+                 depends on what history does not record, such as time, random numbers or the order of a map"
+            }
+            Self::MissingPatch => {
+                "`workflow::patched` was removed while workflows that asked for it are open: leave \
+                 `workflow::deprecate_patch` in its place until they are closed"
+            }
+            Self::UnknownOperation | Self::OutOfOrder => {
+                "the code no longer starts what it started, or the history is not complete or not of this workflow"
+            }
+            Self::UnknownReference => "the code uses a handle of another run, or this SDK has a fault",
+            Self::InQuery => "a query does more than read: move what it does to an update",
+        }
+    }
 }
 
 impl std::error::Error for Mismatch {}
@@ -158,6 +136,9 @@ impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[TMPRL1100] Nondeterminism error: {}", self.kind)?;
         write!(f, "\n  history: event {}", self.event_id)?;
+        if let Some(event_type) = self.event_type {
+            write!(f, " ({event_type})")?;
+        }
         match &self.expected {
             Some(operation) => write!(f, ", {operation}")?,
             None => write!(f, ", nothing of the kind")?,
@@ -166,10 +147,28 @@ impl fmt::Display for Mismatch {
             Some(operation) => write!(f, "\n  code:    {operation}")?,
             None => write!(f, "\n  code:    nothing")?,
         }
-        match self.at {
-            Some(at) => write!(f, ", at {at}"),
-            None => Ok(()),
+        if let Some(at) = self.at {
+            write!(f, ", at {at}")?;
         }
+        for difference in self.differences() {
+            write!(f, "\n  differs: {difference}")?;
+        }
+        for (index, event) in self.recent.iter().enumerate() {
+            write!(f, "{}{event}", if index == 0 { "\n  before:  " } else { ", " })?;
+        }
+        write!(f, "\n  usually: {}", self.kind.usual_cause())
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: `{}` in history, `{}` in the code", self.field, self.expected, self.found)
+    }
+}
+
+impl fmt::Display for RecentEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.event_id, self.event_type)
     }
 }
 
@@ -185,48 +184,5 @@ impl fmt::Display for MismatchKind {
             Self::UnknownReference => "the code refers to something that does not exist",
             Self::InQuery => "the code did something while it answered a query",
         })
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::StartTimer { id, duration } => write!(f, "start timer {id} of {duration:?}"),
-            Self::CancelTimer { id } => write!(f, "cancel timer {id}"),
-            Self::ScheduleActivity { id, activity_type } => {
-                write!(f, "schedule activity `{activity_type}` with id {id}")
-            }
-            Self::CancelActivity { id } => write!(f, "cancel activity {id}"),
-            Self::LocalActivity { id, activity_type } => {
-                write!(f, "run local activity `{activity_type}` with id {id}")
-            }
-            Self::StartChildWorkflow { workflow_id, workflow_type } => {
-                write!(f, "start child workflow `{workflow_type}` with id {workflow_id}")
-            }
-            Self::SignalExternal { workflow_id, .. } if workflow_id.is_empty() => {
-                f.write_str("signal another workflow")
-            }
-            Self::SignalExternal { workflow_id, signal_name } => {
-                write!(f, "send signal `{signal_name}` to workflow {workflow_id}")
-            }
-            Self::CancelExternal { workflow_id } if workflow_id.is_empty() => f.write_str("cancel another workflow"),
-            Self::CancelExternal { workflow_id } => write!(f, "cancel workflow {workflow_id}"),
-            Self::UpsertSearchAttributes => f.write_str("set search attributes"),
-            Self::UpsertMemo => f.write_str("set fields of the memo"),
-            Self::ScheduleNexusOperation { service, operation } => {
-                write!(f, "schedule Nexus operation `{operation}` of service `{service}`")
-            }
-            Self::CancelNexusOperation { operation } => write!(f, "cancel Nexus operation {operation}"),
-            Self::Patch { id, deprecated: false } => write!(f, "patch `{id}`"),
-            Self::Patch { id, deprecated: true } => write!(f, "deprecated patch `{id}`"),
-            Self::RecordPatches => f.write_str("record the patches in the search attributes"),
-            Self::AcceptUpdate { id } => write!(f, "accept update `{id}`"),
-            Self::CompleteUpdate { id } => write!(f, "complete update `{id}`"),
-            Self::CompleteWorkflow => f.write_str("complete the workflow"),
-            Self::FailWorkflow => f.write_str("fail the workflow"),
-            Self::CancelWorkflow => f.write_str("cancel the workflow"),
-            Self::ContinueAsNew { workflow_type } => write!(f, "continue as new with `{workflow_type}`"),
-            Self::Other { event } => f.write_str(event),
-        }
     }
 }

@@ -17,7 +17,9 @@ pub use activity_env::ActivityEnv;
 pub use env::{Mock, TestEnv, TestWorker, TestWorkerBuilder};
 pub use error::TestError;
 pub use snapshot::Snapshot;
-pub use stead_worker::replay::{ReplayDirError, ReplayError, ReplayedWorkflow, Replayer};
+pub use stead_worker::replay::{
+    Difference, Mismatch, MismatchKind, Operation, RecentEvent, ReplayDirError, ReplayError, ReplayedWorkflow, Replayer,
+};
 pub use validate::{Broken, Subject, Violation, violations};
 
 /// What the macros' expansions name. Not a public interface.

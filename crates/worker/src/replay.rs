@@ -33,6 +33,8 @@ use crate::guests::Guests;
 use outside::ReplayOutside;
 
 pub use error::{ReplayDirError, ReplayError, ReplayedWorkflow};
+/// What a difference between history and code is made of.
+pub use stead_core::{Difference, Mismatch, MismatchKind, Operation, RecentEvent};
 
 /// Replays histories of registered workflows.
 ///

@@ -77,6 +77,11 @@ pub(crate) fn kind(event: &HistoryEvent) -> Kind {
 
 /// The name of an event's type as the API spells it, without its prefix: `TIMER_STARTED`.
 pub(crate) fn name(event: &HistoryEvent) -> &'static str {
-    let name = EventType::try_from(event.event_type).unwrap_or(EventType::Unspecified).as_str_name();
+    type_name(event.event_type)
+}
+
+/// The same of a type alone.
+pub(crate) fn type_name(event_type: i32) -> &'static str {
+    let name = EventType::try_from(event_type).unwrap_or(EventType::Unspecified).as_str_name();
     name.strip_prefix("EVENT_TYPE_").unwrap_or(name)
 }

@@ -2,6 +2,8 @@
 
 mod buffer;
 pub(crate) mod event;
+mod recent;
 mod sequence;
 
 pub(crate) use self::buffer::{History, Next, Sequence};
+pub(crate) use self::recent::Recent;

@@ -68,6 +68,7 @@ impl Machines {
         while let Some((event, following)) = rest.split_first_mut() {
             if event.event_id > self.progress.last_event {
                 self.check_continuity(event)?;
+                self.recent.see(event);
                 if is_last_sequence && event.event_id > previous_started && is_news(event) {
                     self.progress.is_replaying = false;
                 }

@@ -294,8 +294,7 @@ impl Machines {
 
     /// The code did something that it cannot do.
     pub(crate) fn misuse(&self, kind: MismatchKind, at: Option<CallSite>) -> Fault {
-        let event_id = self.progress.last_event;
-        Fault::Mismatch(Box::new(Mismatch { kind, event_id, expected: None, found: None, at }))
+        Fault::Mismatch(Box::new(Mismatch::new(kind, self.progress.last_event, None, None, at)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Commands and the events that record them: the first of the one belongs to the first of the other.
 
+use stead_activation::CallSite;
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent};
 
@@ -123,29 +124,18 @@ impl Machines {
         }
         self.pending.skip_patches();
         let Some(command) = self.pending.front().filter(|command| command.is_due()) else { return Ok(()) };
-        Err(Fault::Mismatch(Box::new(Mismatch {
-            kind: MismatchKind::ExtraCommand,
-            event_id,
-            expected: None,
-            found: Some(self.operation(&command.what)),
-            at: command.at,
-        })))
+        let found = Some(self.operation(&command.what));
+        Err(Fault::Mismatch(Box::new(Mismatch::new(MismatchKind::ExtraCommand, event_id, None, found, command.at))))
     }
 
     pub(super) fn mismatch(&self, kind: MismatchKind, event: &HistoryEvent, command: Option<&PendingCommand>) -> Fault {
-        Fault::Mismatch(Box::new(Mismatch {
-            kind,
-            event_id: event.event_id,
-            expected: Some(recorded(event)),
-            found: command.map(|command| self.operation(&command.what)),
-            at: command.and_then(|command| command.at),
-        }))
+        let found = command.map(|command| self.operation(&command.what));
+        mismatch_at(event, kind, found, command.and_then(|command| command.at))
     }
 
     /// The same for something that has no command.
     pub(super) fn mismatch_of(&self, kind: MismatchKind, event: &HistoryEvent, what: &What) -> Fault {
-        let (expected, found) = (Some(recorded(event)), Some(self.operation(what)));
-        Fault::Mismatch(Box::new(Mismatch { kind, event_id: event.event_id, expected, found, at: None }))
+        mismatch_at(event, kind, Some(self.operation(what)), None)
     }
 
     fn local_activity(&self, index: Index) -> Operation {
@@ -196,6 +186,11 @@ impl Machines {
             }
         }
     }
+}
+
+fn mismatch_at(event: &HistoryEvent, kind: MismatchKind, found: Option<Operation>, at: Option<CallSite>) -> Fault {
+    let mismatch = Mismatch::new(kind, event.event_id, Some(recorded(event)), found, at);
+    Fault::Mismatch(Box::new(Mismatch { event_type: Some(event::name(event)), ..mismatch }))
 }
 
 /// Whether the activity of a command is the one that an event records, as far as its history was recorded with that

@@ -38,6 +38,7 @@ use self::update::Update;
 use self::workflow_task::WorkflowTask;
 use crate::fault::Fault;
 use crate::flags::Flags;
+use crate::history::Recent;
 use crate::patch::Patches;
 use crate::protocol::Incoming;
 use crate::{Instant, RunOptions};
@@ -86,6 +87,7 @@ pub(crate) struct Machines {
 
     start: Start,
     progress: Progress,
+    recent: Recent,
     /// The moment of what is being handled.
     now: Instant,
     deployment: Option<Box<DeploymentVersion>>,
@@ -146,6 +148,7 @@ impl Machines {
                 is_ended: false,
                 is_closed: false,
             },
+            recent: Recent::default(),
             now: Instant::default(),
             deployment: None,
         }
@@ -153,6 +156,11 @@ impl Machines {
 
     pub(crate) const fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// The last few events.
+    pub(crate) const fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     pub(crate) fn history_size_bytes(&self) -> u64 {

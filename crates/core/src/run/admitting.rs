@@ -14,7 +14,7 @@ impl Run {
         let Some(history) = self.admit(&mut task) else { return self.start_over(task) };
         self.identify(&mut task);
         match self.accept(task, history) {
-            (task, Err(fault)) => self.fail(task.ticket, fault.into()),
+            (task, Err(fault)) => self.fail_by(task.ticket, fault),
             (task, Ok(())) => self.work(Box::new(task)),
         }
     }

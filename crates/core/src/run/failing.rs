@@ -110,6 +110,11 @@ impl Run {
         }
     }
 
+    /// The task cannot be done because of this fault.
+    pub(super) fn fail_by(&mut self, task: Ticket, fault: Fault) {
+        self.fail(task, fault.after(self.machines.recent()).into());
+    }
+
     fn fail_task(&mut self, task: Ticket, reason: Reason) {
         let failed = FailedTask {
             task_token: task.token,

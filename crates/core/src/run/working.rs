@@ -36,7 +36,7 @@ impl Run {
                 }
             };
             if let Err(fault) = applied {
-                return self.fail(task.ticket, fault.into());
+                return self.fail_by(task.ticket, fault);
             }
         }
         let activation = self.machines.take_activation();
@@ -54,7 +54,7 @@ impl Run {
             }
         };
         match (handled, answered) {
-            (Err(fault), _) => self.fail(task.ticket, fault.into()),
+            (Err(fault), _) => self.fail_by(task.ticket, fault),
             (Ok(()), Answered::Alone(reply)) => {
                 self.respond(Output::AnswerQuery(reply), State::Completing(Reported::Query));
             }
@@ -76,7 +76,7 @@ impl Run {
         match self.judge(&task) {
             Ok(Verdict::Complete) => self.complete(*task),
             Ok(Verdict::Nothing) => self.go_on(),
-            Err(fault) => self.fail(task.ticket, fault.into()),
+            Err(fault) => self.fail_by(task.ticket, fault),
         }
     }
 
@@ -95,7 +95,7 @@ impl Run {
     fn complete(&mut self, task: Task) {
         let (commands, messages) = match self.machines.take_outgoing() {
             Ok(outgoing) => outgoing,
-            Err(fault) => return self.fail(task.ticket, fault.into()),
+            Err(fault) => return self.fail_by(task.ticket, fault),
         };
         let ends_run = self.machines.progress().is_ended;
         let completion = Completion {

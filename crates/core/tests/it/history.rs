@@ -215,11 +215,31 @@ fn s12_a_mismatch_shows_both_sides_and_the_line() {
     let Some(Output::Fail(failed)) = run.poll_output() else { panic!("the task did not fail") };
     let expected = format!(
         "[TMPRL1100] Nondeterminism error: the code did something else than history records\n  \
-         history: event 5, schedule activity `charge` with id 1\n  \
-         code:    start timer 1 of 5s, at {at}"
+         history: event 5 (ACTIVITY_TASK_SCHEDULED), schedule activity `charge` with id 1\n  \
+         code:    start timer 1 of 5s, at {at}\n  \
+         before:  1 WORKFLOW_EXECUTION_STARTED, 2 WORKFLOW_TASK_SCHEDULED, 3 WORKFLOW_TASK_STARTED, \
+         4 WORKFLOW_TASK_COMPLETED\n  \
+         usually: the code was changed while the workflow was open (keep the old path behind `workflow::patched`), \
+         or it depends on what history does not record, such as time, random numbers or the order of a map"
     );
     assert_eq!(failed.failure.message, expected);
-    assert_eq!(failed.mismatch.expect("it says what differs").at, Some(at));
+    let mismatch = failed.mismatch.expect("it says what differs");
+    assert_eq!((mismatch.at, mismatch.event_type), (Some(at), Some("ACTIVITY_TASK_SCHEDULED")));
+    assert!(mismatch.differences().is_empty(), "operations of two kinds have no parts to compare");
+}
+
+#[test]
+fn a_mismatch_of_two_operations_of_a_kind_names_the_parts_that_differ() {
+    let first = HistoryBuilder::first_task().flags(&[1]).task_completed();
+    let history = first.activity_scheduled("1", "refund").signalled("on").task();
+    let mut scenario = Scenario::new([vec![activity(1)]]);
+    let mismatch = scenario.fails(history.poll()).mismatch.expect("it says what differs");
+    let [difference] = &*mismatch.differences() else { panic!("one part differs: {mismatch:?}") };
+    assert_eq!((difference.field, &*difference.expected, &*difference.found), ("type", "refund", "charge"));
+    let line = "\n  differs: type: `refund` in history, `charge` in the code\n";
+    assert!(mismatch.to_string().contains(line), "{mismatch}");
+    let before = mismatch.recent.last().expect("there were events before it");
+    assert_eq!((before.event_id, before.event_type), (4, "WORKFLOW_TASK_COMPLETED"));
 }
 
 #[test]
