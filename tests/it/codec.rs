@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use stead::DataConverter;
-use stead::data::{BoxFuture, CodecError, Payload, PayloadCodec};
+use stead::data::{BoxFuture, CodecError, Payload, PayloadCodec, SerializationContext};
 use stead::prelude::*;
 use stead::testing::Replayer;
 use stead_tests::Env;
@@ -211,11 +211,19 @@ impl Veil {
 }
 
 impl PayloadCodec for Veil {
-    fn encode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
+    fn encode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
         Box::pin(async { Ok(payloads.into_iter().map(Self::veil).collect()) })
     }
 
-    fn decode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
+    fn decode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
         Box::pin(async { payloads.into_iter().map(Self::unveil).collect() })
     }
 }

@@ -10,6 +10,7 @@ mod children;
 mod client;
 mod closing;
 mod codec;
+mod codec_contexts;
 mod continue_as_new;
 mod contracts;
 mod coordination;

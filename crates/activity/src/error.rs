@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use stead_data::failure::short_type_name;
-use stead_data::{Failure, FailureKind, IntoFailure};
+use stead_data::{ConversionError, Failure, FailureKind, IntoFailure};
 
 use crate::{CancellationDetails, Cancelled};
 
@@ -126,6 +126,9 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
             Ok(failure) => return Self(Kind::Failure(failure)),
             Err(error) => error,
         };
+        if let Some(failure) = error.downcast_ref::<ConversionError>().and_then(ConversionError::failure) {
+            return Self(Kind::Failure(Box::new(failure.clone())));
+        }
         match error.downcast::<Cancelled>() {
             Ok(cancelled) => Self(Kind::Cancelled(*cancelled)),
             Err(error) => Self(Kind::Foreign { error, type_name: error_type::<E>() }),

@@ -18,7 +18,7 @@ use stead_proto::{
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
-    payloads,
+    payloads::{self, Owner},
 };
 
 /// An attempt of an activity whose code has said that somebody else will complete it; made by
@@ -149,7 +149,7 @@ impl AsyncActivity {
     /// See [`AsyncActivityError`].
     pub async fn fail(&self, error: impl IntoFailure) -> Result<(), AsyncActivityError> {
         let failure: Failure = error.into_failure();
-        let failure = Some(payloads::encode(self.client.data_converter(), failure.into_proto()).await?);
+        let failure = Some(payloads::encode(&self.owner(), failure.into_proto()).await?);
         let (service, options) = (self.client.service(), self.options.clone());
         let (namespace, identity) = self.who();
         let answer = match self.names.clone() {
@@ -250,7 +250,16 @@ impl AsyncActivity {
     }
 
     async fn encode(&self, payloads: Vec<Payload>) -> Result<Option<Payloads>, CodecError> {
-        payloads::encode_arguments(self.client.data_converter(), payloads).await
+        payloads::encode_arguments(&self.owner(), payloads).await
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        match &self.names {
+            Names::Token(_) => Owner::unknown(&self.client),
+            Names::Id { workflow_id, run_id, activity_id } => {
+                Owner::activity(&self.client, workflow_id, activity_id).run(run_id)
+            }
+        }
     }
 
     fn who(&self) -> (String, String) {

@@ -26,7 +26,8 @@ mod connect;
 mod connection;
 pub mod eager;
 mod interceptor;
-mod payloads;
+#[doc(hidden)]
+pub mod payloads;
 mod workflow;
 
 #[cfg(feature = "tls")]

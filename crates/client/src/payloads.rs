@@ -1,58 +1,239 @@
-//! Payloads on their way through the codec, if there is one.
+//! Payloads on their way to the server and back: through the failure converter and the codec, if there are any.
+//!
+//! A message is cut into parts, each with the context that its payloads belong to. The payloads of one context go
+//! through the codec in one call, those of several contexts concurrently. Without anything to go through nothing
+//! happens at all, and no context is made.
 
-use stead_data::{CodecError, DataConverter, Failure, Payload, PayloadMap};
+use std::{collections::BTreeMap, mem, panic::AssertUnwindSafe};
+
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use stead_data::{
+    ActivityContext, BoxFuture, CodecError, DataConverter, Failure, FailureConverter, Payload, PayloadMap,
+    SerializationContext, WorkflowContext,
+};
 use stead_proto::{
     common::v1::{Header, Payloads},
     failure::v1::Failure as WireFailure,
-    visit::{VisitPayloads, put_back_payloads, take_payloads},
+    visit::{VisitPayloads, Visitor},
 };
 
-pub(crate) async fn encode<M: VisitPayloads>(converter: &DataConverter, mut message: M) -> Result<M, CodecError> {
-    let Some(codec) = converter.codec() else { return Ok(message) };
-    let payloads = take_payloads(&mut message);
-    if !payloads.is_empty() {
-        put_back(&mut message, codec.encode(payloads).await?)?;
+use crate::client::Client;
+
+/// How many contexts of a message are with the codec at the same time.
+const MAX_CONCURRENT: usize = 16;
+
+/// A part of a message, and whose it is.
+pub type Part<'a> = (SerializationContext, &'a mut (dyn VisitPayloads + Send));
+
+/// Whether payloads of this converter go through anything.
+pub fn has_stages(converter: &DataConverter) -> bool {
+    converter.codec().is_some() || converter.failure_converter().is_some()
+}
+
+/// Encodes what is about to be sent. If that fails the parts have lost their payloads.
+///
+/// # Errors
+///
+/// The codec fails, panics, or does not return as many payloads as it got.
+pub async fn encode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> Result<(), CodecError> {
+    if let Some(failures) = converter.failure_converter() {
+        each_failure(parts, |failure, context| to_wire(&**failures, failure, context));
+    }
+    through_codec(converter, Direction::Encode, parts).await
+}
+
+/// Decodes what was received. If that fails the parts have lost their payloads.
+///
+/// # Errors
+///
+/// As [`encode_parts`].
+pub async fn decode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> Result<(), CodecError> {
+    through_codec(converter, Direction::Decode, parts).await?;
+    if let Some(failures) = converter.failure_converter() {
+        each_failure(parts, |failure, context| from_wire(&**failures, failure, context));
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Encode,
+    Decode,
+}
+
+/// The payloads of one context.
+struct Group<'a> {
+    context: &'a SerializationContext,
+    payloads: Vec<Payload>,
+}
+
+async fn through_codec(
+    converter: &DataConverter,
+    direction: Direction,
+    parts: &mut [Part<'_>],
+) -> Result<(), CodecError> {
+    if converter.codec().is_none() {
+        return Ok(());
+    }
+    let (contexts, mut messages): (Vec<_>, Vec<_>) = parts.iter_mut().map(|(context, part)| (&*context, part)).unzip();
+    let (mut groups, mut group_of) = (Vec::<Group<'_>>::new(), BTreeMap::new());
+    let mut owners = Vec::with_capacity(messages.len());
+    for (context, message) in contexts.into_iter().zip(&mut messages) {
+        let group = *group_of.entry(context).or_insert_with(|| {
+            groups.push(Group { context, payloads: Vec::new() });
+            groups.len() - 1
+        });
+        let payloads = &mut groups[group].payloads;
+        message.visit_payloads(&mut |payload: &mut Payload| payloads.push(mem::take(payload)));
+        owners.push(group);
+    }
+    let groups: Vec<BoxFuture<'_, _>> =
+        groups.into_iter().map(|group| Box::pin(transform(converter, direction, group)) as _).collect();
+    let transformed: Vec<Vec<Payload>> = stream::iter(groups).buffered(MAX_CONCURRENT).try_collect().await?;
+    let mut transformed: Vec<_> = transformed.into_iter().map(Vec::into_iter).collect();
+    for (message, group) in messages.iter_mut().zip(owners) {
+        message.visit_payloads(&mut |place: &mut Payload| *place = transformed[group].next().unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// The payloads of a group, transformed, and as many as there were.
+async fn transform(
+    converter: &DataConverter,
+    direction: Direction,
+    group: Group<'_>,
+) -> Result<Vec<Payload>, CodecError> {
+    let Group { context, payloads } = group;
+    let (Some(codec), false) = (converter.codec(), payloads.is_empty()) else { return Ok(payloads) };
+    let expected = payloads.len();
+    let transform = async {
+        match direction {
+            Direction::Encode => codec.encode(payloads, context).await,
+            Direction::Decode => codec.decode(payloads, context).await,
+        }
+    };
+    // Not with the panic's text: what goes to the server must not show what was to be encoded.
+    let panicked = |_| Err(CodecError::new("it panicked"));
+    let transformed = AssertUnwindSafe(transform).catch_unwind().await.unwrap_or_else(panicked)?;
+    match transformed.len() {
+        found if found == expected => Ok(transformed),
+        found => Err(CodecError::new(format!("{expected} payloads became {found}"))),
+    }
+}
+
+/// Shows each failure of the parts, with its causes, to `change`.
+fn each_failure(parts: &mut [Part<'_>], change: impl Fn(Failure, &SerializationContext) -> Failure) {
+    struct Failures<'a, F>(F, &'a SerializationContext);
+
+    impl<F: Fn(Failure, &SerializationContext) -> Failure> Visitor for Failures<'_, F> {
+        fn payload(&mut self, _: &mut Payload) {}
+
+        fn failure(&mut self, failure: &mut WireFailure) {
+            *failure = self.0(Failure::from_proto(mem::take(failure)), self.1).into_proto();
+        }
+    }
+
+    for (context, part) in parts {
+        part.visit_payloads(&mut Failures(&change, context));
+    }
+}
+
+fn to_wire(failures: &dyn FailureConverter, failure: Failure, context: &SerializationContext) -> Failure {
+    failures.to_wire(failure, context).unwrap_or_else(|error| {
+        Failure::application(format!("Failed building exception result: {error}")).type_name("FailureConversionError")
+    })
+}
+
+fn from_wire(failures: &dyn FailureConverter, failure: Failure, context: &SerializationContext) -> Failure {
+    failures.from_wire(failure.clone(), context).unwrap_or_else(|error| {
+        tracing::warn!(target: "stead::client", %error, "a failure stays as it came: the failure converter failed");
+        failure
+    })
+}
+
+/// Whose payloads a call of a client is about, and the client.
+pub(crate) struct Owner<'a> {
+    client: &'a Client,
+    workflow_id: &'a str,
+    run_id: &'a str,
+    workflow_type: &'a str,
+    activity_id: Option<&'a str>,
+}
+
+impl<'a> Owner<'a> {
+    /// A workflow.
+    pub(crate) fn workflow(client: &'a Client, workflow_id: &'a str) -> Self {
+        Self { client, workflow_id, run_id: "", workflow_type: "", activity_id: None }
+    }
+
+    /// An activity of a workflow.
+    pub(crate) fn activity(client: &'a Client, workflow_id: &'a str, activity_id: &'a str) -> Self {
+        Self { activity_id: Some(activity_id), ..Self::workflow(client, workflow_id) }
+    }
+
+    /// Nobody that is known.
+    pub(crate) fn unknown(client: &'a Client) -> Self {
+        Self::workflow(client, "")
+    }
+
+    pub(crate) fn run(self, run_id: &'a str) -> Self {
+        Self { run_id, ..self }
+    }
+
+    pub(crate) fn workflow_type(self, workflow_type: &'a str) -> Self {
+        Self { workflow_type, ..self }
+    }
+
+    fn converter(&self) -> &DataConverter {
+        self.client.data_converter()
+    }
+
+    fn context(&self) -> SerializationContext {
+        let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let mut workflow = WorkflowContext::new(self.client.namespace(), self.workflow_id);
+        workflow.run_id = named(self.run_id);
+        workflow.workflow_type = named(self.workflow_type);
+        let Some(activity_id) = self.activity_id else {
+            return if self.workflow_id.is_empty() { SerializationContext::Unknown } else { workflow.into() };
+        };
+        let mut activity = ActivityContext::new(self.client.namespace(), activity_id);
+        activity.workflow = (!self.workflow_id.is_empty()).then_some(workflow);
+        activity.into()
+    }
+}
+
+pub(crate) async fn encode<M: VisitPayloads + Send>(owner: &Owner<'_>, mut message: M) -> Result<M, CodecError> {
+    if has_stages(owner.converter()) {
+        encode_parts(owner.converter(), &mut [(owner.context(), &mut message)]).await?;
     }
     Ok(message)
 }
 
-pub(crate) async fn decode<M: VisitPayloads>(converter: &DataConverter, mut message: M) -> Result<M, CodecError> {
-    let Some(codec) = converter.codec() else { return Ok(message) };
-    let payloads = take_payloads(&mut message);
-    if !payloads.is_empty() {
-        put_back(&mut message, codec.decode(payloads).await?)?;
+pub(crate) async fn decode<M: VisitPayloads + Send>(owner: &Owner<'_>, mut message: M) -> Result<M, CodecError> {
+    if has_stages(owner.converter()) {
+        decode_parts(owner.converter(), &mut [(owner.context(), &mut message)]).await?;
     }
     Ok(message)
-}
-
-fn put_back(message: &mut impl VisitPayloads, payloads: Vec<Payload>) -> Result<(), CodecError> {
-    put_back_payloads(message, payloads).map_err(|error| CodecError::new(error.to_string()))
 }
 
 /// The wire's form of arguments; none at all if there are none.
 pub(crate) async fn encode_arguments(
-    converter: &DataConverter,
+    owner: &Owner<'_>,
     payloads: Vec<Payload>,
 ) -> Result<Option<Payloads>, CodecError> {
-    let payloads = encode(converter, payloads).await?;
+    let payloads = encode(owner, payloads).await?;
     Ok((!payloads.is_empty()).then_some(Payloads { payloads }))
 }
 
 /// The first payload of a result: there is one, or none for nothing.
-pub(crate) async fn decode_result(
-    converter: &DataConverter,
-    result: Option<Payloads>,
-) -> Result<Option<Payload>, CodecError> {
+pub(crate) async fn decode_result(owner: &Owner<'_>, result: Option<Payloads>) -> Result<Option<Payload>, CodecError> {
     let payloads = result.map_or_else(Vec::new, |result| result.payloads);
-    Ok(decode(converter, payloads).await?.into_iter().next())
+    Ok(decode(owner, payloads).await?.into_iter().next())
 }
 
-/// Decodes the payloads of a failure and of its causes.
-pub(crate) async fn decode_failure(
-    converter: &DataConverter,
-    failure: WireFailure,
-) -> Result<Box<Failure>, CodecError> {
-    Ok(Box::new(Failure::from_proto(decode(converter, failure).await?)))
+/// Decodes a failure, its causes and their payloads.
+pub(crate) async fn decode_failure(owner: &Owner<'_>, failure: WireFailure) -> Result<Box<Failure>, CodecError> {
+    Ok(Box::new(Failure::from_proto(decode(owner, failure).await?)))
 }
 
 /// Headers do not pass through the codec: they are an interceptor's, which may encode them as it likes.
@@ -61,56 +242,4 @@ pub(crate) fn header(headers: PayloadMap) -> Option<Header> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use stead_data::{BoxFuture, PayloadCodec};
-
-    use super::*;
-
-    /// Returns as many payloads as it is told, whatever it gets.
-    struct Returns(usize);
-
-    impl PayloadCodec for Returns {
-        fn encode(&self, _payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
-            Box::pin(async { Ok(vec![payload("x"); self.0]) })
-        }
-
-        fn decode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
-            self.encode(payloads)
-        }
-    }
-
-    fn payload(text: &str) -> Payload {
-        Payload { data: text.to_owned().into(), ..Payload::default() }
-    }
-
-    fn returns(payloads: usize) -> DataConverter {
-        DataConverter::new().with_codec(Arc::new(Returns(payloads)))
-    }
-
-    #[tokio::test]
-    async fn a_codec_that_loses_or_invents_payloads_is_an_error() {
-        for payloads in [0, 1, 3] {
-            let two = vec![payload("a"), payload("b")];
-            let wanted = format!("payload codec failed: 2 payloads became {payloads}");
-            let encoded = encode_arguments(&returns(payloads), two.clone()).await;
-            assert_eq!(encoded.expect_err("two went in").to_string(), wanted);
-            let decoded = decode_result(&returns(payloads), Some(Payloads { payloads: two })).await;
-            assert_eq!(decoded.expect_err("two went in").to_string(), wanted);
-        }
-    }
-
-    #[tokio::test]
-    async fn nothing_does_not_trouble_the_codec() {
-        assert_eq!(encode_arguments(&returns(1), Vec::new()).await.expect("it is not asked"), None);
-        assert_eq!(decode_result(&returns(1), None).await.expect("it is not asked"), None);
-    }
-
-    #[tokio::test]
-    async fn keys_stay_with_their_payloads() {
-        let memo = PayloadMap::from([("a".to_owned(), payload("1")), ("b".to_owned(), payload("2"))]);
-        let encoded = encode(&returns(2), memo).await.expect("the count is right");
-        assert_eq!(encoded, [("a".to_owned(), payload("x")), ("b".to_owned(), payload("x"))].into());
-    }
-}
+mod tests;

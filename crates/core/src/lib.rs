@@ -58,6 +58,7 @@ pub mod cache;
 pub mod policy;
 
 pub use local::{LocalActivityAttempt, LocalActivityOutcome, LocalActivityStop};
+pub use marker::local_activity_of_marker;
 pub use mismatch::{Difference, Mismatch, MismatchKind, Operation, RecentEvent};
 pub use run::{
     Completion, CompletionOutcome, Eviction, EvictionReason, FailedTask, HistoryPage, Output, QueryReply, Run,

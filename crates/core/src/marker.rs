@@ -101,8 +101,7 @@ impl LocalActivityMarker {
         if marker.marker_name != MARKER {
             return Parsed::Other;
         }
-        let data = marker.details.get(DATA).and_then(|data| data.payloads.first());
-        match data.and_then(|data| serde_json::from_slice::<Data>(&data.data).ok()) {
+        match Data::of_details(&marker.details) {
             Some(data) => Parsed::Marker(data.into()),
             None => Parsed::Unreadable,
         }
@@ -124,6 +123,20 @@ impl LocalActivityMarker {
             ..RecordMarkerCommandAttributes::default()
         })
     }
+}
+
+impl Data {
+    fn of_details(details: &BTreeMap<String, Payloads>) -> Option<Self> {
+        let data = details.get(DATA)?.payloads.first()?;
+        serde_json::from_slice(&data.data).ok()
+    }
+}
+
+/// Id and type of the local activity whose end a marker of this name with these details records, if it does.
+#[must_use]
+pub fn local_activity_of_marker(name: &str, details: &BTreeMap<String, Payloads>) -> Option<(String, String)> {
+    let data = Data::of_details(details).filter(|_| name == MARKER)?;
+    Some((data.activity_id, data.activity_type))
 }
 
 impl From<Data> for LocalActivityMarker {

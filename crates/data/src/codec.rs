@@ -6,7 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::Payload;
+use crate::context::SerializationContext;
+use crate::{Failure, Payload};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -14,44 +15,105 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Transforms payloads on their way to the server and back, for example to encrypt them.
 ///
 /// A codec sees payloads only, never values. It runs concurrently and outside of workflow code, so it may wait for a
-/// key service. Search attributes are never given to a codec: the server has to read them.
+/// key service. Each call brings payloads of one [context](SerializationContext), and the same context comes with them
+/// again when they are decoded. Search attributes are never given to a codec: the server has to read them.
+///
+/// ```
+/// use stead_data::{BoxFuture, CodecError, Payload, PayloadCodec, SerializationContext};
+///
+/// /// Turns every byte around. Nothing is safer for it.
+/// struct Around;
+///
+/// fn around(mut payload: Payload) -> Payload {
+///     payload.data = payload.data.iter().map(|byte| !byte).collect();
+///     payload
+/// }
+///
+/// impl PayloadCodec for Around {
+///     fn encode<'a>(
+///         &'a self,
+///         payloads: Vec<Payload>,
+///         _context: &'a SerializationContext,
+///     ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+///         Box::pin(async { Ok(payloads.into_iter().map(around).collect()) })
+///     }
+///
+///     fn decode<'a>(
+///         &'a self,
+///         payloads: Vec<Payload>,
+///         context: &'a SerializationContext,
+///     ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+///         self.encode(payloads, context)
+///     }
+/// }
+/// ```
 pub trait PayloadCodec: Send + Sync + 'static {
     /// Encodes payloads that are about to be sent, one for one and in order.
-    fn encode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>>;
+    fn encode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>>;
 
     /// Decodes payloads that were received. Payloads that this codec did not encode must come back as they are.
-    fn decode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>>;
+    fn decode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>>;
 }
 
 /// A codec could not transform payloads.
+///
+/// What that means: on the client it is the error of the call. On a worker it fails the workflow task or the attempt of
+/// the activity, which are tried again, because the key may be back by then. An error that is made [from a
+/// failure](Self::from_failure) that is not retryable is final instead: it fails the workflow whose payloads came, or
+/// the activity.
 #[derive(Debug, Clone)]
-pub struct CodecError {
+pub struct CodecError(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     message: String,
     cause: Option<Arc<dyn Error + Send + Sync>>,
+    failure: Option<Failure>,
 }
 
 impl CodecError {
     /// An error with a message for people. It must not contain what the codec protects.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), cause: None }
+        Self(Box::new(Parts { message: message.into(), cause: None, failure: None }))
+    }
+
+    /// An error that a workflow or an activity is to fail with, such as
+    /// [`Failure::payload_validation`].
+    #[must_use]
+    pub fn from_failure(failure: Failure) -> Self {
+        Self(Box::new(Parts { message: failure.to_string(), cause: None, failure: Some(failure) }))
     }
 
     /// Adds what caused it.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.cause = Some(Arc::from(cause.into()));
+        self.0.cause = Some(Arc::from(cause.into()));
         self
+    }
+
+    /// The failure that it was made from.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.0.failure.as_ref()
     }
 }
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "payload codec failed: {}", self.message)
+        write!(f, "payload codec failed: {}", self.0.message)
     }
 }
 
 impl Error for CodecError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
+        self.0.cause.as_deref().map(|cause| cause as _)
     }
 }

@@ -8,6 +8,7 @@
 
 mod activity_defaults;
 mod codec;
+mod context;
 pub mod convert;
 pub mod failure;
 pub mod history;
@@ -19,11 +20,12 @@ pub mod time;
 
 pub use activity_defaults::{ActivityDefaults, Bounded, Unbounded};
 pub use codec::{BoxFuture, CodecError, PayloadCodec};
+pub use context::{ActivityContext, SerializationContext, WorkflowContext};
 pub use convert::{Binary, ConversionError, DataConverter, PayloadConverter, Proto, ProtoJson, Raw};
 pub use failure::{
-    ActivityFailure, ApplicationFailure, ChildWorkflowFailure, Failure, FailureCategory, FailureKind, FromFailure,
-    IntoFailure, NexusHandlerFailure, NexusOperationFailure, NexusRetryBehavior, RetryState, TimeoutKind,
-    short_type_name,
+    ActivityFailure, ApplicationFailure, ChildWorkflowFailure, EncodedAttributes, Failure, FailureCategory,
+    FailureConverter, FailureKind, FromFailure, IntoFailure, NexusHandlerFailure, NexusOperationFailure,
+    NexusRetryBehavior, RetryState, TimeoutKind, short_type_name,
 };
 pub use options::{
     DeploymentVersion, Headers, ParentClosePolicy, PayloadMap, Priority, VersioningOverride, WorkflowIdConflictPolicy,

@@ -39,15 +39,30 @@ use crate::update::v1::{Acceptance, Rejection, Request, Response};
 
 /// A message, or a collection of messages, with payloads in it.
 pub trait VisitPayloads {
-    /// Calls `visit` for each payload. Two visits of the same message meet the same payloads in the same order,
-    /// whatever became of them in between.
-    fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload));
+    /// Shows each payload. Two visits of the same message meet the same payloads in the same order, whatever became of
+    /// them in between.
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor);
+}
+
+/// What payloads are shown to; a closure that takes `&mut Payload` is one.
+pub trait Visitor {
+    /// A payload.
+    fn payload(&mut self, payload: &mut Payload);
+
+    /// A failure with its causes, before their payloads are shown one by one.
+    fn failure(&mut self, _failure: &mut Failure) {}
+}
+
+impl<F: FnMut(&mut Payload)> Visitor for F {
+    fn payload(&mut self, payload: &mut Payload) {
+        self(payload);
+    }
 }
 
 /// Takes all payloads out of a message; empty ones are left in their place.
-pub fn take_payloads(message: &mut impl VisitPayloads) -> Vec<Payload> {
+pub fn take_payloads(message: &mut (impl VisitPayloads + ?Sized)) -> Vec<Payload> {
     let mut payloads = Vec::new();
-    message.visit_payloads(&mut |payload| payloads.push(mem::take(payload)));
+    message.visit_payloads(&mut |payload: &mut Payload| payloads.push(mem::take(payload)));
     payloads
 }
 
@@ -56,14 +71,17 @@ pub fn take_payloads(message: &mut impl VisitPayloads) -> Vec<Payload> {
 /// # Errors
 ///
 /// If there are not as many as the message has places. It is left as it is then.
-pub fn put_back_payloads(message: &mut impl VisitPayloads, payloads: Vec<Payload>) -> Result<(), WrongCount> {
+pub fn put_back_payloads(
+    message: &mut (impl VisitPayloads + ?Sized),
+    payloads: Vec<Payload>,
+) -> Result<(), WrongCount> {
     let (mut expected, found) = (0, payloads.len());
-    message.visit_payloads(&mut |_| expected += 1);
+    message.visit_payloads(&mut |_: &mut Payload| expected += 1);
     if expected != found {
         return Err(WrongCount { expected, found });
     }
     let mut payloads = payloads.into_iter();
-    message.visit_payloads(&mut |place| {
+    message.visit_payloads(&mut |place: &mut Payload| {
         if let Some(payload) = payloads.next() {
             *place = payload;
         }
@@ -90,32 +108,33 @@ impl fmt::Display for WrongCount {
 impl Error for WrongCount {}
 
 impl<T: VisitPayloads> VisitPayloads for Option<T> {
-    fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
         self.iter_mut().for_each(|it| it.visit_payloads(visit));
     }
 }
 
 impl<T: VisitPayloads> VisitPayloads for Vec<T> {
-    fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
         self.iter_mut().for_each(|it| it.visit_payloads(visit));
     }
 }
 
 impl<T: VisitPayloads> VisitPayloads for BTreeMap<String, T> {
-    fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
         self.values_mut().for_each(|it| it.visit_payloads(visit));
     }
 }
 
 impl VisitPayloads for Payload {
-    fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
-        visit(self);
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
+        visit.payload(self);
     }
 }
 
 impl VisitPayloads for Failure {
     /// Goes from cause to cause by a loop: the chain may be longer than the stack allows.
-    fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
+        visit.failure(self);
         let mut next = Some(self);
         while let Some(failure) = next {
             failure.encoded_attributes.visit_payloads(visit);
@@ -127,7 +146,7 @@ impl VisitPayloads for Failure {
 
 impl VisitPayloads for Message {
     /// The body is one of the messages of the update protocol. Any other is left alone, as is one that cannot be read.
-    fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
         if let Some(body) = &mut self.body {
             let _known = visit_body::<Request>(body, visit)
                 || visit_body::<Response>(body, visit)
@@ -138,7 +157,7 @@ impl VisitPayloads for Message {
 }
 
 /// Visits the message in `body` if it is an `M`.
-fn visit_body<M>(body: &mut Any, visit: &mut dyn FnMut(&mut Payload)) -> bool
+fn visit_body<M>(body: &mut Any, visit: &mut dyn Visitor) -> bool
 where
     M: VisitPayloads + prost::Message + prost::Name + Default,
 {
@@ -149,14 +168,14 @@ where
 }
 
 impl VisitPayloads for RecordMarkerCommandAttributes {
-    fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
         visit_marker_details(&self.marker_name, &mut self.details, visit);
         self.failure.visit_payloads(visit);
     }
 }
 
 impl VisitPayloads for MarkerRecordedEventAttributes {
-    fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
         visit_marker_details(&self.marker_name, &mut self.details, visit);
         self.failure.visit_payloads(visit);
     }
@@ -164,7 +183,7 @@ impl VisitPayloads for MarkerRecordedEventAttributes {
 
 /// Of the markers of Temporal's SDKs only what the user's code was given or returned is the user's; all SDKs read the rest
 /// as it is. Markers of anybody else are the user's as a whole.
-fn visit_marker_details(marker: &str, details: &mut BTreeMap<String, Payloads>, visit: &mut dyn FnMut(&mut Payload)) {
+fn visit_marker_details(marker: &str, details: &mut BTreeMap<String, Payloads>, visit: &mut dyn Visitor) {
     let is_sdks = marker.starts_with("core_");
     details
         .iter_mut()
@@ -181,14 +200,14 @@ macro_rules! visit_one {
     (struct $name:path { $($field:ident)+ }) => {
         #[allow(deprecated, reason = "what newer servers no longer send, older ones do")]
         impl VisitPayloads for $name {
-            fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
+            fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
                 $(self.$field.visit_payloads(visit);)+
             }
         }
     };
     (enum $name:path { $($variant:ident)+ }) => {
         impl VisitPayloads for $name {
-            fn visit_payloads(&mut self, visit: &mut dyn FnMut(&mut Payload)) {
+            fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
                 #[allow(unreachable_patterns, reason = "in some all variants have payloads")]
                 match self {
                     $(Self::$variant(it) => it.visit_payloads(visit),)+

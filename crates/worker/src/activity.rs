@@ -42,10 +42,13 @@ pub(crate) fn start(shared: &Arc<Shared>, task: PollActivityTaskQueueResponse, p
 }
 
 async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse) {
-    let decoded = shared.codec.decode(&mut task).await;
-    let mut input = Input::new(task.input.take().unwrap_or_default().payloads, shared.converter.clone());
-    input.headers = task.header.take().unwrap_or_default().fields;
-    let info = info::from_task(shared, task);
+    let mut arguments = task.input.take().unwrap_or_default().payloads;
+    let headers = task.header.take().unwrap_or_default().fields;
+    let mut info = info::from_task(shared, task);
+    let owner = shared.codec.activity(&info);
+    let decoded = shared.codec.decode_activity(&owner, &mut arguments, &mut info.heartbeat_details).await;
+    let mut input = Input::new(arguments, shared.converter.clone());
+    input.headers = headers;
     let cancellation = Cancellation::new();
     let heartbeats = Arc::new(Heartbeats::new(shared, &info, cancellation.clone()));
     let context = Context::new(

@@ -1,215 +1,245 @@
-//! The user's codec, applied to whole messages on their way in and out.
+//! The user's codec and failure converter, applied to whole messages on their way in and out.
 //!
-//! It runs on the asynchronous runtime, never on a shard, and sees the payloads of a message in one call.
+//! They run on the asynchronous runtime, never on a shard. Each payload comes with its [context](SerializationContext),
+//! which is found in what surrounds it: see [`owners`].
 
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+mod owners;
 
-use futures_util::FutureExt;
-use stead_data::{CodecError, Failure, PayloadCodec};
+use std::sync::{Mutex, PoisonError};
+
+use stead_activity::Info;
+use stead_client::payloads::{Part, decode_parts, encode_parts, has_stages};
+use stead_data::{ActivityContext, CodecError, DataConverter, Failure, Payload, SerializationContext, WorkflowContext};
 use stead_proto::failure::v1::Failure as ProtoFailure;
-use stead_proto::visit::{VisitPayloads, put_back_payloads, take_payloads};
+use stead_proto::history::v1::HistoryEvent;
+use stead_proto::visit::VisitPayloads;
+use stead_proto::workflowservice::v1::{
+    PollWorkflowTaskQueueResponse, RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
+};
 
-/// A codec, or none, which costs nothing.
-#[derive(Clone, Default)]
-pub(crate) struct Codec(Option<Arc<dyn PayloadCodec>>);
+use owners::{Owners, owner_of_command};
 
-#[derive(Clone, Copy)]
-enum Direction {
-    Encode,
-    Decode,
+/// What payloads go through; or nothing, which costs nothing.
+#[derive(Default)]
+pub(crate) struct Codec(Option<Box<Stages>>);
+
+struct Stages {
+    converter: DataConverter,
+    namespace: String,
+    task_queue: String,
+    owners: Mutex<Owners>,
 }
 
+/// The workflow that a message of a worker is about; `None` where nobody needs to know.
+pub(crate) type Owner = Option<WorkflowContext>;
+
 impl Codec {
-    pub(crate) fn new(codec: Option<Arc<dyn PayloadCodec>>) -> Self {
-        Self(codec)
+    pub(crate) fn new(converter: &DataConverter, namespace: &str, task_queue: &str) -> Self {
+        Self(has_stages(converter).then(|| {
+            Box::new(Stages {
+                converter: converter.clone(),
+                namespace: namespace.to_owned(),
+                task_queue: task_queue.to_owned(),
+                owners: Mutex::default(),
+            })
+        }))
     }
 
     pub(crate) fn is_set(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Decodes what was received. If that fails the message has lost its payloads.
-    pub(crate) async fn decode(&self, message: &mut impl VisitPayloads) -> Result<(), CodecError> {
-        self.apply(Direction::Decode, message).await
+    /// The workflow of a task.
+    pub(crate) fn owner_of_task(&self, task: &PollWorkflowTaskQueueResponse) -> Owner {
+        if !self.is_set() {
+            return None;
+        }
+        let execution = task.workflow_execution.clone().unwrap_or_default();
+        let workflow_type = task.workflow_type.as_ref().map(|it| it.name.clone());
+        self.owner(execution.workflow_id, execution.run_id, workflow_type)
+    }
+
+    /// A workflow.
+    pub(crate) fn owner(&self, workflow_id: String, run_id: String, workflow_type: Option<String>) -> Owner {
+        let mut owner = WorkflowContext::new(&self.0.as_ref()?.namespace, workflow_id);
+        (owner.run_id, owner.workflow_type) = (Some(run_id), workflow_type);
+        Some(owner)
+    }
+
+    /// The workflow of a run that has got a task.
+    pub(crate) fn owner_of_run(&self, run_id: &str) -> Owner {
+        let stages = self.0.as_ref()?;
+        let known = stages.owners().workflow(run_id);
+        // Whatever happens, nothing goes out as it is.
+        Some(known.unwrap_or_else(|| WorkflowContext::new(&stages.namespace, "")))
+    }
+
+    /// A task that was decoded has come to the shard of its run.
+    pub(crate) fn arrived(&self, run_id: &str) {
+        if let Some(stages) = &self.0 {
+            stages.owners().arrived(run_id);
+        }
+    }
+
+    /// A run has left the cache.
+    pub(crate) fn forget(&self, run_id: &str) {
+        if let Some(stages) = &self.0 {
+            stages.owners().forget(run_id);
+        }
+    }
+
+    /// Decodes a workflow task. If that fails the message has lost its payloads.
+    pub(crate) async fn decode_task(&self, task: &mut PollWorkflowTaskQueueResponse) -> Result<(), CodecError> {
+        let (Some(stages), Some(owner)) = (&self.0, self.owner_of_task(task)) else { return Ok(()) };
+        let PollWorkflowTaskQueueResponse { history, query, queries, messages, .. } = task;
+        let run_id = owner.run_id.clone().unwrap_or_default();
+        stages.owners().expect(&owner);
+        let mut parts = match history {
+            Some(history) => stages.parts_of(&owner, &mut history.events),
+            None => Vec::new(),
+        };
+        parts.push((owner.clone().into(), query));
+        parts.push((owner.clone().into(), queries));
+        parts.push((owner.into(), messages));
+        let decoded = decode_parts(&stages.converter, &mut parts).await;
+        if decoded.is_err() {
+            stages.owners().failed(&run_id);
+        }
+        decoded
+    }
+
+    /// Decodes a page of a run's history, or all of it.
+    pub(crate) async fn decode_history(&self, owner: &Owner, events: &mut [HistoryEvent]) -> Result<(), CodecError> {
+        let (Some(stages), Some(owner)) = (&self.0, owner) else { return Ok(()) };
+        decode_parts(&stages.converter, &mut stages.parts_of(owner, events)).await
+    }
+
+    /// Encodes the completion of a workflow task.
+    pub(crate) async fn encode_completion(
+        &self,
+        owner: &Owner,
+        mut request: RespondWorkflowTaskCompletedRequest,
+    ) -> Result<RespondWorkflowTaskCompletedRequest, CodecError> {
+        let (Some(stages), Some(owner)) = (&self.0, owner) else { return Ok(request) };
+        let RespondWorkflowTaskCompletedRequest { commands, messages, query_results, .. } = &mut request;
+        let mut parts = Vec::<Part<'_>>::new();
+        for command in commands {
+            parts.push((owner_of_command(owner, &stages.task_queue, command), &mut command.attributes));
+            parts.push((owner.clone().into(), &mut command.user_metadata));
+            parts.push((owner.clone().into(), &mut command.event_group_markers));
+        }
+        parts.push((owner.clone().into(), messages));
+        parts.push((owner.clone().into(), query_results));
+        encode_parts(&stages.converter, &mut parts).await?;
+        for result in request.query_results.values_mut() {
+            say_the_same(&mut result.error_message, result.failure.as_ref());
+        }
+        Ok(request)
+    }
+
+    /// Encodes the answer to a query.
+    pub(crate) async fn encode_answer(
+        &self,
+        owner: &Owner,
+        request: RespondQueryTaskCompletedRequest,
+    ) -> Result<RespondQueryTaskCompletedRequest, CodecError> {
+        let mut request = self.encode(owner.clone().map(Into::into), request).await?;
+        if self.is_set() {
+            say_the_same(&mut request.error_message, request.failure.as_ref());
+        }
+        Ok(request)
+    }
+
+    /// The context of an activity's payloads; `None` where nobody needs to know.
+    pub(crate) fn activity(&self, info: &Info) -> Option<SerializationContext> {
+        let stages = self.0.as_ref()?;
+        let mut activity = ActivityContext::new(&stages.namespace, &info.activity_id);
+        activity.activity_type = Some(info.activity_type.clone());
+        activity.task_queue = Some(stages.task_queue.clone());
+        activity.run_id = Some(info.activity_run_id.clone()).filter(|id| !id.is_empty());
+        activity.workflow = info.workflow.as_ref().map(|workflow| {
+            let mut owner = WorkflowContext::new(&stages.namespace, &workflow.workflow_id);
+            owner.run_id = Some(workflow.run_id.clone());
+            owner.workflow_type = Some(workflow.workflow_type.clone());
+            owner
+        });
+        Some(activity.into())
+    }
+
+    /// Decodes what an activity is called with. If that fails the payloads are lost.
+    pub(crate) async fn decode_activity(
+        &self,
+        context: &Option<SerializationContext>,
+        arguments: &mut Vec<Payload>,
+        heartbeat_details: &mut Vec<Payload>,
+    ) -> Result<(), CodecError> {
+        let (Some(stages), Some(context)) = (&self.0, context) else { return Ok(()) };
+        let mut parts: [Part<'_>; 2] = [(context.clone(), arguments), (context.clone(), heartbeat_details)];
+        decode_parts(&stages.converter, &mut parts).await
     }
 
     /// Encodes what is about to be sent.
-    pub(crate) async fn encode<M: VisitPayloads>(&self, mut message: M) -> Result<M, CodecError> {
-        self.apply(Direction::Encode, &mut message).await?;
+    pub(crate) async fn encode<M: VisitPayloads + Send>(
+        &self,
+        context: Option<SerializationContext>,
+        mut message: M,
+    ) -> Result<M, CodecError> {
+        if let (Some(stages), Some(context)) = (&self.0, context) {
+            encode_parts(&stages.converter, &mut [(context, &mut message)]).await?;
+        }
         Ok(message)
     }
 
     /// Encodes a failure. If that fails the failure itself cannot be told, as it may hold what must not be seen, but
     /// that there was one must not get lost.
-    pub(crate) async fn encode_failure_or_say_why(&self, failure: ProtoFailure) -> ProtoFailure {
-        self.encode(failure).await.unwrap_or_else(|error| {
+    pub(crate) async fn encode_failure_or_say_why(
+        &self,
+        context: Option<SerializationContext>,
+        failure: ProtoFailure,
+    ) -> ProtoFailure {
+        self.encode(context, failure).await.unwrap_or_else(|error| {
             let message = format!("a failure that cannot be shown: {error}");
             Failure::application(message).type_name(FAILURE_TYPE).into_proto()
         })
     }
+}
 
-    async fn apply(&self, direction: Direction, message: &mut impl VisitPayloads) -> Result<(), CodecError> {
-        let Some(codec) = &self.0 else { return Ok(()) };
-        let payloads = take_payloads(message);
-        if payloads.is_empty() {
-            return Ok(());
+impl Stages {
+    /// The events of a run, each with whose payloads it has. Of a run that is not known and whose history begins
+    /// elsewhere there are none: its cache has gone, and the whole history is about to be fetched.
+    fn parts_of<'a>(&self, owner: &WorkflowContext, events: &'a mut [HistoryEvent]) -> Vec<Part<'a>> {
+        let Some(owners) = self.owners().of_events(owner, &self.task_queue, events) else { return Vec::new() };
+        let mut parts = Vec::<Part<'_>>::new();
+        for (event, context) in events.iter_mut().zip(owners) {
+            parts.push((context, &mut event.attributes));
+            parts.push((owner.clone().into(), &mut event.user_metadata));
+            parts.push((owner.clone().into(), &mut event.event_group_markers));
         }
-        let transform = async {
-            match direction {
-                Direction::Encode => codec.encode(payloads).await,
-                Direction::Decode => codec.decode(payloads).await,
-            }
-        };
-        // Not with the panic's text: what goes to the server must not show what was to be encoded.
-        let panicked = |_| Err(CodecError::new("it panicked"));
-        let transformed = AssertUnwindSafe(transform).catch_unwind().await.unwrap_or_else(panicked)?;
-        put_back_payloads(message, transformed).map_err(|error| CodecError::new(error.to_string()))
+        parts
+    }
+
+    /// No foreign code runs under the lock, so a poisoned one is intact.
+    fn owners(&self) -> std::sync::MutexGuard<'_, Owners> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a codec's error does to a task. It may be retried: the key may be back by then.
+/// The message that stands beside a failure must not show what the failure was made to hide.
+fn say_the_same(error_message: &mut String, failure: Option<&ProtoFailure>) {
+    if let Some(failure) = failure {
+        error_message.clone_from(&failure.message);
+    }
+}
+
+/// What a codec's error does to a task. Unless the codec says otherwise it may be retried: the key may be back by then.
 pub(crate) fn failure(error: &CodecError) -> Failure {
-    Failure::application(error.to_string()).type_name(FAILURE_TYPE)
+    match error.failure() {
+        Some(failure) => failure.clone(),
+        None => Failure::application(error.to_string()).type_name(FAILURE_TYPE),
+    }
 }
 
 const FAILURE_TYPE: &str = "PayloadCodecError";
 
 #[cfg(test)]
-mod tests {
-    use stead_data::{BoxFuture, Payload};
-    use stead_proto::command::v1::command::Attributes as CommandAttributes;
-    use stead_proto::command::v1::{
-        Command, CompleteWorkflowExecutionCommandAttributes, RecordMarkerCommandAttributes,
-    };
-    use stead_proto::common::v1::{Header, Payloads};
-    use stead_proto::failure::v1::failure::FailureInfo;
-    use stead_proto::failure::v1::{ApplicationFailureInfo, CanceledFailureInfo};
-    use stead_proto::protocol::v1::Message;
-    use stead_proto::update::v1::{Input, Request};
-    use stead_proto::workflowservice::v1::{PollActivityTaskQueueResponse, RespondWorkflowTaskCompletedRequest};
-
-    use super::*;
-
-    /// Adds a letter when it encodes, and takes one away when it decodes.
-    struct Letter;
-
-    impl PayloadCodec for Letter {
-        fn encode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
-            let encode = |it: Payload| payload(&format!("x{}", text(&it)));
-            Box::pin(async move { Ok(payloads.into_iter().map(encode).collect()) })
-        }
-
-        fn decode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
-            let decode = |it: Payload| payload(text(&it).strip_prefix('x').unwrap_or(text(&it)));
-            Box::pin(async move { Ok(payloads.into_iter().map(decode).collect()) })
-        }
-    }
-
-    /// Loses all payloads.
-    struct Lossy;
-
-    impl PayloadCodec for Lossy {
-        fn encode(&self, _payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
-            Box::pin(async { Ok(Vec::new()) })
-        }
-
-        fn decode(&self, _payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
-            Box::pin(async { Err(CodecError::new("no key")) })
-        }
-    }
-
-    fn payload(text: &str) -> Payload {
-        Payload { data: text.to_owned().into(), ..Payload::default() }
-    }
-
-    fn text(payload: &Payload) -> &str {
-        std::str::from_utf8(&payload.data).expect("the tests use text")
-    }
-
-    fn payloads(text: &str) -> Option<Payloads> {
-        Some(Payloads { payloads: vec![payload(text)] })
-    }
-
-    fn request(arguments: &str) -> Request {
-        Request {
-            input: Some(Input {
-                header: Some(Header { fields: [("trace".to_owned(), payload("h"))].into() }),
-                name: "add".to_owned(),
-                args: payloads(arguments),
-            }),
-            ..Request::default()
-        }
-    }
-
-    #[tokio::test]
-    async fn results_and_failures_and_updates_are_encoded_and_headers_and_patches_are_not() {
-        let codec = Codec::new(Some(Arc::new(Letter)));
-        let command = |attributes| Command { attributes: Some(attributes), ..Command::default() };
-        let patch = RecordMarkerCommandAttributes {
-            marker_name: "core_patch".to_owned(),
-            details: [("patch-data".to_owned(), payloads("p").expect("some"))].into(),
-            ..Default::default()
-        };
-        let complete = CompleteWorkflowExecutionCommandAttributes { result: payloads("r") };
-        let body = prost_types::Any::from_msg(&request("u")).expect("a message");
-        let encoded = codec
-            .encode(RespondWorkflowTaskCompletedRequest {
-                commands: vec![
-                    command(CommandAttributes::RecordMarkerCommandAttributes(patch.clone())),
-                    command(CommandAttributes::CompleteWorkflowExecutionCommandAttributes(complete)),
-                ],
-                messages: vec![Message { body: Some(body), ..Message::default() }],
-                ..Default::default()
-            })
-            .await
-            .expect("it encodes");
-
-        assert_eq!(encoded.commands[0], command(CommandAttributes::RecordMarkerCommandAttributes(patch)));
-        let complete = CompleteWorkflowExecutionCommandAttributes { result: payloads("xr") };
-        assert_eq!(
-            encoded.commands[1],
-            command(CommandAttributes::CompleteWorkflowExecutionCommandAttributes(complete))
-        );
-        let body = encoded.messages[0].body.as_ref().expect("a body");
-        assert_eq!(body.to_msg::<Request>(), Ok(request("xu")));
-    }
-
-    #[tokio::test]
-    async fn failures_are_encoded_along_their_causes_and_decode_to_what_they_were() {
-        let codec = Codec::new(Some(Arc::new(Letter)));
-        let cause = ProtoFailure {
-            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo {
-                details: payloads("inner"),
-                ..Default::default()
-            })),
-            ..Default::default()
-        };
-        let failure = ProtoFailure {
-            cause: Some(Box::new(cause)),
-            encoded_attributes: Some(payload("attributes")),
-            failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
-                details: payloads("outer"),
-                ..Default::default()
-            })),
-            ..Default::default()
-        };
-        let mut encoded = codec.encode_failure_or_say_why(failure.clone()).await;
-        let mut seen = Vec::new();
-        encoded.visit_payloads(&mut |it| seen.push(text(it).to_owned()));
-        assert_eq!(seen, ["xattributes", "xouter", "xinner"]);
-        codec.decode(&mut encoded).await.expect("it decodes");
-        assert_eq!(encoded, failure);
-    }
-
-    #[tokio::test]
-    async fn a_codec_that_fails_or_loses_payloads_is_an_error_and_shows_nothing() {
-        let codec = Codec::new(Some(Arc::new(Lossy)));
-        let mut task = PollActivityTaskQueueResponse { input: payloads("secret"), ..Default::default() };
-        let error = codec.decode(&mut task).await.expect_err("there is no key");
-        assert_eq!(error.to_string(), "payload codec failed: no key");
-        let secret = Failure::application("secret").details(&"secret").into_proto();
-        let shown = codec.encode_failure_or_say_why(secret).await;
-        assert_eq!(shown.message, "a failure that cannot be shown: payload codec failed: 1 payloads became 0");
-    }
-}
+mod tests;

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use stead_client::{CallOptions, RpcError};
 use stead_core::{Completion, CompletionOutcome, FailedTask, HistoryPage, QueryReply};
 use stead_data::{CodecError, Failure};
+use stead_proto::command::v1::command::Attributes;
+use stead_proto::command::v1::{Command, FailWorkflowExecutionCommandAttributes};
 use stead_proto::common::v1::{MeteringMetadata, WorkflowExecution};
-use stead_proto::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
+use stead_proto::enums::v1::{CommandType, QueryResultType, WorkflowTaskFailedCause};
 use stead_proto::failure::v1::Failure as ProtoFailure;
 use stead_proto::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
 use stead_proto::workflowservice::v1::{
@@ -18,19 +20,24 @@ use stead_proto::workflowservice::v1::{
 };
 use tonic::Code;
 
-use crate::codec;
+use crate::codec::{self, Owner};
 use crate::driver::{Incoming, TaskId};
 use crate::shared::Shared;
 use eager::Reserved;
 
 /// Completes a workflow task. Activities that come back with the answer are started.
-pub(crate) async fn completed(shared: &Arc<Shared>, completion: Completion, run_id: &str) -> CompletionOutcome {
+pub(crate) async fn completed(
+    shared: &Arc<Shared>,
+    owner: &Owner,
+    completion: Completion,
+    run_id: &str,
+) -> CompletionOutcome {
     let commands = completion.commands.len();
     let (request, reserved) = completion_request(shared, completion);
     let task = TaskId { token: request.task_token.clone(), is_query: false };
-    let request = match shared.codec.encode(request).await {
+    let request = match shared.codec.encode_completion(owner, request).await {
         Ok(request) => request,
-        Err(error) => return unencodable(shared, task, &error).await,
+        Err(error) => return unencodable(shared, owner, task, &error).await,
     };
     let answer = shared.service.respond_workflow_task_completed(request, CallOptions::new()).await;
     match answer {
@@ -89,7 +96,7 @@ async fn decoded(
     shared: &Shared,
     mut task: Box<PollWorkflowTaskQueueResponse>,
 ) -> Option<Box<PollWorkflowTaskQueueResponse>> {
-    match shared.codec.decode(&mut *task).await {
+    match shared.codec.decode_task(&mut task).await {
         Ok(()) => Some(task),
         Err(error) => {
             undecodable(shared, &task, &error).await;
@@ -114,17 +121,22 @@ fn refused(error: &RpcError, run_id: &str, what: &str) -> CompletionOutcome {
 }
 
 /// Fails a workflow task.
-pub(crate) async fn failed(shared: &Arc<Shared>, task: FailedTask, run_id: &str) -> CompletionOutcome {
+pub(crate) async fn failed(shared: &Arc<Shared>, owner: &Owner, task: FailedTask, run_id: &str) -> CompletionOutcome {
     let cause = task.cause.as_str_name();
     tracing::debug!(target: "stead::worker", run_id, cause, "workflow task failed");
-    match fail(shared, task.task_token, task.cause, task.failure).await {
+    match fail(shared, owner, task.task_token, task.cause, task.failure).await {
         Ok(()) => CompletionOutcome::accepted(),
         Err(error) => refused(&error, run_id, "failed workflow task"),
     }
 }
 
 /// Answers a task that only carries a query.
-pub(crate) async fn query_answered(shared: &Arc<Shared>, reply: QueryReply, run_id: &str) -> CompletionOutcome {
+pub(crate) async fn query_answered(
+    shared: &Arc<Shared>,
+    owner: &Owner,
+    reply: QueryReply,
+    run_id: &str,
+) -> CompletionOutcome {
     let request = RespondQueryTaskCompletedRequest {
         task_token: reply.task_token,
         completed_type: reply.completed_type.into(),
@@ -136,9 +148,9 @@ pub(crate) async fn query_answered(shared: &Arc<Shared>, reply: QueryReply, run_
         ..Default::default()
     };
     let task = TaskId { token: request.task_token.clone(), is_query: true };
-    let request = match shared.codec.encode(request).await {
+    let request = match shared.codec.encode_answer(owner, request).await {
         Ok(request) => request,
-        Err(error) => return unencodable(shared, task, &error).await,
+        Err(error) => return unencodable(shared, owner, task, &error).await,
     };
     match shared.service.respond_query_task_completed(request, CallOptions::new()).await {
         Ok(_) => {
@@ -150,7 +162,13 @@ pub(crate) async fn query_answered(shared: &Arc<Shared>, reply: QueryReply, run_
 }
 
 /// Fetches a page of history.
-pub(crate) async fn fetch_history(shared: &Shared, workflow_id: String, run_id: String, page_token: Bytes) -> Incoming {
+pub(crate) async fn fetch_history(
+    shared: &Shared,
+    owner: &Owner,
+    workflow_id: String,
+    run_id: String,
+    page_token: Bytes,
+) -> Incoming {
     tracing::debug!(target: "stead::worker", run_id, from_start = page_token.is_empty(), "fetching history");
     let request = GetWorkflowExecutionHistoryRequest {
         namespace: shared.namespace.clone(),
@@ -163,31 +181,59 @@ pub(crate) async fn fetch_history(shared: &Shared, workflow_id: String, run_id: 
         Err(error) => return Incoming::HistoryFailed(error.to_string()),
     };
     let mut history = answer.history.unwrap_or_default();
-    match shared.codec.decode(&mut history).await {
+    match shared.codec.decode_history(owner, &mut history.events).await {
         Ok(()) => Incoming::History(HistoryPage { events: history.events, next_page_token: answer.next_page_token }),
         Err(error) => Incoming::HistoryFailed(error.to_string()),
     }
 }
 
 /// A task whose payloads the codec cannot decode fails, and with it its query: the key may be back for the next one.
+/// Where the codec says that it is of no use to try again, the workflow fails.
 pub(crate) async fn undecodable(shared: &Shared, task: &PollWorkflowTaskQueueResponse, error: &CodecError) {
-    let task = TaskId { token: task.task_token.clone(), is_query: task.query.is_some() };
-    lost(shared, task, codec::failure(error)).await;
+    let owner = shared.codec.owner_of_task(task);
+    let (failure, token) = (codec::failure(error), task.task_token.clone());
+    let is_final = failure.as_application().is_some_and(|application| application.non_retryable);
+    if is_final && task.query.is_none() {
+        return fail_workflow(shared, &owner, token, failure).await;
+    }
+    lost(shared, &owner, TaskId { token, is_query: task.query.is_some() }, failure).await;
+}
+
+async fn fail_workflow(shared: &Shared, owner: &Owner, task_token: Bytes, failure: Failure) {
+    tracing::error!(target: "stead::worker", failure = failure.message, "workflow failed: its payloads cannot be decoded");
+    let context = owner.clone().map(Into::into);
+    let failure = Some(shared.codec.encode_failure_or_say_why(context, failure.into_proto()).await);
+    let attributes =
+        Attributes::FailWorkflowExecutionCommandAttributes(FailWorkflowExecutionCommandAttributes { failure });
+    let request = RespondWorkflowTaskCompletedRequest {
+        task_token,
+        commands: vec![Command {
+            command_type: CommandType::FailWorkflowExecution.into(),
+            attributes: Some(attributes),
+            ..Default::default()
+        }],
+        identity: shared.identity.clone(),
+        namespace: shared.namespace.clone(),
+        ..Default::default()
+    };
+    if let Err(error) = shared.service.respond_workflow_task_completed(request, CallOptions::new()).await {
+        tracing::warn!(target: "stead::worker", %error, "workflow not failed");
+    }
 }
 
 /// The same on the way out. The run saw its task end otherwise than the server did, so it has to go.
-async fn unencodable(shared: &Shared, task: TaskId, error: &CodecError) -> CompletionOutcome {
-    lost(shared, task, codec::failure(error)).await;
+async fn unencodable(shared: &Shared, owner: &Owner, task: TaskId, error: &CodecError) -> CompletionOutcome {
+    lost(shared, owner, task, codec::failure(error)).await;
     CompletionOutcome::Failed(error.to_string())
 }
 
 /// Answers a task that no run can answer.
-pub(crate) async fn lost(shared: &Shared, task: TaskId, failure: Failure) {
+pub(crate) async fn lost(shared: &Shared, owner: &Owner, task: TaskId, failure: Failure) {
     tracing::error!(target: "stead::worker", failure = failure.message, "workflow task lost");
     let cause = WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure;
     let answered = match task.is_query {
-        true => fail_query(shared, task.token, failure).await,
-        false => fail(shared, task.token, cause, failure.into_proto()).await,
+        true => fail_query(shared, owner, task.token, failure).await,
+        false => fail(shared, owner, task.token, cause, failure.into_proto()).await,
     };
     if let Err(error) = answered {
         tracing::warn!(target: "stead::worker", %error, "lost workflow task not answered");
@@ -196,6 +242,7 @@ pub(crate) async fn lost(shared: &Shared, task: TaskId, failure: Failure) {
 
 async fn fail(
     shared: &Shared,
+    owner: &Owner,
     task_token: Bytes,
     cause: WorkflowTaskFailedCause,
     failure: ProtoFailure,
@@ -203,7 +250,7 @@ async fn fail(
     let request = RespondWorkflowTaskFailedRequest {
         task_token,
         cause: cause.into(),
-        failure: Some(shared.codec.encode_failure_or_say_why(failure).await),
+        failure: Some(shared.codec.encode_failure_or_say_why(owner.clone().map(Into::into), failure).await),
         identity: shared.identity.clone(),
         namespace: shared.namespace.clone(),
         ..Default::default()
@@ -211,13 +258,15 @@ async fn fail(
     shared.service.respond_workflow_task_failed(request, CallOptions::new()).await.map(drop)
 }
 
-async fn fail_query(shared: &Shared, task_token: Bytes, failure: Failure) -> Result<(), RpcError> {
+async fn fail_query(shared: &Shared, owner: &Owner, task_token: Bytes, failure: Failure) -> Result<(), RpcError> {
+    let context = owner.clone().map(Into::into);
+    let failure = shared.codec.encode_failure_or_say_why(context, failure.into_proto()).await;
     let request = RespondQueryTaskCompletedRequest {
         task_token,
         completed_type: QueryResultType::Failed.into(),
         error_message: failure.message.clone(),
         namespace: shared.namespace.clone(),
-        failure: Some(shared.codec.encode_failure_or_say_why(failure.into_proto()).await),
+        failure: Some(failure),
         ..Default::default()
     };
     shared.service.respond_query_task_completed(request, CallOptions::new()).await.map(drop)

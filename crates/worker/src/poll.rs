@@ -93,7 +93,7 @@ impl Source for WorkflowTasks {
         }
         let (shared, shards) = (Arc::clone(&self.shared), Arc::clone(&self.shards));
         tokio::spawn(async move {
-            match shared.codec.decode(&mut *task).await {
+            match shared.codec.decode_task(&mut task).await {
                 Ok(()) => shards.send_task(task, permit),
                 Err(error) => complete::undecodable(&shared, &task, &error).await,
             }

@@ -25,6 +25,7 @@ use stead_client::WorkflowHandle;
 use stead_core::{RunOptions, replay_task};
 use stead_data::DataConverter;
 use stead_data::history::History;
+use stead_proto::history::v1::history_event::Attributes;
 use stead_workflow::{Definition, GuestOptions, Workflow, WorkflowInterceptor};
 
 use crate::codec::Codec;
@@ -156,8 +157,11 @@ impl Replayer {
     }
 
     async fn replay_encoded(&self, mut history: History) -> Result<(), ReplayError> {
-        let codec = Codec::new(self.converter.codec().cloned());
-        codec.decode(&mut history.0).await.map_err(|source| ReplayError::Codec { source })?;
+        let workflow = ReplayedWorkflow::of(&history);
+        let codec = Codec::new(&self.converter, &self.options.namespace, &task_queue(&history));
+        let owner = codec.owner(workflow.workflow_id, workflow.run_id, Some(workflow.workflow_type));
+        let decoded = codec.decode_history(&owner, &mut history.0.events).await;
+        decoded.map_err(|source| ReplayError::Codec { source })?;
         self.replay(history)
     }
 }
@@ -165,6 +169,16 @@ impl Replayer {
 impl std::fmt::Debug for Replayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Replayer").field("workflows", &self.workflows).finish_non_exhaustive()
+    }
+}
+
+/// The queue that the workflow was started on.
+fn task_queue(history: &History) -> String {
+    match history.0.events.first().and_then(|event| event.attributes.as_ref()) {
+        Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
+            started.task_queue.clone().unwrap_or_default().name
+        }
+        _ => String::new(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
     interceptor::{ClientInterceptor, Next, Operation},
-    payloads,
+    payloads::{self, Owner},
 };
 
 /// A description to be asked for: awaiting it asks.
@@ -129,7 +129,7 @@ impl Operation for DescribeWorkflowCall {
             execution: Some(execution.to_proto()),
         };
         match client.service().describe_workflow_execution(request, options).await {
-            Ok(answer) => Ok(WorkflowDescription::new(client.data_converter().clone(), answer).await?),
+            Ok(answer) => Ok(WorkflowDescription::new(client, answer).await?),
             Err(source) if is_workflow_not_found(&source) => {
                 Err(DescribeError::NotFound { workflow_id: execution.workflow_id, source })
             }
@@ -229,13 +229,15 @@ macro_rules! workflow_info {
 pub(super) use workflow_info;
 
 impl WorkflowDescription {
-    async fn new(converter: DataConverter, raw: DescribeWorkflowExecutionResponse) -> Result<Self, CodecError> {
+    async fn new(client: &Client, raw: DescribeWorkflowExecutionResponse) -> Result<Self, CodecError> {
         let info = raw.workflow_execution_info.clone().unwrap_or_default();
         let memo = info.memo.clone().unwrap_or_default().fields;
-        let memo = payloads::decode(&converter, memo).await?;
+        let workflow_id = info.execution.as_ref().map_or("", |execution| &execution.workflow_id);
+        let owner = Owner::workflow(client, workflow_id);
+        let memo = payloads::decode(&owner, memo).await?;
         let user_metadata = raw.execution_config.as_ref().and_then(user_metadata).unwrap_or_default();
-        let user_metadata = payloads::decode(&converter, user_metadata).await?;
-        Ok(Self { raw, info, user_metadata, memo, converter })
+        let user_metadata = payloads::decode(&owner, user_metadata).await?;
+        Ok(Self { raw, info, user_metadata, memo, converter: client.data_converter().clone() })
     }
 
     workflow_info!();

@@ -2,7 +2,7 @@
 
 use stead_proto::common::v1::WorkflowExecution;
 
-use crate::connection::RpcError;
+use crate::{client::Client, connection::RpcError, payloads::Owner};
 
 /// Names a workflow, and perhaps one of its runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,6 +20,11 @@ pub struct Execution {
 impl Execution {
     pub(crate) fn to_proto(&self) -> WorkflowExecution {
         WorkflowExecution { workflow_id: self.workflow_id.clone(), run_id: self.run_id.clone().unwrap_or_default() }
+    }
+
+    /// Whose payloads a call about this workflow carries.
+    pub(super) fn owner<'a>(&'a self, client: &'a Client) -> Owner<'a> {
+        Owner::workflow(client, &self.workflow_id).run(self.run_id.as_deref().unwrap_or_default())
     }
 }
 

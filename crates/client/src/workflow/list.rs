@@ -23,7 +23,7 @@ use super::{WorkflowHandle, describe::workflow_info, predicates};
 use crate::{
     client::Client,
     connection::{CallOptions, Metadata, RpcError},
-    payloads,
+    payloads::{self, Owner},
 };
 
 /// The workflows that a query finds, page by page; made by [`Client::list_workflows`].
@@ -184,7 +184,8 @@ impl ListedWorkflow {
     async fn new(client: &Client, info: WorkflowExecutionInfo) -> Result<Self, CodecError> {
         let memo = info.memo.clone().unwrap_or_default().fields;
         let converter = client.data_converter().clone();
-        let memo = payloads::decode(&converter, memo).await?;
+        let workflow_id = info.execution.as_ref().map_or("", |execution| &execution.workflow_id);
+        let memo = payloads::decode(&Owner::workflow(client, workflow_id), memo).await?;
         Ok(Self { client: client.clone(), info, memo, converter })
     }
 

@@ -17,7 +17,7 @@ use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
     interceptor::{ClientInterceptor, Next, Operation},
-    payloads,
+    payloads::{self, Owner},
 };
 
 /// A query to be sent: awaiting it sends it and waits for the answer.
@@ -182,7 +182,7 @@ impl Operation for QueryWorkflowCall {
             execution: Some(execution.to_proto()),
             query: Some(WorkflowQuery {
                 query_type: query.clone(),
-                query_args: payloads::encode_arguments(client.data_converter(), arguments).await?,
+                query_args: payloads::encode_arguments(&execution.owner(client), arguments).await?,
                 header: payloads::header(headers),
             }),
             query_reject_condition: WireCondition::from(reject_condition).into(),
@@ -193,7 +193,8 @@ impl Operation for QueryWorkflowCall {
                 Err(QueryError::Rejected { workflow_id, query, status: WorkflowStatus::from_wire(rejected.status) })
             }
             Ok(answer) => {
-                let result = payloads::decode_result(client.data_converter(), answer.query_result).await?;
+                let owner = Owner::workflow(client, &workflow_id);
+                let result = payloads::decode_result(&owner, answer.query_result).await?;
                 Ok(QueryOutput { result })
             }
             Err(error) => Err(failed(client, workflow_id, query, error).await),
@@ -212,7 +213,7 @@ async fn failed(client: &Client, workflow_id: String, query: String, error: RpcE
     let Some(failure) = error.detail::<QueryFailedFailure>().and_then(|detail| detail.failure) else {
         return QueryError::Failed { workflow_id, query, message, failure: None };
     };
-    match payloads::decode_failure(client.data_converter(), failure).await {
+    match payloads::decode_failure(&Owner::workflow(client, &workflow_id), failure).await {
         Ok(failure) => QueryError::Failed { workflow_id, query, message, failure: Some(failure) },
         Err(error) => error.into(),
     }

@@ -18,7 +18,7 @@ use super::{execution::is_workflow_not_found, history::Pages, predicates};
 use crate::{
     client::Client,
     connection::{CallOptions, Metadata, RpcError},
-    payloads,
+    payloads::{self, Owner},
 };
 
 /// A result to be waited for: awaiting it waits until the workflow has closed, however long that takes.
@@ -152,7 +152,8 @@ impl<O: DeserializeOwned> WorkflowResult<O> {
             match close(self.close_event().await?, self.follow_runs) {
                 Close::Completed(result) => {
                     let converter = self.client.data_converter();
-                    let payload = payloads::decode_result(converter, result).await?;
+                    let owner = Owner::workflow(&self.client, &self.workflow_id);
+                    let payload = payloads::decode_result(&owner, result).await?;
                     return Ok(converter.from_result(payload.as_ref())?);
                 }
                 Close::Next(run_id) => self.run_id = Some(run_id),
@@ -160,7 +161,8 @@ impl<O: DeserializeOwned> WorkflowResult<O> {
                     return Err(ResultError::ContinuedAsNew { workflow_id: self.workflow_id, new_run_id });
                 }
                 Close::Failed(kind, failure) => {
-                    let failure = payloads::decode_failure(self.client.data_converter(), *failure).await?;
+                    let owner = Owner::workflow(&self.client, &self.workflow_id);
+                    let failure = payloads::decode_failure(&owner, *failure).await?;
                     return Err(kind.error(self.workflow_id, failure));
                 }
                 Close::Unexpected(event_id) => {

@@ -113,11 +113,12 @@ impl Operation for SignalWorkflowCall {
 
     async fn send(self, client: &Client) -> Result<(), SignalError> {
         let Self { execution, signal, arguments, headers, options } = self;
+        let owner = execution.owner(client);
         let request = SignalWorkflowExecutionRequest {
             namespace: client.namespace().to_owned(),
             workflow_execution: Some(execution.to_proto()),
             signal_name: signal.clone(),
-            input: payloads::encode_arguments(client.data_converter(), arguments).await?,
+            input: payloads::encode_arguments(&owner, arguments).await?,
             identity: client.identity().to_owned(),
             request_id: request_id(),
             header: payloads::header(headers),

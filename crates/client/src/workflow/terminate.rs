@@ -113,11 +113,12 @@ impl Operation for TerminateWorkflowCall {
 
     async fn send(self, client: &Client) -> Result<(), TerminateError> {
         let Self { execution, reason, details, options } = self;
+        let details = payloads::encode_arguments(&execution.owner(client), details).await?;
         let request = TerminateWorkflowExecutionRequest {
             namespace: client.namespace().to_owned(),
             workflow_execution: Some(execution.to_proto()),
             reason,
-            details: payloads::encode_arguments(client.data_converter(), details).await?,
+            details,
             identity: client.identity().to_owned(),
             first_execution_run_id: execution.first_execution_run_id.unwrap_or_default(),
             ..Default::default()

@@ -25,7 +25,7 @@ use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
     interceptor::{ClientInterceptor, Next, Operation},
-    payloads,
+    payloads::{self, Owner},
 };
 
 /// An update to be sent: awaiting it sends it and waits for its result.
@@ -215,7 +215,7 @@ impl Operation for StartUpdateCall {
                 break answer;
             }
         };
-        output(client, answer).await
+        output(client, &workflow_id, answer).await
     }
 }
 
@@ -225,6 +225,7 @@ pub(super) async fn request(
     client: &Client,
 ) -> Result<UpdateWorkflowExecutionRequest, UpdateError> {
     let StartUpdateCall { execution, update, update_id, arguments, headers, wait_for, options: _ } = call;
+    let args = payloads::encode_arguments(&execution.owner(client), arguments).await?;
     Ok(UpdateWorkflowExecutionRequest {
         namespace: client.namespace().to_owned(),
         workflow_execution: Some(execution.to_proto()),
@@ -232,11 +233,7 @@ pub(super) async fn request(
         wait_policy: Some(WaitPolicy { lifecycle_stage: Stage::from(wait_for).into() }),
         request: Some(Request {
             meta: Some(Meta { update_id, identity: client.identity().to_owned() }),
-            input: Some(Input {
-                header: payloads::header(headers),
-                name: update,
-                args: payloads::encode_arguments(client.data_converter(), arguments).await?,
-            }),
+            input: Some(Input { header: payloads::header(headers), name: update, args }),
             ..Default::default()
         }),
     })
@@ -249,10 +246,11 @@ pub(super) fn is_accepted(answer: &UpdateWorkflowExecutionResponse) -> bool {
 
 pub(super) async fn output(
     client: &Client,
+    workflow_id: &str,
     answer: UpdateWorkflowExecutionResponse,
 ) -> Result<StartUpdateOutput, UpdateError> {
     let run = answer.update_ref.and_then(|update| update.workflow_execution).map(|execution| execution.run_id);
-    let outcome = decode_outcome(client, answer.outcome).await?;
+    let outcome = decode_outcome(client, workflow_id, answer.outcome).await?;
     Ok(StartUpdateOutput { run_id: run.filter(|id| !id.is_empty()), outcome })
 }
 
@@ -306,7 +304,7 @@ impl<O> UpdateHandle<O> {
             let answer = service.poll_workflow_execution_update(request.clone(), CallOptions::wait()).await;
             let answer = answer
                 .map_err(|error| failed_call(&self.execution.workflow_id, &self.update, &self.update_id, error))?;
-            if let Some(outcome) = decode_outcome(&self.client, answer.outcome).await? {
+            if let Some(outcome) = decode_outcome(&self.client, &self.execution.workflow_id, answer.outcome).await? {
                 return Ok(outcome);
             }
         }
@@ -351,14 +349,16 @@ pub(super) fn failed_call(workflow_id: &str, update: &str, update_id: &str, sour
     }
 }
 
-async fn decode_outcome(client: &Client, outcome: Option<Outcome>) -> Result<Option<UpdateResult>, CodecError> {
-    let converter = client.data_converter();
+async fn decode_outcome(
+    client: &Client,
+    workflow_id: &str,
+    outcome: Option<Outcome>,
+) -> Result<Option<UpdateResult>, CodecError> {
+    let owner = Owner::workflow(client, workflow_id);
     match outcome.and_then(|outcome| outcome.value) {
         None => Ok(None),
-        Some(outcome::Value::Success(payloads)) => {
-            Ok(Some(Ok(payloads::decode_result(converter, Some(payloads)).await?)))
-        }
-        Some(outcome::Value::Failure(failure)) => Ok(Some(Err(payloads::decode_failure(converter, failure).await?))),
+        Some(outcome::Value::Success(payloads)) => Ok(Some(Ok(payloads::decode_result(&owner, Some(payloads)).await?))),
+        Some(outcome::Value::Failure(failure)) => Ok(Some(Err(payloads::decode_failure(&owner, failure).await?))),
     }
 }
 

@@ -12,8 +12,8 @@ use stead_client::{
 };
 use stead_data::{
     Bool, BoxFuture, CodecError, DataConverter, FailureKind, Keyword, Payload, PayloadCodec, Priority, Query,
-    RetryPolicy, SearchAttribute, Signal, Update, WorkflowFn, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
-    WorkflowType, mins, secs,
+    RetryPolicy, SearchAttribute, SerializationContext, Signal, Update, WorkflowFn, WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy, WorkflowType, mins, secs,
 };
 use stead_proto::{
     common::v1::{Memo, Payloads, SearchAttributes, WorkflowExecution},
@@ -650,13 +650,21 @@ async fn a_description_is_typed() {
 struct Reverse;
 
 impl PayloadCodec for Reverse {
-    fn encode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
+    fn encode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
         let reverse = |payload: Payload| Payload { data: payload.data.iter().rev().copied().collect(), ..payload };
         Box::pin(async move { Ok(payloads.into_iter().map(reverse).collect()) })
     }
 
-    fn decode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
-        self.encode(payloads)
+    fn decode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        self.encode(payloads, context)
     }
 }
 

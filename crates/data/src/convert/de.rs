@@ -24,6 +24,7 @@ pub(super) enum Whole<'a, 'de> {
         /// Holds the JSON text if the payload is not JSON itself.
         text: &'de OnceCell<Vec<u8>>,
         custom: Option<&'a dyn PayloadConverter>,
+        type_name: &'static str,
     },
     /// None came: what has a default reads as that.
     Missing,
@@ -32,10 +33,10 @@ pub(super) enum Whole<'a, 'de> {
 impl<'de> Whole<'_, 'de> {
     /// The JSON text to read; `missing` if no payload came.
     fn text(&self, missing: &'static str) -> Result<&'de [u8], Interrupt> {
-        let Self::Present { payload, text, custom } = *self else {
+        let Self::Present { payload, text, custom, type_name } = *self else {
             return Ok(missing.as_bytes());
         };
-        if let Some(json) = custom.map_or(Ok(None), |custom| custom.read(payload)).map_err(Interrupt::caused_by)? {
+        if let Some(json) = custom.map_or(Ok(None), |it| it.read(payload, type_name)).map_err(Interrupt::caused_by)? {
             return Ok(text.get_or_init(|| json.into_bytes()));
         }
         match payload.metadata.get(ENCODING).map(Bytes::as_ref) {

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::Payload;
+use crate::{Failure, Payload};
 
 use super::encoding_of;
 
@@ -54,6 +54,14 @@ pub enum ConversionError {
         /// The Rust type that was wanted.
         type_name: &'static str,
     },
+}
+
+impl ConversionError {
+    /// The failure that a custom converter ended the conversion with.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.source()?.downcast_ref()
+    }
 }
 
 impl fmt::Display for ConversionError {

@@ -15,6 +15,7 @@
 //! A `HashSet` serializes as a list in an order of its own; where payloads should be equal from run to run, use a
 //! `BTreeSet`.
 
+use std::any::type_name;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +27,7 @@ use serde::de::DeserializeOwned;
 use stead_proto::common::v1::Payload;
 
 use crate::codec::PayloadCodec;
+use crate::failure::FailureConverter;
 
 mod custom;
 mod de;
@@ -55,7 +57,7 @@ const PROTOBUF: &[u8] = b"binary/protobuf";
 
 /// Converts values to payloads and back, and carries the codec that is applied to payloads on their way.
 ///
-/// The client and its workers share one; a clone costs at most two reference counts.
+/// The client and its workers share one; a clone costs a reference count for each part that is set.
 ///
 /// ```
 /// use stead_data::DataConverter;
@@ -70,6 +72,7 @@ const PROTOBUF: &[u8] = b"binary/protobuf";
 pub struct DataConverter {
     custom: Option<Arc<dyn PayloadConverter>>,
     codec: Option<Arc<dyn PayloadCodec>>,
+    failures: Option<Arc<dyn FailureConverter>>,
 }
 
 impl DataConverter {
@@ -89,6 +92,13 @@ impl DataConverter {
         self
     }
 
+    /// Sets what changes failures on their way, such as [`EncodedAttributes`](crate::EncodedAttributes).
+    #[must_use]
+    pub fn with_failure_converter(mut self, converter: Arc<dyn FailureConverter>) -> Self {
+        self.failures = Some(converter);
+        self
+    }
+
     /// Sets a converter that is asked before the built-in one.
     #[must_use]
     pub fn with_payload_converter(mut self, converter: Arc<dyn PayloadConverter>) -> Self {
@@ -100,6 +110,13 @@ impl DataConverter {
     #[must_use]
     pub fn codec(&self) -> Option<&Arc<dyn PayloadCodec>> {
         self.codec.as_ref()
+    }
+
+    /// What changes failures on their way, if anything does. This type does not apply it; whoever sends and receives
+    /// does.
+    #[must_use]
+    pub fn failure_converter(&self) -> Option<&Arc<dyn FailureConverter>> {
+        self.failures.as_ref()
     }
 
     /// Converts one value.
@@ -183,15 +200,15 @@ impl DataConverter {
     fn write<T: Serialize + ?Sized>(&self, index: usize, value: &T) -> Result<Payload, ConversionError> {
         let written = ser::write(value).and_then(|written| match written {
             Written::Whole(payload) => Ok(payload),
-            Written::Text(text) => self.payload_of(text),
+            Written::Text(text) => self.payload_of(text, type_name::<T>()),
         });
         written.map_err(|interrupt| interrupt.while_writing::<T>(index))
     }
 
-    fn payload_of(&self, json: Vec<u8>) -> Result<Payload, Interrupt> {
+    fn payload_of(&self, json: Vec<u8>, type_name: &'static str) -> Result<Payload, Interrupt> {
         if let Some(custom) = &self.custom {
             let text = str::from_utf8(&json).map_err(Interrupt::caused_by)?;
-            if let Some(payload) = custom.write(text).map_err(Interrupt::caused_by)? {
+            if let Some(payload) = custom.write(text, type_name).map_err(Interrupt::caused_by)? {
                 return Ok(payload);
             }
         }
@@ -204,16 +221,16 @@ impl DataConverter {
         payload: Option<&Payload>,
     ) -> Result<T, ConversionError> {
         let text = OnceCell::new();
-        T::deserialize(self.source(payload.map(|payload| (payload, &text))))
+        T::deserialize(self.source::<T>(payload.map(|payload| (payload, &text))))
             .map_err(|interrupt| interrupt.while_reading::<T>(index, payload))
     }
 
     /// The deserializer for a payload; the cell holds its JSON text if it is not JSON itself.
-    fn source<'de>(&self, payload: Option<(&'de Payload, &'de OnceCell<Vec<u8>>)>) -> Whole<'_, 'de> {
+    fn source<'de, T>(&self, payload: Option<(&'de Payload, &'de OnceCell<Vec<u8>>)>) -> Whole<'_, 'de> {
         let Some((payload, text)) = payload else {
             return Whole::Missing;
         };
-        Whole::Present { payload, text, custom: self.custom.as_deref() }
+        Whole::Present { payload, text, custom: self.custom.as_deref(), type_name: type_name::<T>() }
     }
 }
 
@@ -222,6 +239,7 @@ impl fmt::Debug for DataConverter {
         f.debug_struct("DataConverter")
             .field("payload_converter", &self.custom.as_ref().map_or("none", |_| "custom"))
             .field("codec", &self.codec.as_ref().map_or("none", |_| "custom"))
+            .field("failure_converter", &self.failures.as_ref().map_or("none", |_| "custom"))
             .finish()
     }
 }

@@ -171,7 +171,7 @@ impl<'de> SeqAccess<'de> for Arguments<'_, 'de> {
             return Ok(None);
         }
         self.index += 1;
-        seed.deserialize(self.converter.source(next))
+        seed.deserialize(self.converter.source::<S::Value>(next))
             .map(Some)
             .map_err(|interrupt| Interrupt::Element(interrupt.while_reading::<S::Value>(index, next.map(|(p, _)| p))))
     }

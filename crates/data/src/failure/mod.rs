@@ -13,10 +13,14 @@ use stead_proto::common::v1::Payload;
 
 use crate::convert::{ConversionError, DataConverter};
 
+use self::converter::Attributes;
+
+mod converter;
 mod enums;
 mod proto;
 mod typed;
 
+pub use self::converter::{EncodedAttributes, FailureConverter};
 pub use self::enums::{FailureCategory, NexusRetryBehavior, RetryState, TimeoutKind};
 pub use self::typed::{FromFailure, IntoFailure};
 
@@ -51,6 +55,8 @@ pub struct Failure {
 struct Origin {
     sdk: String,
     encoded_attributes: Option<Payload>,
+    /// What stood in the places of message and stack trace while these were in the encoded attributes.
+    placeholders: Option<(String, String)>,
 }
 
 /// The kinds of failures.
@@ -194,6 +200,17 @@ impl Failure {
         Self::new(message, FailureKind::Application(Box::default()))
     }
 
+    /// The failure of a value that was converted and found not to be valid, with details for programs if there are any.
+    /// It is not retried. A codec or a converter that returns it fails the workflow or the activity.
+    pub fn payload_validation(details: Option<Payload>) -> Self {
+        let mut failure = Self::application("Payload validation failed").type_name("PayloadValidationError");
+        if let FailureKind::Application(application) = &mut failure.kind {
+            application.non_retryable = true;
+            application.details.extend(details);
+        }
+        failure
+    }
+
     /// A cancellation.
     pub fn cancelled(message: impl Into<String>) -> Self {
         Self::new(message, FailureKind::Cancelled { details: Vec::new(), identity: String::new() })
@@ -298,10 +315,38 @@ impl Failure {
         self.origin.as_ref().map_or("", |origin| &origin.sdk)
     }
 
-    /// What a sender moved out of the message and the stack trace so that a codec could encrypt it.
+    /// What a sender moved out of the message and the stack trace so that a codec could encrypt it. Where that can be
+    /// read, the two are restored.
     #[must_use]
     pub fn encoded_attributes(&self) -> Option<&Payload> {
         self.origin.as_ref()?.encoded_attributes.as_ref()
+    }
+
+    /// Sends message and stack trace, also of the causes, in a payload, which a codec encrypts. See
+    /// [`EncodedAttributes`].
+    ///
+    /// # Errors
+    ///
+    /// When the payload cannot be written.
+    pub fn with_encoded_attributes(mut self) -> Result<Self, ConversionError> {
+        let mut next = Some(&mut self);
+        while let Some(failure) = next {
+            failure.encode_attributes()?;
+            next = failure.cause.as_deref_mut();
+        }
+        Ok(self)
+    }
+
+    fn encode_attributes(&mut self) -> Result<(), ConversionError> {
+        if self.encoded_attributes().is_some() {
+            // It came so, and goes on as it came.
+            return Ok(());
+        }
+        let attributes = Attributes { message: self.message.clone(), stack_trace: self.stack_trace.clone() };
+        let origin = self.origin.get_or_insert_default();
+        origin.encoded_attributes = Some(attributes.write()?);
+        origin.placeholders = Some((converter::ENCODED_MESSAGE.to_owned(), String::new()));
+        Ok(())
     }
 
     /// Whether this is a cancellation, or an activity, child workflow or Nexus operation that was cancelled.

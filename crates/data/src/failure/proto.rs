@@ -6,6 +6,7 @@ use stead_proto::failure::v1::failure::FailureInfo;
 
 use crate::time::{duration_from_proto, duration_to_proto};
 
+use super::converter::Attributes;
 use super::{
     ActivityFailure, ApplicationFailure, ChildWorkflowFailure, Failure, FailureCategory, FailureKind, MAX_DEPTH,
     NexusHandlerFailure, NexusOperationFailure, NexusRetryBehavior, Origin, RetryState, TimeoutKind, chain,
@@ -55,18 +56,30 @@ impl From<Failure> for wire::Failure {
 fn level_from_proto(failure: wire::Failure) -> Failure {
     let wire::Failure { message, source, stack_trace, encoded_attributes, cause: _, failure_info } = failure;
     let has_origin = !source.is_empty() || encoded_attributes.is_some();
+    let restored = encoded_attributes.as_ref().and_then(Attributes::read);
+    let (message, stack_trace, placeholders) = match restored {
+        Some(restored) => (restored.message, restored.stack_trace, Some((message, stack_trace))),
+        None => (message, stack_trace, None),
+    };
     Failure {
         message,
         stack_trace,
         kind: failure_info.map_or(FailureKind::Other, kind_from_proto),
         cause: None,
-        origin: has_origin.then(|| Box::new(Origin { sdk: source, encoded_attributes })),
+        origin: has_origin.then(|| Box::new(Origin { sdk: source, encoded_attributes, placeholders })),
     }
 }
 
 fn level_into_proto(failure: Failure) -> wire::Failure {
     let Failure { message, stack_trace, kind, cause: _, origin } = failure;
-    let Origin { sdk, encoded_attributes } = origin.map(|origin| *origin).unwrap_or_default();
+    let Origin { sdk, encoded_attributes, placeholders } = origin.map(|origin| *origin).unwrap_or_default();
+    let (message, stack_trace, encoded_attributes) = match placeholders {
+        Some((shown, shown_trace)) => {
+            let attributes = Attributes { message, stack_trace };
+            (shown, shown_trace, as_it_came_or_anew(encoded_attributes, &attributes))
+        }
+        None => (message, stack_trace, encoded_attributes),
+    };
     wire::Failure {
         message,
         source: sdk,
@@ -75,6 +88,15 @@ fn level_into_proto(failure: Failure) -> wire::Failure {
         cause: None,
         failure_info: kind_into_proto(kind),
     }
+}
+
+/// The payload that the attributes were read from, unless somebody has changed them since.
+fn as_it_came_or_anew(payload: Option<Payload>, attributes: &Attributes) -> Option<Payload> {
+    if payload.as_ref().and_then(Attributes::read).as_ref() == Some(attributes) {
+        return payload;
+    }
+    // Two texts can always be written.
+    attributes.write().ok().or(payload)
 }
 
 fn kind_from_proto(info: FailureInfo) -> FailureKind {

@@ -2,7 +2,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stead_data::{Binary, DataConverter, Payload, PayloadConverter, Raw};
+use serde::{Deserialize, Serialize};
+use stead_data::{Binary, DataConverter, Failure, Payload, PayloadConverter, Raw};
 
 use crate::{json, payload};
 
@@ -10,11 +11,11 @@ use crate::{json, payload};
 struct Numbers;
 
 impl PayloadConverter for Numbers {
-    fn write(&self, json: &str) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
+    fn write(&self, json: &str, _: &str) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
         Ok(json.parse::<f64>().is_ok().then(|| payload("text/number", format!("<{json}>"))))
     }
 
-    fn read(&self, payload: &Payload) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
+    fn read(&self, payload: &Payload, _: &str) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
         match payload.metadata.get("encoding").map(Bytes::as_ref) {
             Some(b"text/number") => Ok(Some(str::from_utf8(&payload.data)?.trim_matches(['<', '>']).to_owned())),
             _ => Ok(None),
@@ -26,11 +27,11 @@ impl PayloadConverter for Numbers {
 struct Broken;
 
 impl PayloadConverter for Broken {
-    fn write(&self, _: &str) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
+    fn write(&self, _: &str, _: &str) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
         Err("cannot write".into())
     }
 
-    fn read(&self, _: &Payload) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
+    fn read(&self, _: &Payload, _: &str) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
         Err("cannot read".into())
     }
 }
@@ -66,5 +67,100 @@ fn errors_of_a_custom_converter_name_the_value() {
 
 #[test]
 fn debug_shows_what_is_set_and_nothing_of_it() {
-    assert_eq!(format!("{:?}", converter()), r#"DataConverter { payload_converter: "custom", codec: "none" }"#);
+    assert_eq!(
+        format!("{:?}", converter()),
+        r#"DataConverter { payload_converter: "custom", codec: "none", failure_converter: "none" }"#
+    );
+}
+
+/// Writes amounts of money as text, and finds those that are none.
+struct Money;
+
+fn is_money(type_name: &str) -> bool {
+    type_name.ends_with("::Cents")
+}
+
+impl PayloadConverter for Money {
+    fn write(&self, json: &str, type_name: &str) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
+        Ok(is_money(type_name).then(|| payload("text/money", format!("{json} ct"))))
+    }
+
+    fn read(&self, payload: &Payload, type_name: &str) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
+        if !is_money(type_name) {
+            return Ok(None);
+        }
+        match str::from_utf8(&payload.data)?.strip_suffix(" ct") {
+            Some(cents) => Ok(Some(cents.to_owned())),
+            None => Err(Failure::payload_validation(Some(json(r#""no money""#))).into()),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Cents(u32);
+
+#[test]
+fn a_converter_may_be_for_one_type_also_among_several_arguments() {
+    let converter = DataConverter::new().with_payload_converter(Arc::new(Money));
+    let payloads = converter.to_payloads(&(7, Cents(3)), 2).unwrap();
+    assert_eq!(payloads, [json("7"), payload("text/money", "3 ct")]);
+    assert_eq!(converter.from_payloads::<(u32, Cents)>(&payloads, 2).unwrap(), (7, Cents(3)));
+}
+
+#[test]
+fn a_failure_that_a_converter_ends_with_is_found_in_the_error() {
+    let converter = DataConverter::new().with_payload_converter(Arc::new(Money));
+    let error = converter.from_payload::<Cents>(&json("7")).unwrap_err();
+    assert_eq!(error.failure().unwrap().message, "Payload validation failed");
+    assert_eq!(converter.from_payload::<bool>(&json("7")).unwrap_err().failure(), None);
+}
+
+/// Days since the epoch here, a date for everybody else.
+#[derive(Debug, PartialEq, Clone, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+struct Day(u32);
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        format!("day {}", day.0)
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = text.strip_prefix("day ").and_then(|number| number.parse().ok());
+        number.map(Self).ok_or_else(|| format!("`{text}` is no day"))
+    }
+}
+
+mod minutes {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(seconds: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+        (seconds / 60).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        u32::deserialize(deserializer).map(|minutes| minutes * 60)
+    }
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Shift {
+    day: Day,
+    #[serde(with = "minutes")]
+    seconds: u32,
+}
+
+#[test]
+fn types_say_themselves_as_what_they_travel_at_any_depth() {
+    let converter = DataConverter::new();
+    let shifts = vec![Shift { day: Day(3), seconds: 120 }];
+    let payload = converter.to_payload(&shifts).unwrap();
+    assert_eq!(payload, json(r#"[{"day":"day 3","seconds":2}]"#));
+    assert_eq!(converter.from_payload::<Vec<Shift>>(&payload).unwrap(), shifts);
+    let error = converter.from_payload::<Day>(&json(r#""tomorrow""#)).unwrap_err();
+    assert_eq!(error.source().unwrap().to_string(), "`tomorrow` is no day");
 }

@@ -265,3 +265,57 @@ fn the_short_name_of_a_type_is_its_last_segment() {
     assert_eq!(stead_data::short_type_name::<Result<std::io::Error, Vec<u8>>>(), "Result");
     assert_eq!(stead_data::short_type_name::<u8>(), "u8");
 }
+
+fn encoded(message: &str, attributes: stead_data::Payload) -> wire::Failure {
+    wire::Failure {
+        message: message.to_owned(),
+        encoded_attributes: Some(attributes),
+        ..with_info(FailureInfo::ApplicationFailureInfo(wire::ApplicationFailureInfo::default()))
+    }
+}
+
+#[test]
+fn message_and_stack_trace_travel_in_encoded_attributes_and_come_back() {
+    let failure = Failure::application("card 4711 declined").stack_trace("pay.rs:3").cause(Failure::cancelled("why"));
+    let wire = failure.clone().with_encoded_attributes().unwrap().into_proto();
+    assert_eq!((wire.message.as_str(), wire.stack_trace.as_str()), ("Encoded failure", ""));
+    let attributes = json(r#"{"message":"card 4711 declined","stack_trace":"pay.rs:3"}"#);
+    assert_eq!(wire.encoded_attributes, Some(attributes));
+    assert_eq!(wire.cause.as_ref().unwrap().message, "Encoded failure");
+
+    let restored = Failure::from_proto(wire.clone());
+    assert_eq!((restored.message.as_str(), restored.stack_trace.as_str()), ("card 4711 declined", "pay.rs:3"));
+    assert_eq!(restored.cause.as_ref().unwrap().message, "why");
+    assert_eq!(restored.into_proto(), wire, "what came encoded goes on encoded");
+}
+
+#[test]
+fn what_is_changed_after_it_came_encoded_goes_on_encoded_as_it_is_now() {
+    let wire = encoded("Encoded failure", json(r#"{"message":"secret","stack_trace":""}"#));
+    let mut failure = Failure::from_proto(wire);
+    failure.message.push_str(", and more");
+    let wire = failure.into_proto();
+    assert_eq!(wire.message, "Encoded failure");
+    let attributes = json(r#"{"message":"secret, and more","stack_trace":""}"#);
+    assert_eq!(wire.encoded_attributes, Some(attributes));
+}
+
+#[test]
+fn encoded_attributes_that_cannot_be_read_are_ignored_and_passed_on() {
+    for attributes in [crate::payload("binary/encrypted", "?"), json("7"), json(r#"{"stack_trace":"x"}"#)] {
+        let wire = encoded("Encoded failure", attributes);
+        let failure = Failure::from_proto(wire.clone());
+        assert_eq!(failure.message, "Encoded failure");
+        assert_eq!(failure.with_encoded_attributes().unwrap().into_proto(), wire);
+    }
+}
+
+#[test]
+fn a_value_that_is_not_valid_is_a_failure_that_is_not_retried() {
+    let failure = Failure::payload_validation(Some(json(r#""no such sku""#)));
+    assert_eq!(failure.to_string(), "PayloadValidationError: Payload validation failed");
+    let application = failure.as_application().unwrap();
+    assert!(application.non_retryable);
+    assert_eq!(application.detail::<String>(0).unwrap(), "no such sku");
+    assert_eq!(Failure::payload_validation(None).as_application().unwrap().details, []);
+}

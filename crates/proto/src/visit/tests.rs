@@ -34,7 +34,7 @@ const LONG: usize = 200_000;
 /// What is visited, in order.
 fn visited(message: &mut impl VisitPayloads) -> Vec<String> {
     let mut texts = Vec::new();
-    message.visit_payloads(&mut |it| texts.push(String::from_utf8_lossy(&it.data).into_owned()));
+    message.visit_payloads(&mut |it: &mut Payload| texts.push(String::from_utf8_lossy(&it.data).into_owned()));
     texts
 }
 
@@ -115,7 +115,7 @@ fn bodies_of_the_update_protocol_are_opened_and_closed_again() {
         messages: vec![message(&update("request")), message(&response), message(&acceptance), message(&rejection)],
         ..Default::default()
     };
-    request.visit_payloads(&mut |it| *it = payload(&format!("x {}", String::from_utf8_lossy(&it.data))));
+    request.visit_payloads(&mut |it: &mut Payload| *it = payload(&format!("x {}", String::from_utf8_lossy(&it.data))));
     assert_eq!(visited(&mut request), ["x request", "x accepted", "x rejected"]);
     let body = request.messages[0].body.as_ref().expect("it had one");
     assert_eq!(body.to_msg::<Request>(), Ok(update("x request")));

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use stead_activity::{Cancellation, CancellationDetails, HeartbeatSink, Info};
 use stead_client::{CallOptions, RpcError};
 use stead_core::policy::{HeartbeatThrottle, heartbeat_interval};
-use stead_data::Payload;
+use stead_data::{Payload, SerializationContext};
 use stead_proto::common::v1::Payloads;
 use stead_proto::workflowservice::v1::{RecordActivityTaskHeartbeatRequest, RecordActivityTaskHeartbeatResponse};
 use tokio::sync::Notify;
@@ -21,6 +21,8 @@ use crate::shared::Shared;
 pub(super) struct Heartbeats {
     shared: Arc<Shared>,
     task_token: Bytes,
+    /// Whose details it sends, where a codec wants to know.
+    owner: Option<SerializationContext>,
     cancellation: Cancellation,
     clock: Clock,
     latest: Mutex<Latest>,
@@ -57,6 +59,7 @@ impl Heartbeats {
         Self {
             shared: Arc::clone(shared),
             task_token: info.task_token.clone(),
+            owner: shared.codec.activity(info),
             cancellation,
             clock: Clock::new(),
             latest: Mutex::new(Latest { throttle: HeartbeatThrottle::new(interval), passed: 0, unsent: None }),
@@ -119,7 +122,7 @@ impl Heartbeats {
     }
 
     async fn record(&self, details: Details) -> Result<RecordActivityTaskHeartbeatResponse, HeartbeatError> {
-        let payloads = self.shared.codec.encode(details).await.map_err(HeartbeatError::Codec)?;
+        let payloads = self.shared.codec.encode(self.owner.clone(), details).await.map_err(HeartbeatError::Codec)?;
         let request = RecordActivityTaskHeartbeatRequest {
             task_token: self.task_token.clone(),
             details: Some(Payloads { payloads }),

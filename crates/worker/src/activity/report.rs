@@ -40,7 +40,7 @@ pub(super) async fn report(shared: &Shared, info: &Info, outcome: Outcome) {
 }
 
 async fn completed(shared: &Shared, info: &Info, result: Payload) -> Result<(), RpcError> {
-    let payloads = match shared.codec.encode(vec![result]).await {
+    let payloads = match shared.codec.encode(shared.codec.activity(info), vec![result]).await {
         Ok(payloads) => payloads,
         Err(error) => return failed(shared, info, codec::failure(&error), None).await,
     };
@@ -69,12 +69,14 @@ async fn failed(
 ) -> Result<(), RpcError> {
     log_failure(info, &failure);
     let last_heartbeat_details = match unsent_heartbeat {
-        Some(details) => shared.codec.encode(details).await.ok().map(|payloads| Payloads { payloads }),
+        Some(details) => {
+            shared.codec.encode(shared.codec.activity(info), details).await.ok().map(|payloads| Payloads { payloads })
+        }
         None => None,
     };
     let request = RespondActivityTaskFailedRequest {
         task_token: info.task_token.clone(),
-        failure: Some(shared.codec.encode_failure_or_say_why(failure.into_proto()).await),
+        failure: Some(shared.codec.encode_failure_or_say_why(shared.codec.activity(info), failure.into_proto()).await),
         identity: shared.identity.clone(),
         namespace: shared.namespace.clone(),
         last_heartbeat_details,
@@ -84,7 +86,7 @@ async fn failed(
 }
 
 async fn cancelled(shared: &Shared, info: &Info, details: Vec<Payload>) -> Result<(), RpcError> {
-    let payloads = match shared.codec.encode(details).await {
+    let payloads = match shared.codec.encode(shared.codec.activity(info), details).await {
         Ok(payloads) => payloads,
         Err(error) => return failed(shared, info, codec::failure(&error), None).await,
     };

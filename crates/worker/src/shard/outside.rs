@@ -17,6 +17,7 @@ use super::Event;
 use super::inbox::Inbox;
 use crate::activity::{Attempts, run_local};
 use crate::clock::Clock;
+use crate::codec::Owner;
 use crate::complete;
 use crate::driver::{Incoming, Outside, TaskId, panic_message};
 use crate::shared::Shared;
@@ -46,6 +47,11 @@ impl ShardOutside<'_> {
         });
     }
 
+    /// Taken while the run is here for sure.
+    fn owner(&self) -> Owner {
+        self.shared.codec.owner_of_run(self.run_id)
+    }
+
     fn respond<F>(&self, respond: impl FnOnce(Arc<Shared>) -> F)
     where
         F: Future<Output = CompletionOutcome> + Send + 'static,
@@ -61,24 +67,24 @@ impl Outside for ShardOutside<'_> {
     }
 
     fn fetch_history(&mut self, workflow_id: String, run_id: String, page_token: Bytes) {
-        let shared = Arc::clone(self.shared);
-        let fetch = async move { complete::fetch_history(&shared, workflow_id, run_id, page_token).await };
+        let (shared, owner) = (Arc::clone(self.shared), self.owner());
+        let fetch = async move { complete::fetch_history(&shared, &owner, workflow_id, run_id, page_token).await };
         self.spawn(fetch, Incoming::HistoryFailed);
     }
 
     fn complete(&mut self, completion: Box<Completion>) {
-        let run_id = self.run_id.to_owned();
-        self.respond(|shared| async move { complete::completed(&shared, *completion, &run_id).await });
+        let (run_id, owner) = (self.run_id.to_owned(), self.owner());
+        self.respond(|shared| async move { complete::completed(&shared, &owner, *completion, &run_id).await });
     }
 
     fn fail(&mut self, task: Box<FailedTask>) {
-        let run_id = self.run_id.to_owned();
-        self.respond(|shared| async move { complete::failed(&shared, *task, &run_id).await });
+        let (run_id, owner) = (self.run_id.to_owned(), self.owner());
+        self.respond(|shared| async move { complete::failed(&shared, &owner, *task, &run_id).await });
     }
 
     fn answer_query(&mut self, reply: Box<QueryReply>) {
-        let run_id = self.run_id.to_owned();
-        self.respond(|shared| async move { complete::query_answered(&shared, *reply, &run_id).await });
+        let (run_id, owner) = (self.run_id.to_owned(), self.owner());
+        self.respond(|shared| async move { complete::query_answered(&shared, &owner, *reply, &run_id).await });
     }
 
     fn start_local_activity(&mut self, attempt: Box<LocalActivityAttempt>, run: &Run) {
@@ -97,8 +103,8 @@ impl Outside for ShardOutside<'_> {
     }
 
     fn lost(&mut self, task: TaskId, message: String) {
-        let shared = Arc::clone(self.shared);
+        let (shared, owner) = (Arc::clone(self.shared), self.owner());
         let failure = Failure::application(message).type_name("Panic");
-        self.runtime.spawn(async move { complete::lost(&shared, task, failure).await });
+        self.runtime.spawn(async move { complete::lost(&shared, &owner, task, failure).await });
     }
 }

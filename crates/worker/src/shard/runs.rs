@@ -63,7 +63,12 @@ impl Shard {
     pub(super) fn run(mut self) {
         loop {
             match self.inbox.pop(self.next_timeout()) {
-                Popped::Event(event) => self.handle(event),
+                Popped::Event(event) => {
+                    if event.incoming.task().is_some() {
+                        self.shared.codec.arrived(&event.run_id);
+                    }
+                    self.handle(event);
+                }
                 Popped::TimedOut => self.handle_timeouts(),
                 Popped::Closed => return,
             }
@@ -110,7 +115,7 @@ impl Shard {
             let idle = |entry: &Entry| entry.driver.run().is_idle() && entry.driver.run().run_id() != newest;
             let Some(run_id) = self.runs.least_recently_used(idle).map(str::to_owned) else { return };
             tracing::debug!(target: "stead::worker", run_id, reason = %EvictionReason::CacheFull, "run evicted");
-            drop(self.forget(&run_id));
+            self.discard(&run_id);
         }
     }
 
@@ -119,7 +124,7 @@ impl Shard {
             Some(Ending::Evicted(eviction)) => self.evict(run_id, eviction),
             Some(Ending::Panicked(message)) => {
                 tracing::error!(target: "stead::worker", run_id, panic = message, "run dropped");
-                drop(self.forget(&run_id));
+                self.discard(&run_id);
             }
             None => self.rest(run_id),
         }
@@ -133,7 +138,7 @@ impl Shard {
             // Without keeping the room for them: most runs in memory are idle.
             entry.permits = Vec::new();
             if !keeps_idle_runs {
-                drop(self.forget(&run_id));
+                self.discard(&run_id);
                 return;
             }
         }
@@ -153,10 +158,19 @@ impl Shard {
         }
         let Eviction { next_tasks, .. } = eviction;
         let mut permits = self.forget(&run_id).into_iter();
+        if next_tasks.is_empty() {
+            self.shared.codec.forget(&run_id);
+        }
         for task in next_tasks {
             let incoming = Incoming::Task(Box::new(task));
             self.handle(Event { run_id: run_id.clone(), incoming, permit: permits.next() });
         }
+    }
+
+    /// Drops a run that has no more tasks here.
+    fn discard(&mut self, run_id: &str) {
+        drop(self.forget(run_id));
+        self.shared.codec.forget(run_id);
     }
 
     /// Drops a run. Its slots are the caller's.

@@ -245,7 +245,7 @@ impl WorkerBuilder {
         let shared = Shared {
             service: connection.workflow_service(),
             records_metadata: connection.capabilities().is_none_or(|it| it.sdk_metadata),
-            codec: Codec::new(converter.codec().cloned()),
+            codec: Codec::new(&converter, self.client.namespace(), &self.task_queue),
             converter,
             namespace: self.client.namespace().to_owned(),
             sticky_queue: caches.then(|| format!("{identity}-{instance_key}")),

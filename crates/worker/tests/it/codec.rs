@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stead_data::{BoxFuture, CodecError, DataConverter, Failure, Payload, PayloadCodec};
+use stead_data::{BoxFuture, CodecError, DataConverter, Failure, Payload, PayloadCodec, SerializationContext};
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::common::v1::Payloads;
 use stead_proto::failure::v1::Failure as ProtoFailure;
@@ -46,11 +46,19 @@ impl Seal {
 }
 
 impl PayloadCodec for Seal {
-    fn encode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
+    fn encode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
         Box::pin(async move { payloads.into_iter().map(Self::seal).collect() })
     }
 
-    fn decode(&self, payloads: Vec<Payload>) -> BoxFuture<'_, Result<Vec<Payload>, CodecError>> {
+    fn decode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
         Box::pin(async move { payloads.into_iter().map(Self::open).collect() })
     }
 }
@@ -61,7 +69,7 @@ fn with_seal(payload: Payload) -> Payload {
 
 /// What somebody else sent, who can seal anything.
 fn sealed<M: VisitPayloads>(mut message: M) -> M {
-    message.visit_payloads(&mut |payload| *payload = with_seal(payload.clone()));
+    message.visit_payloads(&mut |payload: &mut Payload| *payload = with_seal(payload.clone()));
     message
 }
 
@@ -226,4 +234,57 @@ async fn heartbeats_are_encoded_however_they_travel() {
         assert_eq!(first(failed.last_heartbeat_details).data, r#"sealed:"most of it""#);
     })
     .await;
+}
+
+/// Finds that nothing it is given is valid.
+struct Strict;
+
+impl PayloadCodec for Strict {
+    fn encode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        Box::pin(async { Ok(payloads) })
+    }
+
+    fn decode<'a>(
+        &'a self,
+        _payloads: Vec<Payload>,
+        _context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        Box::pin(async { Err(CodecError::from_failure(Failure::payload_validation(None))) })
+    }
+}
+
+/// The type of a failure that is not retried.
+fn final_type(failure: Option<ProtoFailure>) -> String {
+    let failure = Failure::from_proto(failure.expect("a failure"));
+    let application = failure.find_application().expect("an application failure").1;
+    assert!(application.non_retryable);
+    application.type_name.clone()
+}
+
+#[tokio::test]
+async fn a_codec_may_say_that_it_is_of_no_use_to_try_again() {
+    let server = Server::default();
+    let client = server.client().await.with_data_converter(DataConverter::new().with_codec(Arc::new(Strict)));
+    let echo = asynchronous("echo", |input| Box::pin(async move { input.encode(&input.decode::<u32>(1)?) }));
+    let worker =
+        Worker::builder(&client, "orders").workflow::<Hello>().activities(echo).build().expect("valid options");
+    let check = async {
+        server.workflow_task(hello("r", "world"));
+        let request: RespondWorkflowTaskCompletedRequest = server.call("RespondWorkflowTaskCompleted").await;
+        match request.commands.into_iter().next().and_then(|command| command.attributes) {
+            Some(Attributes::FailWorkflowExecutionCommandAttributes(failed)) => {
+                assert_eq!(final_type(failed.failure), "PayloadValidationError");
+            }
+            other => panic!("the workflow did not fail: {other:?}"),
+        }
+        server.activity_task(task("echo", [7]));
+        let request: RespondActivityTaskFailedRequest = server.call("RespondActivityTaskFailed").await;
+        assert_eq!(final_type(request.failure), "PayloadValidationError");
+    };
+    let check = tokio::time::timeout(Duration::from_secs(30), check);
+    worker.run_until(async { check.await.expect("the worker answers") }).await.expect("the worker was told to stop");
 }

@@ -16,7 +16,7 @@ use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
     eager::EagerSlot,
-    payloads,
+    payloads::{self, Owner},
 };
 
 pub(super) async fn send(call: StartWorkflowCall, client: &Client) -> Result<StartWorkflowOutput, StartError> {
@@ -26,7 +26,8 @@ pub(super) async fn send(call: StartWorkflowCall, client: &Client) -> Result<Sta
     let answer = match signal {
         None => start(request, options, eager, client).await,
         Some(signal) => {
-            let input = payloads::encode_arguments(client.data_converter(), signal.arguments).await?;
+            let owner = Owner::workflow(client, &workflow_id).workflow_type(&workflow_type);
+            let input = payloads::encode_arguments(&owner, signal.arguments).await?;
             let request = SignalWithStartWorkflowExecutionRequest {
                 signal_name: signal.name,
                 signal_input: input,
@@ -79,13 +80,16 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         request_id,
         options,
     } = call;
-    let converter = client.data_converter();
+    let owner = Owner::workflow(client, &workflow_id).workflow_type(&workflow_type);
+    let input = payloads::encode_arguments(&owner, arguments).await?;
+    let memo = (!memo.is_empty()).then_some(Memo { fields: payloads::encode(&owner, memo).await? });
+    let user_metadata = user_metadata(&owner, client, static_summary, static_details).await?;
     let request = StartWorkflowExecutionRequest {
         namespace: client.namespace().to_owned(),
         workflow_id,
         workflow_type: Some(WorkflowType { name: workflow_type }),
         task_queue: Some(TaskQueue { name: task_queue, ..Default::default() }),
-        input: payloads::encode_arguments(converter, arguments).await?,
+        input,
         workflow_execution_timeout: execution_timeout.map(duration_to_proto),
         workflow_run_timeout: run_timeout.map(duration_to_proto),
         workflow_task_timeout: task_timeout.map(duration_to_proto),
@@ -95,12 +99,12 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         workflow_id_conflict_policy: id_conflict_policy.map(WorkflowIdConflictPolicy::from).unwrap_or_default().into(),
         retry_policy: retry_policy.map(|policy| policy.into_proto()),
         cron_schedule,
-        memo: (!memo.is_empty()).then_some(Memo { fields: payloads::encode(converter, memo).await? }),
+        memo,
         search_attributes: (!search_attributes.is_empty())
             .then(|| SearchAttributes { indexed_fields: search_attributes.into_payloads() }),
         header: payloads::header(headers),
         workflow_start_delay: start_delay.map(duration_to_proto),
-        user_metadata: user_metadata(client, static_summary, static_details).await?,
+        user_metadata,
         priority: priority.map(|priority| priority.into_proto()),
         versioning_override: versioning_override.map(|it| it.into_proto()),
         ..Default::default()
@@ -109,6 +113,7 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
 }
 
 async fn user_metadata(
+    owner: &Owner<'_>,
     client: &Client,
     summary: Option<String>,
     details: Option<String>,
@@ -116,7 +121,7 @@ async fn user_metadata(
     let converter = client.data_converter();
     let text = |text: Option<String>| text.map(|text| converter.to_payload(&text)).transpose();
     let metadata = UserMetadata { summary: text(summary)?, details: text(details)? };
-    Ok(Some(payloads::encode(converter, metadata).await?).filter(|metadata| *metadata != UserMetadata::default()))
+    Ok(Some(payloads::encode(owner, metadata).await?).filter(|metadata| *metadata != UserMetadata::default()))
 }
 
 async fn start(

@@ -217,7 +217,7 @@ impl Operation for StartWithUpdateCall {
             let answer = answer.map_err(|error| names.failed(error))?;
             let (start, update) = answers(answer);
             if update::is_accepted(&update) {
-                let update = update::output(client, update).await?;
+                let update = update::output(client, &names.workflow_id, update).await?;
                 return Ok(StartWithUpdateOutput { start, update });
             }
         }

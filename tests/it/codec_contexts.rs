@@ -1,0 +1,181 @@
+//! A codec is told whose payloads it gets, and told the same when they come back.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use stead::DataConverter;
+use stead::data::{BoxFuture, CodecError, EncodedAttributes, Payload, PayloadCodec, SerializationContext};
+use stead::prelude::*;
+use stead::testing::Replayer;
+use stead_tests::Env;
+
+/// Writes whose it is on each payload, and insists on being told the same again.
+struct Seals;
+
+fn owner(context: &SerializationContext) -> String {
+    let namespace = context.namespace().expect("everything here belongs to a workflow");
+    let workflow = context.workflow_id().expect("everything here belongs to a workflow");
+    let activity = context.activity().map(|it| (it.activity_id.as_str(), it.is_local));
+    format!("{namespace}/{workflow}/{activity:?}")
+}
+
+fn turned(mut payload: Payload) -> Payload {
+    payload.data = payload.data.iter().map(|byte| byte ^ 0x5a).collect();
+    payload
+}
+
+impl PayloadCodec for Seals {
+    fn encode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        let seal = |payload: Payload| {
+            let mut payload = turned(payload);
+            payload.metadata.insert("owner".to_owned(), owner(context).into());
+            payload
+        };
+        Box::pin(async move { Ok(payloads.into_iter().map(seal).collect()) })
+    }
+
+    fn decode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        let open = |mut payload: Payload| match payload.metadata.remove("owner") {
+            Some(seal) if seal == owner(context) => Ok(turned(payload)),
+            seal => Err(CodecError::new(format!("{} is given what has the seal {seal:?}", owner(context)))),
+        };
+        Box::pin(async move { payloads.into_iter().map(open).collect() })
+    }
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Serialize, Deserialize, IntoFailure)]
+enum BakeryError {
+    #[error("hush: the oven is cold")]
+    ColdOven,
+}
+
+struct Oven;
+
+#[activities]
+impl Oven {
+    #[activity(errors(BakeryError))]
+    async fn bake(&self, bread: String) -> activity::Result<String> {
+        if activity::heartbeat_details::<String>()?.is_none() {
+            activity::heartbeat("hush: half done");
+            return Err(BakeryError::ColdOven.into());
+        }
+        Ok(format!("{bread}, baked"))
+    }
+
+    #[activity]
+    async fn weigh(&self, bread: String) -> activity::Result<usize> {
+        Ok(bread.len())
+    }
+
+    #[activity(errors(BakeryError))]
+    async fn burn(&self) -> activity::Result<()> {
+        Err(BakeryError::ColdOven.into())
+    }
+}
+
+#[derive(Default)]
+struct Baker {
+    orders: State<Vec<String>>,
+}
+
+#[workflow]
+impl Baker {
+    #[run]
+    async fn run(&self) -> workflow::Result<Vec<String>> {
+        workflow::wait_until(|| self.orders.get().len() > 1).await?;
+        Ok(self.orders.get())
+    }
+
+    #[signal]
+    fn order(&self, bread: String) {
+        self.orders.update(|orders| orders.push(bread));
+    }
+
+    #[update]
+    async fn order_and_count(&self, bread: String) -> Result<usize, BakeryError> {
+        self.orders.update(|orders| orders.push(bread));
+        Ok(self.orders.get().len())
+    }
+
+    #[query]
+    fn last(&self, default: String) -> String {
+        self.orders.get().last().cloned().unwrap_or(default)
+    }
+}
+
+#[derive(Default)]
+struct Bakery;
+
+#[workflow]
+impl Bakery {
+    #[run]
+    async fn run(&self, id: String) -> workflow::Result<usize> {
+        let again = RetryPolicy::default().initial_interval(millis(1));
+        let baking =
+            workflow::activity(Oven::bake, "hush: a loaf").start_to_close(secs(5)).heartbeat(secs(5)).retry(again);
+        let bread = baking.await?;
+        assert_eq!(bread, "hush: a loaf, baked");
+        let weight = workflow::local_activity(Oven::weigh, &bread).start_to_close(secs(5)).await?;
+        let baker = workflow::child(Baker::run, ()).id(format!("{id}-baker")).start().await?;
+        baker.signal(Baker::order, &bread).await?;
+        workflow::external::<Baker>(baker.id()).signal(Baker::order, &bread).await?;
+        assert_eq!(baker.result().await?, [bread.clone(), bread]);
+        let never = RetryPolicy::default().max_attempts(1);
+        let error = workflow::activity(Oven::burn, ()).start_to_close(secs(5)).retry(never).await.unwrap_err();
+        assert_eq!(error.application(), Some(BakeryError::ColdOven));
+        if weight > 0 { Err(error.into()) } else { Ok(weight) }
+    }
+}
+
+async fn sealed() -> Env {
+    let env = Env::new().await;
+    let converter =
+        DataConverter::new().with_codec(Arc::new(Seals)).with_failure_converter(Arc::new(EncodedAttributes));
+    Env { client: env.client.with_data_converter(converter), ..env }
+}
+
+#[tokio::test]
+async fn payloads_come_back_in_the_context_that_they_were_sent_in() {
+    for max_cached_workflows in [100, 0] {
+        let env = sealed().await;
+        let worker = env.worker().workflow::<Bakery>().workflow::<Baker>().activities(Oven);
+        let worker = worker.max_cached_workflows(max_cached_workflows).build().unwrap();
+        let work = async {
+            let id = env.id("bakery");
+            let start = env.client.start_workflow(Bakery::run, &id).id(&id).task_queue(&env.task_queue);
+            let bakery = start.memo("mood", "hush").await.unwrap();
+            let error = bakery.result().await.unwrap_err();
+            assert_eq!(error.application(), Some(BakeryError::ColdOven));
+            let failure = error.failure().unwrap().find_application().unwrap().0;
+            assert_eq!(failure.message, "hush: the oven is cold");
+            let description = bakery.describe().await.unwrap();
+            assert_eq!(description.memo::<String>("mood").unwrap().as_deref(), Some("hush"));
+
+            let baker = env.client.start_workflow(Baker::run, ()).id(env.id("baker")).task_queue(&env.task_queue);
+            let baker = baker.await.unwrap();
+            assert_eq!(baker.update(Baker::order_and_count, "hush: rye").await.unwrap(), 1);
+            assert_eq!(baker.query(Baker::last, "none").await.unwrap(), "hush: rye");
+            baker.signal(Baker::order, "hush: wheat").await.unwrap();
+            assert_eq!(baker.result().await.unwrap(), ["hush: rye", "hush: wheat"]);
+
+            let replayer = Replayer::new().workflow::<Bakery>().workflow::<Baker>();
+            let replayer =
+                replayer.namespace(env.client.namespace()).data_converter(env.client.data_converter().clone());
+            replayer.replay_workflow(&bakery).await.unwrap();
+            replayer.replay_workflow(&baker).await.unwrap();
+            let history = bakery.history().await.unwrap();
+            let known = format!("{history:?}{}", history.to_json().unwrap());
+            assert!(known.contains("Encoded failure"));
+            assert!(!known.contains("hush"), "messages of failures go through the codec too");
+        };
+        worker.run_while(work).await.unwrap();
+    }
+}
