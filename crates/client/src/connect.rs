@@ -19,7 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::{
     client::{Client, Parts},
-    connection::{CallOptions, Connection, Metadata, RetryOptions, Settings, Transport},
+    connection::{CallOptions, Connection, Metadata, PayloadLimits, RetryOptions, Settings, Transport},
     interceptor::ClientInterceptor,
     workflow::QueryRejectCondition,
 };
@@ -63,6 +63,7 @@ struct Options {
     metadata: Metadata,
     retry: RetryOptions,
     max_response_size: usize,
+    payload_limits: PayloadLimits,
     converter: DataConverter,
     interceptors: Vec<Arc<dyn ClientInterceptor>>,
     query_reject_condition: QueryRejectCondition,
@@ -140,6 +141,13 @@ impl<T> Connect<T> {
     /// The largest answer that is accepted, in bytes. Default: 128 MiB, far over what a server sends in one piece.
     pub fn max_response_size(mut self, bytes: usize) -> Self {
         self.options.max_response_size = bytes;
+        self
+    }
+
+    /// The sizes of payloads and memos that are warned of, or refused before a call is made. Default: warnings over
+    /// 512 KiB and over 2 KiB.
+    pub fn payload_limits(mut self, limits: PayloadLimits) -> Self {
+        self.options.payload_limits = limits;
         self
     }
 
@@ -309,12 +317,20 @@ impl Options {
             metadata,
             retry,
             max_response_size,
+            payload_limits,
             converter,
             interceptors,
             query_reject_condition,
         } = self;
-        let settings =
-            Settings { address: address.into(), metadata, api_key, retry, max_response_size, may_send_secrets };
+        let settings = Settings {
+            address: address.into(),
+            metadata,
+            api_key,
+            retry,
+            max_response_size,
+            payload_limits,
+            may_send_secrets,
+        };
         let connection = Connection::new(transport, settings)?;
         if !lazy {
             let loaded = connection.load_capabilities(CallOptions::new()).await;
@@ -334,6 +350,7 @@ impl Default for Options {
             metadata: Metadata::new(),
             retry: RetryOptions::default(),
             max_response_size: 128 * 1024 * 1024,
+            payload_limits: PayloadLimits::default(),
             converter: DataConverter::default(),
             interceptors: Vec::new(),
             query_reject_condition: QueryRejectCondition::Never,

@@ -1,6 +1,7 @@
 //! [`Connection`]: calls to a server, with deadlines, retries and headers.
 
 mod error;
+mod limits;
 mod metadata;
 mod options;
 mod raw;
@@ -33,6 +34,7 @@ use retry::Retries;
 pub(crate) use transport::{BoxError, Transport, boxed};
 pub use {
     error::RpcError,
+    limits::{PayloadLimits, PayloadTooLarge},
     metadata::{InvalidMetadata, Metadata},
     options::CallOptions,
     retry::{RetryKind, RetryOptions},
@@ -54,6 +56,7 @@ struct Shared {
     headers: RwLock<Headers>,
     retry: RetryOptions,
     max_response_size: usize,
+    payload_limits: PayloadLimits,
     may_send_secrets: bool,
     capabilities: OnceLock<Capabilities>,
     eager_workers: EagerWorkers,
@@ -66,6 +69,7 @@ pub(crate) struct Settings {
     pub(crate) api_key: Option<String>,
     pub(crate) retry: RetryOptions,
     pub(crate) max_response_size: usize,
+    pub(crate) payload_limits: PayloadLimits,
     pub(crate) may_send_secrets: bool,
 }
 
@@ -78,7 +82,8 @@ struct Headers {
 
 impl Connection {
     pub(crate) fn new(transport: Transport, settings: Settings) -> Result<Self, InvalidMetadata> {
-        let Settings { address, metadata, api_key, retry, max_response_size, may_send_secrets } = settings;
+        let Settings { address, metadata, api_key, retry, max_response_size, payload_limits, may_send_secrets } =
+            settings;
         let headers = RwLock::new(Headers::new(metadata, api_key)?);
         let shared = Shared {
             transport,
@@ -86,6 +91,7 @@ impl Connection {
             headers,
             retry,
             max_response_size,
+            payload_limits,
             may_send_secrets,
             capabilities: OnceLock::new(),
             eager_workers: EagerWorkers::default(),
@@ -106,6 +112,11 @@ impl Connection {
     /// What the server can do, as it said when the connection was made; `None` while a lazy connection has not asked.
     pub fn capabilities(&self) -> Option<&Capabilities> {
         self.shared.capabilities.get()
+    }
+
+    /// The sizes of payloads that are warned of or refused.
+    pub fn payload_limits(&self) -> PayloadLimits {
+        self.shared.payload_limits
     }
 
     /// The workers of this process that take first tasks of workflows started over this connection.
@@ -161,11 +172,16 @@ impl Connection {
         &self,
         path: &'static str,
         namespace: Option<&str>,
-        request: &impl Message,
+        request: &(impl Message + 'static),
         options: &CallOptions,
     ) -> Result<Response, RpcError> {
+        let call = self.describe(path, options);
+        let limits = options.payload_limits.as_ref().unwrap_or(&self.shared.payload_limits);
+        if let Some(too_large) = limits::check(call.rpc, request, limits) {
+            return Err(RpcError::not_sent(call, too_large));
+        }
         let answer = self.call_bytes(path, namespace, request.encode_to_vec().into(), options).await?;
-        Response::decode(answer).map_err(|error| RpcError::unreadable(self.describe(path, options), &error))
+        Response::decode(answer).map_err(|error| RpcError::unreadable(call, &error))
     }
 
     async fn call_bytes(

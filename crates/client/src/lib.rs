@@ -42,7 +42,7 @@ pub use {
     client::Client,
     connect::{Connect, ConnectError, EnvironmentError, InProcess, KeepAlive, Remote},
     connection::{
-        CallOptions, Connection, InvalidMetadata, Metadata, RetryKind, RetryOptions, RpcError, SetApiKeyError,
-        WorkflowService,
+        CallOptions, Connection, InvalidMetadata, Metadata, PayloadLimits, PayloadTooLarge, RetryKind, RetryOptions,
+        RpcError, SetApiKeyError, WorkflowService,
     },
 };

@@ -39,7 +39,7 @@ pub(crate) async fn completed(
         Ok(request) => request,
         Err(error) => return unencodable(shared, owner, task, &error).await,
     };
-    let answer = shared.service.respond_workflow_task_completed(request, CallOptions::new()).await;
+    let answer = shared.service.respond_workflow_task_completed(request, shared.call_options()).await;
     match answer {
         Ok(answer) => {
             tracing::debug!(target: "stead::worker", run_id, commands, "workflow task completed");
@@ -109,6 +109,9 @@ fn refused(error: &RpcError, run_id: &str, what: &str) -> CompletionOutcome {
     match error.code() {
         Code::InvalidArgument if error.message() == "UnhandledCommand" => CompletionOutcome::UnhandledCommand,
         Code::NotFound => CompletionOutcome::TaskNotFound,
+        _ if error.payload_too_large().is_some() => {
+            CompletionOutcome::TooLarge { cause: WorkflowTaskFailedCause::PayloadsTooLarge, message: error.to_string() }
+        }
         _ if error.is_request_too_large() => CompletionOutcome::TooLarge {
             cause: WorkflowTaskFailedCause::GrpcMessageTooLarge,
             message: error.to_string(),

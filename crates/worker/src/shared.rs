@@ -1,13 +1,14 @@
 //! What all parts of a running worker know.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use stead_activity::{Extensions, Interceptor};
-use stead_client::WorkflowService;
+use stead_client::{CallOptions, PayloadLimits, WorkflowService};
 use stead_core::RunOptions;
 use stead_data::DataConverter;
 use stead_proto::enums::v1::TaskQueueKind;
+use stead_proto::namespace::v1::namespace_info::Limits;
 use stead_proto::taskqueue::v1::{StickyExecutionAttributes, TaskQueue};
 
 use crate::activity::Registry;
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) activity_slots: Slots,
     pub(crate) local_activity_slots: Slots,
     pub(crate) lifecycle: Lifecycle,
+    /// Of the namespace, as it said when the worker started.
+    pub(crate) payload_limits: OnceLock<PayloadLimits>,
 }
 
 /// What a user may choose, with the defaults that the builder documents.
@@ -61,11 +64,32 @@ pub(crate) struct Options {
     pub(crate) shards: usize,
     pub(crate) nondeterminism_fails_workflows: bool,
     pub(crate) panics_fail_workflows: bool,
+    pub(crate) refuses_large_payloads: bool,
 }
 
 impl Shared {
     pub(crate) fn is_draining(&self) -> bool {
         self.lifecycle.has_reached(Phase::Draining)
+    }
+
+    /// Keeps what the namespace says of its limits; 0 where it does not say.
+    pub(crate) fn note_limits(&self, limits: Limits) {
+        let bytes = |limit: i64| usize::try_from(limit).ok().filter(|limit| *limit > 0);
+        let known = self.service.connection().payload_limits();
+        let known =
+            known.refuse_payloads(bytes(limits.blob_size_limit_error)).refuse_memo(bytes(limits.memo_size_limit_error));
+        if self.options.refuses_large_payloads {
+            // A worker starts once.
+            let _ = self.payload_limits.set(known);
+        }
+    }
+
+    /// For calls whose payloads the server would not take without harm to the workflow or the activity.
+    pub(crate) fn call_options(&self) -> CallOptions {
+        match self.payload_limits.get() {
+            Some(limits) => CallOptions::new().payload_limits(*limits),
+            None => CallOptions::new(),
+        }
     }
 
     /// What each run knows of this worker.
@@ -120,6 +144,7 @@ impl Default for Options {
             shards: std::thread::available_parallelism().map_or(1, Into::into),
             nondeterminism_fails_workflows: false,
             panics_fail_workflows: false,
+            refuses_large_payloads: true,
         }
     }
 }

@@ -137,7 +137,10 @@ impl Worker {
         let Shared { service, namespace, task_queue, .. } = &*self.shared;
         let request = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
         match service.describe_namespace(request, CallOptions::new()).await {
-            Ok(_) => Ok(()),
+            Ok(answer) => {
+                self.shared.note_limits(answer.namespace_info.and_then(|info| info.limits).unwrap_or_default());
+                Ok(())
+            }
             Err(source) => {
                 Err(RunError::Start { task_queue: task_queue.clone(), namespace: namespace.clone(), source })
             }

@@ -7,7 +7,7 @@ use prost::{Message, Name};
 use stead_proto::errordetails::v1::NamespaceNotFoundFailure;
 use tonic::{Code, Status, TimeoutExpired};
 
-use super::{retry::Fault, transport::TransportError};
+use super::{limits::PayloadTooLarge, retry::Fault, transport::TransportError};
 
 /// A call to the server that failed, retries included.
 ///
@@ -29,6 +29,7 @@ enum Kind {
     ConnectionClosed,
     TimedOut(Duration),
     RequestTooLarge,
+    PayloadTooLarge(Arc<PayloadTooLarge>),
     ResponseTooLarge(usize),
     Unreadable,
 }
@@ -48,6 +49,11 @@ impl RpcError {
 
     pub(super) fn unreadable(call: Call<'_>, error: &prost::DecodeError) -> Self {
         Self::new(call, Kind::Unreadable, Status::internal(error.to_string()))
+    }
+
+    pub(super) fn not_sent(call: Call<'_>, too_large: PayloadTooLarge) -> Self {
+        let status = Status::invalid_argument(too_large.to_string());
+        Self::new(call, Kind::PayloadTooLarge(Arc::new(too_large)), status)
     }
 
     fn new(call: Call<'_>, kind: Kind, status: Status) -> Self {
@@ -109,6 +115,15 @@ impl RpcError {
         self.kind == Kind::RequestTooLarge
     }
 
+    /// The field of the request that is over a limit of [`PayloadLimits`](crate::PayloadLimits), if the call was not made
+    /// because of it.
+    pub fn payload_too_large(&self) -> Option<&PayloadTooLarge> {
+        match &self.kind {
+            Kind::PayloadTooLarge(too_large) => Some(too_large),
+            _ => None,
+        }
+    }
+
     /// The answer is larger than the client accepts, see [`Connect::max_response_size`](crate::Connect).
     pub fn is_response_too_large(&self) -> bool {
         matches!(self.kind, Kind::ResponseTooLarge(_))
@@ -127,8 +142,10 @@ impl RpcError {
     }
 
     pub(super) fn fault(&self) -> Fault {
-        match self.kind {
-            Kind::RequestTooLarge | Kind::ResponseTooLarge(_) | Kind::Unreadable => Fault::Hopeless,
+        match &self.kind {
+            Kind::RequestTooLarge | Kind::PayloadTooLarge(_) | Kind::ResponseTooLarge(_) | Kind::Unreadable => {
+                Fault::Hopeless
+            }
             Kind::ConnectionClosed => Fault::ConnectionClosed,
             _ => Fault::Status(self.code()),
         }
@@ -154,6 +171,7 @@ impl fmt::Display for RpcError {
             Kind::RequestTooLarge => {
                 write!(f, "{rpc} failed: the request is larger than the server accepts: {}", self.message())
             }
+            Kind::PayloadTooLarge(too_large) => write!(f, "{rpc} was not sent: {too_large}"),
             Kind::ResponseTooLarge(limit) => write!(
                 f,
                 "{rpc} failed: the response is over the limit of {limit} bytes; raise it with `max_response_size`"

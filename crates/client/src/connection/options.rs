@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{metadata::Metadata, retry::RetryKind};
+use super::{limits::PayloadLimits, metadata::Metadata, retry::RetryKind};
 
 /// How one call is made: its deadline, its retries, its headers.
 ///
@@ -22,12 +22,19 @@ pub struct CallOptions {
     pub timeout: Duration,
     /// Headers of this call; they win over the connection's.
     pub metadata: Metadata,
+    /// Limits on the payloads of this call. Default: those of the connection.
+    pub payload_limits: Option<PayloadLimits>,
 }
 
 impl CallOptions {
     /// The defaults.
     pub fn new() -> Self {
-        Self { retry: RetryKind::Normal, timeout: Duration::from_secs(10), metadata: Metadata::new() }
+        Self {
+            retry: RetryKind::Normal,
+            timeout: Duration::from_secs(10),
+            metadata: Metadata::new(),
+            payload_limits: None,
+        }
     }
 
     /// A worker's poll: 70 s for each attempt (a server ends a poll without a task after a minute), tried again for
@@ -50,6 +57,12 @@ impl CallOptions {
     /// Sets the retry rules.
     pub fn retry(mut self, retry: RetryKind) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Sets the limits on payloads.
+    pub fn payload_limits(mut self, limits: PayloadLimits) -> Self {
+        self.payload_limits = Some(limits);
         self
     }
 

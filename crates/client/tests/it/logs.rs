@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use stead_client::{CallOptions, Code, RetryOptions};
-use stead_proto::workflowservice::v1::{DescribeNamespaceRequest, DescribeNamespaceResponse};
+use stead_client::{CallOptions, Code, PayloadLimits, RetryOptions, RpcError, StartError};
+use stead_proto::workflowservice::v1::{
+    DescribeNamespaceRequest, DescribeNamespaceResponse, StartWorkflowExecutionResponse,
+};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
@@ -73,4 +75,49 @@ async fn retries_without_a_maximum_are_warned_of_after_five_and_are_errors_after
     assert_eq!(levels[..5], [Level::DEBUG; 5]);
     assert_eq!(levels[5..15], [Level::WARN; 10]);
     assert_eq!(levels[15..], [Level::ERROR; 2]);
+}
+
+/// What is logged when a workflow is started with an argument and a memo of so many bytes.
+async fn levels_of_start(limits: PayloadLimits, argument: usize, memo: usize) -> (Vec<Level>, Option<RpcError>) {
+    let fake = Fake::new();
+    let refused = limits.refuse_payloads.is_some_and(|most| argument >= most)
+        || limits.refuse_memo.is_some_and(|most| memo >= most);
+    if !refused {
+        fake.answers(StartWorkflowExecutionResponse::default());
+    }
+    let client = fake.connect().payload_limits(limits).await.unwrap();
+    let levels = Levels::default();
+    let _guard = tracing::subscriber::set_default(levels.clone());
+    let start = client.start_workflow_named("Order", ("x".repeat(argument),)).id("o").task_queue("q");
+    let error = match start.memo("m", "x".repeat(memo)).await {
+        Err(StartError::Rpc(error)) => Some(error),
+        started => started.map(|_| None).unwrap(),
+    };
+    assert_eq!(error.is_some(), refused);
+    assert_eq!(fake.calls().len(), usize::from(!refused), "what is refused is not sent");
+    let levels = levels.0.lock().unwrap();
+    (levels.clone(), error)
+}
+
+#[tokio::test]
+async fn large_payloads_and_memos_are_warned_of_and_sent() {
+    let limits = PayloadLimits::default();
+    assert_eq!(levels_of_start(limits, 500_000, 2_000).await.0, [Level::WARN; 0]);
+    assert_eq!(levels_of_start(limits, 600_000, 2_000).await.0, [Level::WARN]);
+    assert_eq!(levels_of_start(limits, 600_000, 3_000).await.0, [Level::WARN; 2]);
+    let silent = limits.warn_payloads(None).warn_memo(None);
+    assert_eq!(levels_of_start(silent, 600_000, 3_000).await.0, [Level::WARN; 0]);
+}
+
+#[tokio::test]
+async fn what_is_over_a_limit_that_refuses_is_not_sent_and_named() {
+    let limits = PayloadLimits::NONE.refuse_payloads(1000).refuse_memo(100);
+    assert!(levels_of_start(limits, 900, 50).await.1.is_none());
+    let error = levels_of_start(limits, 1000, 50).await.1.unwrap();
+    let too_large = error.payload_too_large().unwrap();
+    assert_eq!((&*too_large.field, too_large.limit), ("input", 1000));
+    assert!(too_large.size > 1000);
+    assert!(error.to_string().starts_with("StartWorkflowExecution was not sent: [TMPRL1103]"), "{error}");
+    let error = levels_of_start(limits, 900, 100).await.1.unwrap();
+    assert_eq!(error.payload_too_large().unwrap().field, "memo");
 }

@@ -51,9 +51,9 @@ async fn completed(shared: &Shared, info: &Info, result: Payload) -> Result<(), 
         namespace: shared.namespace.clone(),
         ..Default::default()
     };
-    match shared.service.respond_activity_task_completed(request, CallOptions::new()).await {
+    match shared.service.respond_activity_task_completed(request, shared.call_options()).await {
         Ok(_) => Ok(()),
-        Err(error) if error.is_request_too_large() => {
+        Err(error) if error.is_request_too_large() || error.payload_too_large().is_some() => {
             let failure = Failure::application(error.to_string()).type_name("PayloadTooLarge");
             failed(shared, info, failure, None).await
         }

@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use stead_activity::{Activities, Extensions, Interceptor};
@@ -188,6 +188,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Sends payloads that are over the limits of the namespace all the same. The server terminates the workflow then, or
+    /// fails the activity for good; by default the worker finds them before, and what it fails is tried again.
+    pub fn disable_payload_error_limit(mut self) -> Self {
+        self.options.refuses_large_payloads = false;
+        self
+    }
+
     /// How many threads run workflow code. At least 1.
     ///
     /// Default: the available parallelism.
@@ -260,6 +267,7 @@ impl WorkerBuilder {
             activity_slots: Slots::new(self.options.max_concurrent_activities),
             local_activity_slots: Slots::new(self.options.max_concurrent_local_activities),
             lifecycle: Lifecycle::new(),
+            payload_limits: OnceLock::new(),
             options: self.options,
         };
         Ok(Worker { shared: Arc::new(shared) })

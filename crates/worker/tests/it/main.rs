@@ -4,6 +4,7 @@ mod activities;
 mod codec;
 mod lifecycle;
 mod logs;
+mod payload_limits;
 mod server;
 mod workflow_tasks;
 mod workflows;
