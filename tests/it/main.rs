@@ -18,6 +18,7 @@ mod data;
 mod determinism;
 mod dynamic;
 mod external;
+mod external_storage;
 mod failures;
 mod handlers;
 mod histories;

@@ -1,8 +1,11 @@
-//! Payloads on their way to the server and back: through the failure converter and the codec, if there are any.
+//! Payloads on their way to the server and back: through the failure converter, the codec and external storage, if
+//! there are any.
 //!
 //! A message is cut into parts, each with the context that its payloads belong to. The payloads of one context go
 //! through the codec in one call, those of several contexts concurrently. Without anything to go through nothing
 //! happens at all, and no context is made.
+
+mod storage;
 
 use std::{collections::BTreeMap, mem, panic::AssertUnwindSafe};
 
@@ -27,7 +30,7 @@ pub type Part<'a> = (SerializationContext, &'a mut (dyn VisitPayloads + Send));
 
 /// Whether payloads of this converter go through anything.
 pub fn has_stages(converter: &DataConverter) -> bool {
-    converter.codec().is_some() || converter.failure_converter().is_some()
+    converter.codec().is_some() || converter.failure_converter().is_some() || converter.external_storage().is_some()
 }
 
 /// Encodes what is about to be sent. If that fails the parts have lost their payloads.
@@ -39,7 +42,7 @@ pub async fn encode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> 
     if let Some(failures) = converter.failure_converter() {
         each_failure(parts, |failure, context| to_wire(&**failures, failure, context));
     }
-    through_codec(converter, Direction::Encode, parts).await
+    through_stages(converter, Direction::Encode, parts).await
 }
 
 /// Decodes what was received. If that fails the parts have lost their payloads.
@@ -48,7 +51,7 @@ pub async fn encode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> 
 ///
 /// As [`encode_parts`].
 pub async fn decode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> Result<(), CodecError> {
-    through_codec(converter, Direction::Decode, parts).await?;
+    through_stages(converter, Direction::Decode, parts).await?;
     if let Some(failures) = converter.failure_converter() {
         each_failure(parts, |failure, context| from_wire(&**failures, failure, context));
     }
@@ -67,12 +70,12 @@ struct Group<'a> {
     payloads: Vec<Payload>,
 }
 
-async fn through_codec(
+async fn through_stages(
     converter: &DataConverter,
     direction: Direction,
     parts: &mut [Part<'_>],
 ) -> Result<(), CodecError> {
-    if converter.codec().is_none() {
+    if converter.codec().is_none() && converter.external_storage().is_none() {
         return Ok(());
     }
     let (contexts, mut messages): (Vec<_>, Vec<_>) = parts.iter_mut().map(|(context, part)| (&*context, part)).unzip();
@@ -89,7 +92,7 @@ async fn through_codec(
     }
     let groups: Vec<BoxFuture<'_, _>> =
         groups.into_iter().map(|group| Box::pin(transform(converter, direction, group)) as _).collect();
-    let transformed: Vec<Vec<Payload>> = stream::iter(groups).buffered(MAX_CONCURRENT).try_collect().await?;
+    let transformed: Vec<Vec<Payload>> = stream::iter(groups).buffered(max_concurrent(converter)).try_collect().await?;
     let mut transformed: Vec<_> = transformed.into_iter().map(Vec::into_iter).collect();
     for (message, group) in messages.iter_mut().zip(owners) {
         message.visit_payloads(&mut |place: &mut Payload| *place = transformed[group].next().unwrap_or_default());
@@ -104,21 +107,60 @@ async fn transform(
     group: Group<'_>,
 ) -> Result<Vec<Payload>, CodecError> {
     let Group { context, payloads } = group;
-    let (Some(codec), false) = (converter.codec(), payloads.is_empty()) else { return Ok(payloads) };
+    if payloads.is_empty() {
+        return Ok(payloads);
+    }
     let expected = payloads.len();
     let transform = async {
         match direction {
-            Direction::Encode => codec.encode(payloads, context).await,
-            Direction::Decode => codec.decode(payloads, context).await,
+            Direction::Encode => encode_group(converter, payloads, context).await,
+            Direction::Decode => decode_group(converter, payloads, context).await,
         }
     };
     // Not with the panic's text: what goes to the server must not show what was to be encoded.
     let panicked = |_| Err(CodecError::new("it panicked"));
     let transformed = AssertUnwindSafe(transform).catch_unwind().await.unwrap_or_else(panicked)?;
-    match transformed.len() {
-        found if found == expected => Ok(transformed),
+    check_count(&transformed, expected)?;
+    Ok(transformed)
+}
+
+async fn encode_group(
+    converter: &DataConverter,
+    mut payloads: Vec<Payload>,
+    context: &SerializationContext,
+) -> Result<Vec<Payload>, CodecError> {
+    if let Some(codec) = converter.codec() {
+        let expected = payloads.len();
+        payloads = codec.encode(payloads, context).await?;
+        check_count(&payloads, expected)?;
+    }
+    match converter.external_storage() {
+        Some(external) => storage::store(external, payloads, context).await,
+        None => Ok(payloads),
+    }
+}
+
+async fn decode_group(
+    converter: &DataConverter,
+    payloads: Vec<Payload>,
+    context: &SerializationContext,
+) -> Result<Vec<Payload>, CodecError> {
+    let payloads = storage::retrieve(converter, payloads, context).await?;
+    match converter.codec() {
+        Some(codec) => codec.decode(payloads, context).await,
+        None => Ok(payloads),
+    }
+}
+
+fn check_count(payloads: &[Payload], expected: usize) -> Result<(), CodecError> {
+    match payloads.len() {
+        found if found == expected => Ok(()),
         found => Err(CodecError::new(format!("{expected} payloads became {found}"))),
     }
+}
+
+fn max_concurrent(converter: &DataConverter) -> usize {
+    converter.external_storage().map_or(MAX_CONCURRENT, |storage| storage.concurrency())
 }
 
 /// Shows each failure of the parts, with its causes, to `change`.
@@ -139,13 +181,13 @@ fn each_failure(parts: &mut [Part<'_>], change: impl Fn(Failure, &SerializationC
 }
 
 fn to_wire(failures: &dyn FailureConverter, failure: Failure, context: &SerializationContext) -> Failure {
-    failures.to_wire(failure, context).unwrap_or_else(|error| {
+    failures.encode(failure, context).unwrap_or_else(|error| {
         Failure::application(format!("Failed building exception result: {error}")).type_name("FailureConversionError")
     })
 }
 
 fn from_wire(failures: &dyn FailureConverter, failure: Failure, context: &SerializationContext) -> Failure {
-    failures.from_wire(failure.clone(), context).unwrap_or_else(|error| {
+    failures.decode(failure.clone(), context).unwrap_or_else(|error| {
         tracing::warn!(target: "stead::client", %error, "a failure stays as it came: the failure converter failed");
         failure
     })

@@ -63,7 +63,9 @@ pub trait PayloadCodec: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>>;
 }
 
-/// A codec could not transform payloads.
+const CODEC: &str = "payload codec";
+
+/// A codec could not transform payloads, or [external storage](crate::ExternalStorage) could not keep them.
 ///
 /// What that means: on the client it is the error of the call. On a worker it fails the workflow task or the attempt of
 /// the activity, which are tried again, because the key may be back by then. An error that is made [from a
@@ -74,6 +76,8 @@ pub struct CodecError(Box<Parts>);
 
 #[derive(Debug, Clone)]
 struct Parts {
+    /// Which stage failed.
+    stage: &'static str,
     message: String,
     cause: Option<Arc<dyn Error + Send + Sync>>,
     failure: Option<Failure>,
@@ -82,14 +86,26 @@ struct Parts {
 impl CodecError {
     /// An error with a message for people. It must not contain what the codec protects.
     pub fn new(message: impl Into<String>) -> Self {
-        Self(Box::new(Parts { message: message.into(), cause: None, failure: None }))
+        Self::of(CODEC, message.into())
     }
 
     /// An error that a workflow or an activity is to fail with, such as
     /// [`Failure::payload_validation`].
     #[must_use]
     pub fn from_failure(failure: Failure) -> Self {
-        Self(Box::new(Parts { message: failure.to_string(), cause: None, failure: Some(failure) }))
+        let mut error = Self::of(CODEC, failure.to_string());
+        error.0.failure = Some(failure);
+        error
+    }
+
+    pub(crate) fn of_storage(message: String, cause: Option<Arc<dyn Error + Send + Sync>>) -> Self {
+        let mut error = Self::of("external storage", message);
+        error.0.cause = cause;
+        error
+    }
+
+    fn of(stage: &'static str, message: String) -> Self {
+        Self(Box::new(Parts { stage, message, cause: None, failure: None }))
     }
 
     /// Adds what caused it.
@@ -108,7 +124,7 @@ impl CodecError {
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "payload codec failed: {}", self.0.message)
+        write!(f, "{} failed: {}", self.0.stage, self.0.message)
     }
 }
 

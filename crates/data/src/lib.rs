@@ -15,7 +15,10 @@ pub mod history;
 mod options;
 mod references;
 mod retry;
+#[cfg(feature = "schemars")]
+mod schema;
 mod search_attributes;
+pub mod storage;
 pub mod time;
 
 pub use activity_defaults::{ActivityDefaults, Bounded, Unbounded};
@@ -33,12 +36,18 @@ pub use options::{
 };
 pub use references::{Activity, Arg, Query, Returns, Signal, Untyped, Update, WorkflowFn, WorkflowType};
 pub use retry::{InvalidRetryPolicy, RetryPolicy};
+#[cfg(feature = "schemars")]
+pub use schema::HandlerSchema;
+/// The crate that derives [`JsonSchema`](schemars::JsonSchema), in the version that is used here.
+#[cfg(feature = "schemars")]
+pub use schemars;
 pub use search_attributes::{
     Bool, Datetime, Double, Int, Keyword, KeywordList, SearchAttribute, SearchAttributeError, SearchAttributeType,
     SearchAttributeUpdate, SearchAttributes, Text,
 };
 /// A serialized value with its metadata, as it travels on the wire.
 pub use stead_proto::common::v1::Payload;
+pub use storage::{ExternalStorage, StorageClaim, StorageDriver, StorageError, StorageReference};
 pub use time::{days, hours, millis, mins, secs};
 
 /// What the macros' expansions name. Not a public interface.

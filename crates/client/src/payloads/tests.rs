@@ -1,6 +1,8 @@
 use std::sync::{Arc, Mutex};
 
-use stead_data::{BoxFuture, EncodedAttributes, PayloadCodec};
+use stead_data::{
+    BoxFuture, EncodedAttributes, ExternalStorage, PayloadCodec, StorageClaim, StorageDriver, StorageError,
+};
 
 use super::*;
 
@@ -134,7 +136,7 @@ async fn encoded_attributes_go_through_the_codec_along_all_causes() {
 struct Refuses;
 
 impl FailureConverter for Refuses {
-    fn to_wire(
+    fn encode(
         &self,
         _: Failure,
         _: &SerializationContext,
@@ -142,12 +144,12 @@ impl FailureConverter for Refuses {
         Err("not this one".into())
     }
 
-    fn from_wire(
+    fn decode(
         &self,
         failure: Failure,
         context: &SerializationContext,
     ) -> Result<Failure, Box<dyn std::error::Error + Send + Sync>> {
-        self.to_wire(failure, context)
+        self.encode(failure, context)
     }
 }
 
@@ -159,4 +161,191 @@ async fn a_failure_that_cannot_be_converted_is_told_as_that_and_stays_as_it_came
     assert_eq!(wire.message, "secret");
     encode_parts(&converter, &mut [(workflow("w"), &mut wire)]).await.expect("it is replaced");
     assert_eq!(wire.message, "Failed building exception result: not this one");
+}
+
+/// Keeps payloads in memory, and notes how many it was given and asked for at a time.
+#[derive(Clone)]
+struct Driver(Arc<Memory>);
+
+#[derive(Default)]
+struct Memory {
+    name: &'static str,
+    kept: Mutex<Vec<Payload>>,
+    calls: Mutex<Vec<(&'static str, usize)>>,
+}
+
+impl std::ops::Deref for Driver {
+    type Target = Memory;
+
+    fn deref(&self) -> &Memory {
+        &self.0
+    }
+}
+
+impl StorageDriver for Driver {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn store<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<StorageClaim>, StorageError>> {
+        self.calls.lock().unwrap().push(("store", payloads.len()));
+        let mut kept = self.kept.lock().unwrap();
+        let claim = |payload| {
+            kept.push(payload);
+            StorageClaim([("at".to_owned(), (kept.len() - 1).to_string())].into())
+        };
+        let claims = payloads.into_iter().map(claim).collect();
+        Box::pin(async { Ok(claims) })
+    }
+
+    fn retrieve(&self, claims: Vec<StorageClaim>) -> BoxFuture<'_, Result<Vec<Payload>, StorageError>> {
+        self.calls.lock().unwrap().push(("retrieve", claims.len()));
+        let kept = self.kept.lock().unwrap();
+        let found = claims.iter().map(|claim| kept[claim.0["at"].parse::<usize>().unwrap()].clone()).collect();
+        Box::pin(async { Ok(found) })
+    }
+}
+
+fn memory(name: &'static str) -> Driver {
+    Driver(Arc::new(Memory { name, ..Memory::default() }))
+}
+
+fn stored_by(driver: &Driver) -> ExternalStorage {
+    ExternalStorage::new(driver.clone()).min_size(20)
+}
+
+fn large(letter: &str) -> Payload {
+    payload(&letter.repeat(30))
+}
+
+#[tokio::test]
+async fn equal_payloads_are_stored_and_retrieved_once_and_small_ones_stay() {
+    let driver = memory("m");
+    let converter = DataConverter::new().with_external_storage(stored_by(&driver));
+    let payloads = vec![large("a"), payload("small"), large("b"), large("a")];
+    let mut travelling = payloads.clone();
+    encode_parts(&converter, &mut [(workflow("w"), &mut travelling)]).await.expect("it is stored");
+    assert_eq!(driver.kept.lock().unwrap().len(), 2);
+    let reference = &travelling[0];
+    assert_eq!(reference.metadata["encoding"], "json/protobuf");
+    assert_eq!(reference.metadata["messageType"], "temporal.api.sdk.v1.ExternalStorageReference");
+    assert_eq!(text(reference), r#"{"claimData":{"at":"0"},"driverName":"m"}"#);
+    assert_eq!(reference.external_payloads[0].size_bytes, 32);
+    assert_eq!((&travelling[1], &travelling[3]), (&payloads[1], reference));
+
+    decode_parts(&converter, &mut [(workflow("w"), &mut travelling)]).await.expect("it is there");
+    assert_eq!(travelling, payloads);
+    assert_eq!(*driver.calls.lock().unwrap(), [("store", 2), ("retrieve", 2)]);
+}
+
+#[tokio::test]
+async fn what_is_stored_is_encoded_and_the_reference_is_not() {
+    let driver = memory("m");
+    let converter =
+        DataConverter::new().with_codec(Arc::new(Labels::default())).with_external_storage(stored_by(&driver));
+    let mut travelling = large("a");
+    encode_parts(&converter, &mut [(workflow("w"), &mut travelling)]).await.expect("it is stored");
+    assert!(text(&driver.kept.lock().unwrap()[0]).starts_with("w:aaa"));
+    assert!(text(&travelling).starts_with('{'));
+    decode_parts(&converter, &mut [(workflow("w"), &mut travelling)]).await.expect("it is there");
+    assert_eq!(travelling, large("a"));
+}
+
+#[tokio::test]
+async fn a_driver_is_selected_by_owner_and_payload_and_found_again_by_name() {
+    let (first, second) = (memory("first"), memory("second"));
+    let storage = stored_by(&first).with(second.clone()).expect("another name");
+    let storage = storage.select(|context, payload| match (context.workflow_id(), text(payload).as_bytes()[0]) {
+        (Some("w"), b'a') => Some("second".to_owned()),
+        (Some("w"), b'b') => None,
+        _ => Some("nobody".to_owned()),
+    });
+    let converter = DataConverter::new().with_external_storage(storage);
+    let mut travelling = vec![large("a"), large("b")];
+    encode_parts(&converter, &mut [(workflow("w"), &mut travelling)]).await.expect("it is stored");
+    assert_eq!((first.kept.lock().unwrap().len(), second.kept.lock().unwrap().len()), (0, 1));
+    assert_eq!(travelling[1], large("b"));
+    decode_parts(&converter, &mut [(workflow("other"), &mut travelling)]).await.expect("references name their driver");
+    assert_eq!(travelling, [large("a"), large("b")]);
+    let error =
+        encode_parts(&converter, &mut [(workflow("other"), &mut travelling)]).await.expect_err("no such driver");
+    assert_eq!(error.to_string(), "external storage failed: No driver found with name 'nobody'");
+    let twice = stored_by(&first).with(memory("first")).expect_err("the name is taken");
+    assert_eq!(twice.to_string(), "external storage failed: there are two drivers with the name `first`");
+}
+
+fn reference(encoding: &str, json: &str) -> Payload {
+    let mut reference = payload(json);
+    reference.metadata.insert("encoding".to_owned(), encoding.to_owned().into());
+    reference.metadata.insert("messageType".to_owned(), "temporal.api.sdk.v1.ExternalStorageReference".into());
+    reference
+}
+
+#[tokio::test]
+async fn references_of_other_versions_and_of_codecs_are_read() {
+    let driver = memory("m");
+    driver.kept.lock().unwrap().push(payload("w:kept"));
+    let converter =
+        DataConverter::new().with_codec(Arc::new(Labels::default())).with_external_storage(stored_by(&driver));
+    let legacy =
+        reference("json/external-storage-reference", r#"{"driver_name":"m","driver_claim":{"claim_data":{"at":"0"}}}"#);
+    let plain = reference("json/protobuf", r#"{"driver_name":"m","claim_data":{"at":"0"}}"#);
+    let mut read = vec![legacy, plain];
+    decode_parts(&converter, &mut [(workflow("w"), &mut read)]).await.expect("they are references");
+    assert_eq!(read, [payload("kept"), payload("kept")]);
+
+    let converter = DataConverter::new().with_codec(Arc::new(Turns)).with_external_storage(stored_by(&driver));
+    let mut marked = turned(reference("json/protobuf", r#"{"driverName":"m","claimData":{"at":"0"}}"#));
+    marked.metadata.insert("__temporal_external_storage_reference".to_owned(), "true".into());
+    decode_parts(&converter, &mut [(workflow("w"), &mut marked)]).await.expect("it is a reference when it is decoded");
+    assert_eq!(marked, turned(payload("w:kept")));
+}
+
+/// Turns text around.
+struct Turns;
+
+fn turned(payload: Payload) -> Payload {
+    Payload { data: payload.data.iter().rev().copied().collect(), ..payload }
+}
+
+impl PayloadCodec for Turns {
+    fn encode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        Box::pin(async { Ok(payloads.into_iter().map(turned).collect()) })
+    }
+
+    fn decode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        self.encode(payloads, context)
+    }
+}
+
+#[tokio::test]
+async fn a_reference_that_nobody_can_follow_says_what_is_missing() {
+    let json = r#"{"driverName":"other","claimData":{}}"#;
+    let without = DataConverter::new().with_codec(Arc::new(Turns));
+    let mut read = reference("json/protobuf", json);
+    let error = decode_parts(&without, &mut [(workflow("w"), &mut read)]).await.expect_err("no storage");
+    assert!(error.to_string().contains("[TMPRL1105]"), "{error}");
+    let error = DataConverter::new().from_payload::<String>(&reference("json/protobuf", json)).expect_err("no storage");
+    assert!(std::error::Error::source(&error).expect("a cause").to_string().contains("[TMPRL1105]"));
+
+    let with = DataConverter::new().with_external_storage(stored_by(&memory("m")));
+    let mut read = reference("json/protobuf", json);
+    let error = decode_parts(&with, &mut [(workflow("w"), &mut read)]).await.expect_err("another driver");
+    assert_eq!(error.to_string(), "external storage failed: No driver found with name 'other'");
+    let mut marked = payload("cipher");
+    marked.metadata.insert("__temporal_external_storage_reference".to_owned(), "true".into());
+    let error = decode_parts(&with, &mut [(workflow("w"), &mut marked)]).await.expect_err("no codec");
+    assert!(error.to_string().contains("[TMPRL1106]"), "{error}");
 }

@@ -14,6 +14,8 @@ use stead_proto::common::v1::Payload;
 use super::custom::PayloadConverter;
 use super::error::Interrupt;
 use super::wrappers::{self, WHOLE};
+use crate::storage::{MISSING_STORAGE, is_reference};
+
 use super::{BINARY, ENCODING, JSON, JSON_PROTOBUF, NULL, payload};
 
 /// Deserializes one payload as one value.
@@ -40,7 +42,9 @@ impl<'de> Whole<'_, 'de> {
             return Ok(text.get_or_init(|| json.into_bytes()));
         }
         match payload.metadata.get(ENCODING).map(Bytes::as_ref) {
-            Some(JSON | JSON_PROTOBUF) => Ok(&payload.data),
+            Some(JSON) => Ok(&payload.data),
+            Some(JSON_PROTOBUF) if is_reference(payload) => Err(Interrupt::caused_by(MISSING_STORAGE)),
+            Some(JSON_PROTOBUF) => Ok(&payload.data),
             Some(NULL) => Ok(b"null"),
             Some(BINARY) => Ok(text.get_or_init(|| list_of_numbers(&payload.data))),
             _ => Err(Interrupt::UnknownEncoding),

@@ -28,6 +28,7 @@ use stead_proto::common::v1::Payload;
 
 use crate::codec::PayloadCodec;
 use crate::failure::FailureConverter;
+use crate::storage::ExternalStorage;
 
 mod custom;
 mod de;
@@ -44,13 +45,15 @@ pub use self::custom::PayloadConverter;
 pub use self::error::{Cause, ConversionError};
 pub use self::wrappers::{Binary, Proto, ProtoJson, Raw};
 
+pub(crate) use self::wrappers::MESSAGE_TYPE;
+
 /// The key under which a payload says how it is encoded.
-const ENCODING: &str = "encoding";
+pub(crate) const ENCODING: &str = "encoding";
 /// How much of a foreign encoding is kept for an error.
 const MAX_ENCODING_SHOWN: usize = 100;
 
 pub(crate) const JSON: &[u8] = b"json/plain";
-const JSON_PROTOBUF: &[u8] = b"json/protobuf";
+pub(crate) const JSON_PROTOBUF: &[u8] = b"json/protobuf";
 pub(crate) const NULL: &[u8] = b"binary/null";
 const BINARY: &[u8] = b"binary/plain";
 const PROTOBUF: &[u8] = b"binary/protobuf";
@@ -73,6 +76,7 @@ pub struct DataConverter {
     custom: Option<Arc<dyn PayloadConverter>>,
     codec: Option<Arc<dyn PayloadCodec>>,
     failures: Option<Arc<dyn FailureConverter>>,
+    storage: Option<Arc<ExternalStorage>>,
 }
 
 impl DataConverter {
@@ -97,6 +101,19 @@ impl DataConverter {
     pub fn with_failure_converter(mut self, converter: Arc<dyn FailureConverter>) -> Self {
         self.failures = Some(converter);
         self
+    }
+
+    /// Keeps large payloads outside of the server.
+    #[must_use]
+    pub fn with_external_storage(mut self, storage: ExternalStorage) -> Self {
+        self.storage = Some(Arc::new(storage));
+        self
+    }
+
+    /// Where large payloads are kept, if anywhere. This type does not store; whoever sends and receives does.
+    #[must_use]
+    pub fn external_storage(&self) -> Option<&ExternalStorage> {
+        self.storage.as_deref()
     }
 
     /// Sets a converter that is asked before the built-in one.
@@ -240,6 +257,7 @@ impl fmt::Debug for DataConverter {
             .field("payload_converter", &self.custom.as_ref().map_or("none", |_| "custom"))
             .field("codec", &self.codec.as_ref().map_or("none", |_| "custom"))
             .field("failure_converter", &self.failures.as_ref().map_or("none", |_| "custom"))
+            .field("external_storage", &self.storage)
             .finish()
     }
 }

@@ -19,7 +19,7 @@ use super::{BINARY, ENCODING, JSON_PROTOBUF, PROTOBUF, encoding_of, payload};
 /// The newtype name that stands for "the payload in the slot is the whole value".
 pub(super) const WHOLE: &str = "$stead::Whole";
 /// The key under which a payload names its protobuf message.
-const MESSAGE_TYPE: &str = "messageType";
+pub(crate) const MESSAGE_TYPE: &str = "messageType";
 const NOT_WHOLE: &str = "`Raw`, `Binary` and `Proto` must be a whole argument or result, not a part of one";
 
 thread_local! {

@@ -22,18 +22,15 @@ pub trait FailureConverter: Send + Sync + 'static {
     ///
     /// When it cannot be sent as it is. An application failure is sent in its place, which says
     /// `Failed building exception result` and the error.
-    fn to_wire(
-        &self,
-        failure: Failure,
-        context: &SerializationContext,
-    ) -> Result<Failure, Box<dyn Error + Send + Sync>>;
+    fn encode(&self, failure: Failure, context: &SerializationContext)
+    -> Result<Failure, Box<dyn Error + Send + Sync>>;
 
     /// Changes a failure that was received, after its payloads were decoded.
     ///
     /// # Errors
     ///
     /// When it cannot be read. It stays as it came then.
-    fn from_wire(
+    fn decode(
         &self,
         failure: Failure,
         _context: &SerializationContext,
@@ -50,7 +47,7 @@ pub trait FailureConverter: Send + Sync + 'static {
 pub struct EncodedAttributes;
 
 impl FailureConverter for EncodedAttributes {
-    fn to_wire(&self, failure: Failure, _: &SerializationContext) -> Result<Failure, Box<dyn Error + Send + Sync>> {
+    fn encode(&self, failure: Failure, _: &SerializationContext) -> Result<Failure, Box<dyn Error + Send + Sync>> {
         Ok(failure.with_encoded_attributes()?)
     }
 }

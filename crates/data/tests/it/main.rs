@@ -8,6 +8,8 @@ mod failures;
 mod history;
 mod options;
 mod references;
+#[cfg(feature = "schemars")]
+mod schemas;
 mod wrappers;
 
 use bytes::Bytes;
