@@ -27,6 +27,7 @@ mod killed_worker;
 mod labels;
 mod local_activities;
 mod messages;
+mod other_sdks;
 mod patches;
 mod recorded;
 mod runs;

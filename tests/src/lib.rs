@@ -4,6 +4,12 @@
 //! `STEAD_TEST_SERVER=real`, `cargo xtask real-server` installs and starts Temporal's own, which needs Go the first time.
 
 pub mod ferry;
+pub mod moved;
+
+/// The page for those who move is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-the-official-sdk.md")]
+pub struct FromTheOfficialSdk;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

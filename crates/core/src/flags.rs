@@ -14,9 +14,16 @@ pub(crate) enum Flag {
     UpsertOnPatch = 2,
     /// Commands that come after the one that ends the run are sent before it. Without the flag they are dropped.
     MoveTerminalCommands = 3,
+    /// A task without a trace counts as a heartbeat only if the task after it accepts no update. Read, not written: SDKs
+    /// of before 2026 do not know it, and could not take a run over.
+    CarefulHeartbeats = 4,
 }
 
-const KNOWN: [Flag; 3] = [Flag::IdAndTypeChecks, Flag::UpsertOnPatch, Flag::MoveTerminalCommands];
+const KNOWN: [Flag; 4] =
+    [Flag::IdAndTypeChecks, Flag::UpsertOnPatch, Flag::MoveTerminalCommands, Flag::CarefulHeartbeats];
+
+/// Those that this version records.
+const WRITTEN: [Flag; 3] = [Flag::IdAndTypeChecks, Flag::UpsertOnPatch, Flag::MoveTerminalCommands];
 
 /// The flags of one run, as its history records them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,7 +62,7 @@ impl Flags {
         if !options.sdk_metadata {
             return None;
         }
-        let new = KNOWN.into_iter().filter(|flag| !self.is_recorded(*flag));
+        let new = WRITTEN.into_iter().filter(|flag| !self.is_recorded(*flag));
         let mut metadata = WorkflowTaskCompletedMetadata {
             core_used_flags: new.map(|flag| flag as u32).collect(),
             ..WorkflowTaskCompletedMetadata::default()
@@ -64,7 +71,7 @@ impl Flags {
             options.sdk_name.clone_into(&mut metadata.sdk_name);
             options.sdk_version.clone_into(&mut metadata.sdk_version);
         }
-        self.recorded = KNOWN.into_iter().fold(0, |bits, flag| bits | bit(flag));
+        self.recorded = WRITTEN.into_iter().fold(self.recorded, |bits, flag| bits | bit(flag));
         self.same_sdk = true;
         Some(metadata)
     }

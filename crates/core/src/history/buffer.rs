@@ -1,10 +1,12 @@
 //! The events of one workflow task, as far as they are here.
 
 use bytes::Bytes;
-use stead_proto::history::v1::HistoryEvent;
+use stead_proto::history::v1::history_event::Attributes;
+use stead_proto::history::v1::{HistoryEvent, WorkflowTaskCompletedEventAttributes};
 
 use super::event::{Kind, kind};
-use super::sequence::find_end;
+use super::sequence::{Known, find_end};
+use crate::flags::Flag;
 
 /// How many pages without an event the server may send in a row before its history counts as broken.
 const MAX_EMPTY_PAGES: u8 = 16;
@@ -22,6 +24,8 @@ pub(crate) struct History {
     rest: Rest,
     /// Start of the task that this history leads to; zero for tasks that only carry a query.
     started_event_id: i64,
+    /// What else decides where sequences end.
+    known: Known,
     empty_pages: u8,
 }
 
@@ -61,7 +65,15 @@ impl History {
     /// Events that came with a task, and where the next page is; an empty token means that they are all.
     pub(crate) fn new(events: Vec<HistoryEvent>, token: Bytes, started_event_id: i64) -> Self {
         let rest = if token.is_empty() { Rest::None } else { Rest::Pages { token, last: Vec::new() } };
-        Self { events, unread: 0, boundary: None, rest, started_event_id, empty_pages: 0 }
+        let known = Known { careful: begins_carefully(&events), ..Known::default() };
+        Self { events, unread: 0, boundary: None, rest, started_event_id, known, empty_pages: 0 }
+    }
+
+    /// This history, of a run that recorded the flag before, and of a task that carries messages.
+    pub(crate) fn of_task(mut self, is_careful: bool, has_messages: bool) -> Self {
+        self.known.careful |= is_careful;
+        self.known.has_messages = has_messages;
+        self
     }
 
     /// History from its beginning, of which only the `last` events are here.
@@ -91,6 +103,7 @@ impl History {
     }
 
     fn extend(&mut self, events: Vec<HistoryEvent>) {
+        self.known.careful |= begins_carefully(&events);
         let last = self.last_id().unwrap_or(0);
         self.events.extend(events.into_iter().skip_while(|event| event.event_id <= last));
     }
@@ -101,13 +114,14 @@ impl History {
     /// there.
     pub(crate) fn next(&mut self) -> Next<'_> {
         let whole = self.is_whole();
+        let known = Known { whole, ..self.known };
         let unread = &self.events[self.unread..];
-        let end = match self.boundary.take().or_else(|| find_end(unread, whole).map(|last| last + 1)) {
+        let end = match self.boundary.take().or_else(|| find_end(unread, known).map(|last| last + 1)) {
             Some(end) => end,
             None if whole => unread.len(),
             None => return self.next_page(),
         };
-        let ahead = find_end(&unread[end..], whole).map(|last| last + 1);
+        let ahead = find_end(&unread[end..], known).map(|last| last + 1);
         if ahead.is_none() && !whole {
             self.boundary = Some(end);
             return self.next_page();
@@ -139,5 +153,19 @@ impl History {
     fn is_whole(&self) -> bool {
         matches!(self.rest, Rest::None)
             || (self.started_event_id > 0 && self.last_id().is_some_and(|last| last >= self.started_event_id))
+    }
+}
+
+/// Whether these are the first events of a run, and its first completed task records the flag.
+fn begins_carefully(events: &[HistoryEvent]) -> bool {
+    let first = events.first().filter(|event| event.event_id == 1).and_then(|_| events.iter().find_map(completed));
+    let metadata = first.and_then(|completed| completed.sdk_metadata.as_ref());
+    metadata.is_some_and(|metadata| metadata.core_used_flags.contains(&(Flag::CarefulHeartbeats as u32)))
+}
+
+fn completed(event: &HistoryEvent) -> Option<&WorkflowTaskCompletedEventAttributes> {
+    match &event.attributes {
+        Some(Attributes::WorkflowTaskCompletedEventAttributes(completed)) => Some(completed),
+        _ => None,
     }
 }

@@ -17,6 +17,17 @@ enum Seen {
     Command,
 }
 
+/// What is known of a history besides the events that are here.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known {
+    /// No event will follow.
+    pub(super) whole: bool,
+    /// It was recorded with [`Flag::CarefulHeartbeats`](crate::flags::Flag::CarefulHeartbeats).
+    pub(super) careful: bool,
+    /// The task that it leads to carries messages, such as an update that no event tells of yet.
+    pub(super) has_messages: bool,
+}
+
 /// What a workflow task's start means for the sequence.
 enum Verdict {
     /// The sequence ends at this index.
@@ -29,16 +40,16 @@ enum Verdict {
 
 /// The index of the last event of the sequence that `events` begin with.
 ///
-/// `whole` says that no event will follow. `None` means that the sequence has no end yet: it needs more events or,
-/// where history is whole, runs to the end of history without one.
-pub(super) fn find_end(events: &[HistoryEvent], whole: bool) -> Option<usize> {
+/// `None` means that the sequence has no end yet: it needs more events or, where history is whole, runs to the end of
+/// history without one.
+pub(super) fn find_end(events: &[HistoryEvent], known: Known) -> Option<usize> {
     let mut seen = Seen::Nothing;
     for (index, event) in events.iter().enumerate() {
         match kind(event) {
             kind if kind.is_final() => return Some(index),
             Kind::Started => seen = seen.max(Seen::Start),
             Kind::Command => seen = Seen::Command,
-            Kind::TaskStarted => match judge(events, index, seen, whole) {
+            Kind::TaskStarted => match judge(events, index, seen, known) {
                 Verdict::EndsAt(end) => return Some(end),
                 Verdict::GoesOn => {}
                 Verdict::Unknown => return None,
@@ -49,7 +60,8 @@ pub(super) fn find_end(events: &[HistoryEvent], whole: bool) -> Option<usize> {
     None
 }
 
-fn judge(events: &[HistoryEvent], started: usize, seen: Seen, whole: bool) -> Verdict {
+fn judge(events: &[HistoryEvent], started: usize, seen: Seen, known: Known) -> Verdict {
+    let Known { whole, careful, .. } = known;
     let unless_blank = if seen == Seen::Nothing { Verdict::GoesOn } else { Verdict::EndsAt(started) };
     let Some(next) = events.get(started + 1) else {
         return if whole { Verdict::EndsAt(started) } else { Verdict::Unknown };
@@ -64,11 +76,36 @@ fn judge(events: &[HistoryEvent], started: usize, seen: Seen, whole: bool) -> Ve
         None if whole => Verdict::EndsAt(started),
         None => Verdict::Unknown,
         // A task that left no trace and was followed by another at once was a heartbeat.
-        Some(after) if kind(after) == Kind::TaskScheduled && seen != Seen::Command => Verdict::GoesOn,
+        Some(after) if kind(after) == Kind::TaskScheduled && seen != Seen::Command => match careful {
+            true => judge_heartbeat(events, started, known),
+            false => Verdict::GoesOn,
+        },
+        Some(_) if careful => Verdict::EndsAt(started),
         Some(after) => Verdict::EndsAt(match accepted_sequencing_id(after) {
             Some(sequencing_id) => last_start_before(sequencing_id, &events[..=started]).unwrap_or(started),
             None => started,
         }),
+    }
+}
+
+/// Whether a task that left no trace was a heartbeat, where the task after it has a say: it must have been completed, or
+/// wait for its answer, without an update of its own.
+fn judge_heartbeat(events: &[HistoryEvent], started: usize, known: Known) -> Verdict {
+    let after = |distance: usize| events.get(started + distance);
+    match (after(3).map(kind), after(4).map(kind), after(5)) {
+        (Some(Kind::TaskStarted), None, _) if known.whole && !known.has_messages => Verdict::GoesOn,
+        (Some(Kind::TaskStarted), Some(Kind::TaskCompleted), None) if known.whole => Verdict::GoesOn,
+        (Some(Kind::TaskStarted), Some(Kind::TaskCompleted), Some(next)) if accepted_sequencing_id(next).is_none() => {
+            Verdict::GoesOn
+        }
+        (None, ..)
+        | (Some(Kind::TaskStarted), None, _)
+        | (Some(Kind::TaskStarted), Some(Kind::TaskCompleted), None)
+            if !known.whole =>
+        {
+            Verdict::Unknown
+        }
+        _ => Verdict::EndsAt(started),
     }
 }
 

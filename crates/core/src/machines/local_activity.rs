@@ -343,9 +343,11 @@ impl LocalActivity {
         matches!(self.state, State::Recorded)
     }
 
-    /// Whether the marker is about this activity.
+    /// Whether the marker is about this activity. One that goes on after a wait has its first id in some histories, and
+    /// its new number in others.
     pub(super) fn matches(&self, marker: &LocalActivityMarker) -> bool {
-        self.request.activity_id == marker.activity_id && self.request.activity_type == marker.activity_type
+        let is_same_id = self.request.activity_id == marker.activity_id;
+        (is_same_id || self.request.attempt > 1) && self.request.activity_type == marker.activity_type
     }
 }
 

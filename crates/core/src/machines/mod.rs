@@ -37,7 +37,7 @@ use self::timer::Timer;
 use self::update::Update;
 use self::workflow_task::WorkflowTask;
 use crate::fault::Fault;
-use crate::flags::Flags;
+use crate::flags::{Flag, Flags};
 use crate::history::Recent;
 use crate::patch::Patches;
 use crate::protocol::Incoming;
@@ -242,6 +242,11 @@ impl Machines {
         self.deployment = self.options.deployment_version.clone().map(Box::new);
         let options = Arc::clone(&self.options);
         self.flags.record(&options)
+    }
+
+    /// Whether history says that a task without a trace may be more than a heartbeat.
+    pub(crate) const fn has_careful_heartbeats(&self) -> bool {
+        self.flags.is_recorded(Flag::CarefulHeartbeats)
     }
 
     /// The server dropped a speculative task: history goes on after the events before it, as if it had not been.

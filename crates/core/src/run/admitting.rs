@@ -33,8 +33,9 @@ impl Run {
         let started = task.started_event_id;
         let events = task.history.take().unwrap_or_default().events;
         let first = events.first().map(|event| event.event_id);
+        let (is_careful, has_messages) = (self.machines.has_careful_heartbeats(), !task.messages.is_empty());
         if last_seen == 0 && first != Some(1) {
-            return Some(History::from_the_beginning(events, started));
+            return Some(History::from_the_beginning(events, started).of_task(is_careful, has_messages));
         }
         let is_old = events.last().is_none_or(|event| event.event_id <= last_seen);
         let continues = match first {
@@ -47,7 +48,8 @@ impl Run {
             task.history = Some(proto::History { events });
             return None;
         }
-        Some(History::new(events, std::mem::take(&mut task.next_page_token), started))
+        let token = std::mem::take(&mut task.next_page_token);
+        Some(History::new(events, token, started).of_task(is_careful, has_messages))
     }
 
     fn has_seen_start(&self, event_id: i64) -> bool {

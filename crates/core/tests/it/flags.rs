@@ -50,6 +50,16 @@ fn s08_a_flag_that_this_version_does_not_know_fails_the_task() {
 }
 
 #[test]
+fn s08_flag_4_is_read_and_never_written() {
+    let history = HistoryBuilder::first_task().flags(&[1, 2, 3, 4]).task_completed().timer_started(1).task();
+    let mut scenario = Scenario::new([vec![timer(1)], vec![]]);
+    let recorded = scenario.completes(history.poll()).sdk_metadata.expect("it is recorded");
+    assert!(recorded.core_used_flags.is_empty());
+    let first = Scenario::new([vec![timer(1)]]).completes(HistoryBuilder::first_task().poll());
+    assert_eq!(first.sdk_metadata.expect("it is recorded").core_used_flags, [1, 2, 3]);
+}
+
+#[test]
 fn s08_flags_hold_for_the_task_that_recorded_them_already() {
     // The completion of the first task records flag 3, so its commands were sent in that order.
     let history = HistoryBuilder::first_task().flags(&[3]).task_completed().timer_started(1).completed();

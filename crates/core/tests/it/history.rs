@@ -81,6 +81,39 @@ fn s09_an_update_shows_that_the_task_before_it_was_no_heartbeat() {
     assert!(matches!(scenario.jobs(1), [Job::Update(_)]));
 }
 
+/// With SDK flag 4, as newer SDKs of other languages record it.
+fn careful() -> HistoryBuilder {
+    HistoryBuilder::first_task().flags(&[1, 2, 3, 4]).task_completed()
+}
+
+#[test]
+fn s09_with_flag_4_a_heartbeat_is_still_none_of_its_own() {
+    let history = careful().task().task_completed().timer_started(1);
+    assert_eq!(run_to_end(&history, [vec![timer(1)]]).activations.len(), 1);
+}
+
+#[test]
+fn s09_with_flag_4_a_task_before_a_failed_one_is_no_heartbeat() {
+    let lost = WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure;
+    let history = careful().task().task_failed(lost, "").signalled("one").task().task_completed().timer_started(1);
+    let scenario = run_to_end(&history, [vec![], vec![timer(1)]]);
+    assert!(matches!(scenario.jobs(0), [Job::Initialize(_)]));
+    assert!(matches!(scenario.jobs(1), [Job::Signal(_)]));
+}
+
+#[test]
+fn s09_with_flag_4_the_task_that_accepts_an_update_is_an_activation_whenever_it_was_asked_for() {
+    // It was asked for after event 3, which without the flag would move it before the task of event 6.
+    let history = careful().task().task_completed().update_accepted("u", 2);
+    let accept = stead_activation::Command::RespondUpdate {
+        protocol_instance_id: "u".into(),
+        response: stead_activation::UpdateResponse::Accepted,
+    };
+    let scenario = run_to_end(&history, [vec![], vec![accept]]);
+    assert!(matches!(scenario.jobs(0), [Job::Initialize(_)]));
+    assert!(matches!(scenario.jobs(1), [Job::Update(_)]));
+}
+
 #[test]
 fn s09_events_that_were_processed_are_skipped() {
     let mut scenario = Scenario::new([vec![timer(1)], vec![complete()]]);

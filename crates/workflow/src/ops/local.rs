@@ -87,8 +87,12 @@ impl LocalActivities {
         let call = self.calls.iter_mut().find(is_waiting)?;
         let Now::Backoff { next, .. } = &call.now else { return None };
         let seq = next_seq();
+        // As in other SDKs, an id that nobody chose follows the number.
+        let is_numbered = call.request.activity_id == call.request.seq.to_string();
+        let activity_id = if is_numbered { seq.to_string() } else { call.request.activity_id.clone() };
         let request = ScheduleLocalActivity {
             seq,
+            activity_id,
             attempt: next.attempt,
             original_schedule_time: Some(next.original_schedule_time),
             ..(*call.request).clone()
