@@ -107,7 +107,7 @@ fn read_as<T: DeserializeOwned>(payload: &Payload) {
 
 proptest! {
     // A failing case is printed whole, so nothing has to be kept in a file.
-    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_payload_makes_a_decoder_panic(payload in payloads()) {
