@@ -124,7 +124,8 @@ async fn changed_code_fails_the_workflow_where_the_worker_wants_that() {
     before.run_while(until_history_has(&workflow, "TIMER_FIRED")).await.unwrap();
     workflow.signal(right::Evolving::go, ()).await.unwrap();
 
-    let strict = env.worker().workflow::<wrong::Evolving>().nondeterminism_fails_workflows().build().unwrap();
+    let strict =
+        env.worker().workflow::<wrong::Evolving>().fail_workflows_on(workflow::FailOn::NONDETERMINISM).build().unwrap();
     let error = strict.run_while(async { workflow.result().await }).await.unwrap().unwrap_err();
     let message = &error.failure().unwrap().message;
     assert!(message.contains("[TMPRL1100] Nondeterminism error: "), "{message}");

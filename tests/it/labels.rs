@@ -85,3 +85,35 @@ async fn operations_carry_their_summaries_and_inherit_the_priority_of_their_work
     };
     worker.run_while(work).await.unwrap();
 }
+
+#[derive(Default)]
+struct Grouped;
+
+#[workflow]
+impl Grouped {
+    #[run]
+    async fn run(&self) -> workflow::Result<()> {
+        let packing = workflow::event_group("packing").id("p");
+        packing.run(workflow::sleep(millis(5))).await?;
+        workflow::sleep(millis(6)).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn events_say_which_group_they_belong_to() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Grouped>().build().unwrap();
+    let work = async {
+        let start = env.client.start_workflow(Grouped::run, ()).id(env.id("grouped")).task_queue(&env.task_queue);
+        let run = start.await.unwrap();
+        run.result().await.unwrap();
+        let history = env.replays(Replayer::new().workflow::<Grouped>(), &run, "event-groups").await;
+        let timers =
+            history.0.events.iter().filter(|event| event.event_type().as_str_name().ends_with("TIMER_STARTED"));
+        let groups: Vec<_> = timers.map(|event| format!("{:?}", event.event_group_markers)).collect();
+        assert!(groups[0].contains("id: \"p\"") && groups[0].contains("packing"), "{groups:?}");
+        assert_eq!(groups[1], "[]");
+    };
+    worker.run_while(work).await.unwrap();
+}

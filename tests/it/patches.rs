@@ -129,3 +129,107 @@ async fn patches_are_indexed_as_change_versions() {
         .await
         .unwrap();
 }
+
+/// The same change three times over.
+macro_rules! generation {
+    ($module:ident, { $($version:ident => $times:expr),+ }) => {
+        mod $module {
+            use stead::prelude::*;
+
+            workflow::versioned! {
+                /// How often it waits.
+                enum Wait { $($version),+ }
+            }
+
+            #[derive(Default)]
+            pub struct Waiting;
+
+            #[workflow]
+            impl Waiting {
+                #[run]
+                pub async fn run(&self) -> workflow::Result<Vec<u64>> {
+                    let first: u64 = workflow::versioned!(Wait { $($version => $times),+ });
+                    for _ in 0..first {
+                        workflow::sleep(millis(1)).await?;
+                    }
+                    let again: u64 = workflow::versioned!(Wait { $($version => $times),+ });
+                    for _ in 0..again {
+                        workflow::sleep(millis(1)).await?;
+                    }
+                    Ok(vec![first, again])
+                }
+            }
+        }
+    };
+}
+
+/// The code before there was a version: what the oldest one stands for.
+mod unversioned {
+    use stead::prelude::*;
+
+    #[derive(Default)]
+    pub struct Waiting;
+
+    #[workflow]
+    impl Waiting {
+        #[run]
+        pub async fn run(&self) -> workflow::Result<Vec<u64>> {
+            workflow::sleep(millis(1)).await?;
+            workflow::sleep(millis(1)).await?;
+            Ok(vec![1, 1])
+        }
+    }
+}
+
+generation!(one_and_two, { V1 => 1, V2 => 2 });
+generation!(all_three, { V1 => 1, V2 => 2, V3 => 3 });
+generation!(two_and_three, { V2 => 2, V3 => 3 });
+generation!(only_three, { V3 => 3 });
+
+#[tokio::test]
+async fn each_generation_of_versions_replays_the_histories_it_must() {
+    let env = Env::new().await;
+    let run = async |worker: stead::worker::WorkerBuilder, waits: [u64; 2]| {
+        let start = env.client.start_workflow_named("Waiting", ()).id(env.id("waiting")).task_queue(&env.task_queue);
+        let run = start.await.unwrap();
+        let result =
+            worker.build().unwrap().run_while(async { run.result_as::<Vec<u64>>().await }).await.unwrap().unwrap();
+        assert_eq!(result, waits);
+        run.history().await.unwrap()
+    };
+    let histories = [
+        run(env.worker().workflow::<unversioned::Waiting>(), [1, 1]).await,
+        run(env.worker().workflow::<one_and_two::Waiting>(), [2, 2]).await,
+        run(env.worker().workflow::<all_three::Waiting>(), [3, 3]).await,
+    ];
+    for (replayer, replays) in [
+        (Replayer::new().workflow::<one_and_two::Waiting>(), [true, true, false]),
+        (Replayer::new().workflow::<all_three::Waiting>(), [true, true, true]),
+        (Replayer::new().workflow::<two_and_three::Waiting>(), [false, true, true]),
+        (Replayer::new().workflow::<only_three::Waiting>(), [false, false, true]),
+    ] {
+        let replayed = histories.each_ref().map(|history| replayer.replay(history.clone()).is_ok());
+        assert_eq!(replayed, replays, "{replayer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_may_decline_a_patch_for_the_time_being_and_the_run_stays_without_it() {
+    let env = Env::new().await;
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let asks = std::sync::Arc::clone(&asked);
+    let worker = env.worker().workflow::<patched::Changing>().max_cached_workflows(0).patch_activation(move |patch| {
+        asks.lock().unwrap().push(format!("{} of {}", patch.id, patch.info.workflow_type()));
+        false
+    });
+    let start =
+        env.client.start_workflow(patched::Changing::run, ()).id(env.id("declined")).task_queue(&env.task_queue);
+    let run = start.await.unwrap();
+    let result = worker.build().unwrap().run_while(async { run.result().await }).await.unwrap().unwrap();
+    assert_eq!(result, [1], "the old path, though the code knows the new one");
+    assert_eq!(*asked.lock().unwrap(), ["longer of Changing"], "asked once, and not while replaying");
+    Replayer::new()
+        .workflow::<before::Changing>()
+        .replay(run.history().await.unwrap())
+        .expect("history knows nothing of it");
+}

@@ -17,6 +17,8 @@ pub struct Activation {
     pub history_size_bytes: u64,
     /// Whether the server suggests to continue as new.
     pub continue_as_new_suggested: bool,
+    /// Whether the run is pinned to a version of its workers and the one that new runs begin on is another by now.
+    pub target_version_changed: bool,
     /// The deployment version that runs, or while replaying ran, this task.
     pub deployment_version: Option<DeploymentVersion>,
     /// In this order: initialize, patches, random seed, signals and updates as they arrived, all other resolutions.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 use std::time::{Duration, SystemTime};
 
-use crate::{Failure, ParentClosePolicy, Payload, PayloadMap, Priority, RetryPolicy, Seq, WorkflowIdReusePolicy};
+use crate::{
+    EventGroupMarker, Failure, ParentClosePolicy, Payload, PayloadMap, Priority, RetryPolicy, Seq,
+    WorkflowIdReusePolicy,
+};
 
 /// Where in the source a command was issued.
 pub type CallSite = &'static Location<'static>;
@@ -85,6 +88,9 @@ pub enum Command {
         /// Whether the old path is gone.
         deprecated: bool,
     },
+    /// The commands that follow belong to these groups of events, until the next of this kind or the end of the activation.
+    /// No event records it.
+    SetEventGroups(Vec<EventGroupMarker>),
     /// Answer to an update. Accept comes first even when the handler is done at once.
     RespondUpdate {
         /// From the request.
@@ -407,6 +413,15 @@ pub enum NextRunVersioning {
     UseRampingVersion,
 }
 
+/// How a run moves to newer versions of its workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersioningBehavior {
+    /// It stays on the version on which it started.
+    Pinned,
+    /// It goes on with the deployment's current version whenever that changes.
+    AutoUpgrade,
+}
+
 /// Why a workflow task failed. The workflow stays open and the server tries again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskFailure {
@@ -419,8 +434,12 @@ pub struct TaskFailure {
 /// The kinds of task failure that a guest can cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskFailureCause {
-    /// The code panicked, got input that it cannot read, or is not registered.
+    /// The code is not registered, or did what it must not.
     WorkflowWorkerUnhandledFailure,
+    /// The code panicked.
+    Panic,
+    /// The code got input that it cannot read, or made output that cannot be written.
+    Conversion,
     /// The code did something that a replay would not repeat.
     NonDeterminism,
 }

@@ -22,7 +22,7 @@ pub use command::{
     ActivityCancellation, CallSite, CancelExternal, ChildWorkflowCancellation, Command, ContinueAsNew,
     ExternalWorkflow, Issued, NextRunVersioning, NexusOperationCancellation, QueryAnswer, ScheduleActivity,
     ScheduleLocalActivity, ScheduleNexusOperation, SignalExternal, SignalTarget, StartChildWorkflow, TaskFailure,
-    TaskFailureCause, UpdateResponse,
+    TaskFailureCause, UpdateResponse, VersioningBehavior,
 };
 /// A serialized value with its metadata, as it travels on the wire.
 pub use stead_proto::common::v1::Payload;
@@ -38,6 +38,8 @@ pub use stead_proto::enums::v1::StartChildWorkflowExecutionFailedCause;
 pub use stead_proto::enums::v1::WorkflowIdReusePolicy;
 /// A failure as it travels on the wire.
 pub use stead_proto::failure::v1::Failure;
+/// Says that an event belongs to a group, as it travels on the wire.
+pub use stead_proto::sdk::v1::{EventGroupMarker, event_group_marker};
 
 /// Named payloads (headers, memo, search attributes) in a stable order.
 pub type PayloadMap = std::collections::BTreeMap<String, Payload>;
@@ -62,4 +64,17 @@ pub trait Guest {
     /// A [`TaskFailure`] fails the workflow task, never the workflow: the server tries the task again later. After an
     /// error the guest must be dropped.
     fn activate(&mut self, activation: Activation) -> Result<Vec<Issued>, TaskFailure>;
+
+    /// What the run's definition says about matters that are not commands. Asked once, after the activation that
+    /// initialized the run.
+    fn settings(&self) -> Settings;
+}
+
+/// What the definition of a workflow, or the run itself, settles for all of its tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Whether code that does not do what its history says fails the workflow, and not its task.
+    pub mismatch_fails_workflow: bool,
+    /// How the run moves to newer versions of its workers; `None` where that is not said.
+    pub versioning: Option<VersioningBehavior>,
 }

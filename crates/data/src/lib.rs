@@ -12,6 +12,7 @@ mod context;
 pub mod convert;
 pub mod failure;
 pub mod history;
+pub mod metrics;
 mod options;
 mod references;
 mod retry;

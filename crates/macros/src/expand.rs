@@ -117,12 +117,13 @@ pub(crate) fn body(handler: &Handler) -> TokenStream {
 /// What stays in the inherent impl: the typed references, `#[init]`, helpers and items that are not methods.
 pub(crate) fn inherent(model: &Model, references: impl Iterator<Item = TokenStream>) -> TokenStream {
     let (impl_generics, _, where_clause) = model.generics.split_for_impl();
-    let Model { self_type, attrs, inits, helpers, others, .. } = model;
+    let Model { self_type, attrs, inits, configs, helpers, others, .. } = model;
     quote! {
         #(#attrs)*
         impl #impl_generics #self_type #where_clause {
             #(#references)*
             #(#inits)*
+            #(#configs)*
             #(#helpers)*
             #(#others)*
         }

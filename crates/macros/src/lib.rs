@@ -65,9 +65,16 @@ use proc_macro::TokenStream;
 /// # Options
 ///
 /// The workflow type is the name of the Rust type, unless `#[workflow("Name")]` or `#[workflow(name = "Name")]` says
-/// otherwise. `#[workflow(dynamic)]` takes the types that no other workflow of the worker takes: its `run` gets
-/// `arguments: Vec<workflow::Raw>`, and `workflow::info().workflow_type()` says what was started. A name may be any constant expression, such as `name = T::NAME` in a generic impl block, and for handlers
+/// otherwise. A name may be any constant expression, such as `name = T::NAME` in a generic impl block, and for handlers
 /// likewise. `crate = path` says where the SDK is found, if not at `::stead`.
+///
+/// `versioning = pinned` keeps a run on the version of its workers on which it started, `versioning = auto_upgrade` lets
+/// it go on with the current one; it matters to workers that have a version. `fail_on(panics, nondeterminism,
+/// undecodable)`, or `fail_on(anything)`, names the defects that fail the workflow instead of its workflow task.
+///
+/// `#[workflow(dynamic)]` takes the types that no other workflow of the worker takes: its `run` gets
+/// `arguments: Vec<workflow::Raw>`, and `workflow::info().workflow_type()` says what was started. A method
+/// `#[config] fn config(&self) -> workflow::Config` says for each of its runs what the options above say for all.
 ///
 /// # Methods
 ///
@@ -75,6 +82,7 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `#[run]` | exactly one, `async`; its arguments are the workflow's input |
 /// | `#[init]` | at most one; takes the arguments of `run` by reference (or none) and returns `Self`. Without it the type implements `Default` |
+/// | `#[config]` | at most one, in a dynamic workflow; takes `&self`, only reads, and returns `workflow::Config` |
 /// | `#[signal]` | `async` or not |
 /// | `#[query]` | not `async`, takes `&self` |
 /// | `#[update]` | `async` or not; `#[update(validator = check)]` names a method with the same arguments by reference |

@@ -26,6 +26,7 @@ pub(crate) struct Model {
     pub(crate) options: BlockOptions,
     pub(crate) handlers: Vec<Handler>,
     pub(crate) inits: Vec<Method>,
+    pub(crate) configs: Vec<Method>,
     pub(crate) helpers: Vec<Method>,
     pub(crate) others: Vec<ImplItem>,
 }
@@ -74,6 +75,7 @@ impl Model {
             options,
             handlers: Vec::new(),
             inits: Vec::new(),
+            configs: Vec::new(),
             helpers: Vec::new(),
             others,
         };
@@ -87,6 +89,7 @@ impl Model {
         match take_marker(&mut method, errors) {
             None => self.helpers.push(method),
             Some((Marker::Init, _)) => self.inits.push(method),
+            Some((Marker::Config, _)) => self.configs.push(method),
             Some((Marker::Handler(kind), attr)) => {
                 let span = attr.path().get_ident().map_or_else(Span::call_site, Ident::span);
                 let options = errors.absorb(MethodOptions::parse(&attr)).unwrap_or_default();
@@ -285,6 +288,7 @@ impl fmt::Display for Kind {
 
 enum Marker {
     Init,
+    Config,
     Handler(Kind),
 }
 
@@ -292,6 +296,7 @@ impl Marker {
     fn of(attr: &Attribute) -> Option<Self> {
         match attr.path().get_ident()?.to_string().as_str() {
             "init" => Some(Self::Init),
+            "config" => Some(Self::Config),
             other => Kind::of(other).map(Self::Handler),
         }
     }
@@ -308,8 +313,11 @@ fn take_marker(method: &mut Method, errors: &mut Errors) -> Option<(Marker, Attr
         errors.push(second, format!("`{name}` is one kind of handler already: keep one of the attributes"));
     }
     let marker = Marker::of(&attr)?;
-    if matches!(marker, Marker::Init) && !matches!(attr.meta, syn::Meta::Path(_)) {
-        errors.push(&attr, "`#[init]` takes no options");
+    let is_plain = matches!(attr.meta, syn::Meta::Path(_));
+    match marker {
+        Marker::Init if !is_plain => errors.push(&attr, "`#[init]` takes no options"),
+        Marker::Config if !is_plain => errors.push(&attr, "`#[config]` takes no options"),
+        _ => {}
     }
     Some((marker, attr))
 }

@@ -62,12 +62,16 @@ pub(crate) fn workflow(model: &Model, errors: &mut Errors) {
     }
     one_run(model, "a workflow", errors);
     init(model, errors);
+    config(model, errors);
     duplicates(model, errors);
 }
 
 pub(crate) fn activities(model: &Model, errors: &mut Errors) {
     for init in &model.inits {
         errors.push(&init.signature.ident, "`#[init]` belongs in a `#[workflow]` block");
+    }
+    for config in &model.configs {
+        errors.push(&config.signature.ident, "`#[config]` belongs in a `#[workflow(dynamic)]` block");
     }
     for handler in &model.handlers {
         match handler.kind {
@@ -92,6 +96,9 @@ pub(crate) fn activities(model: &Model, errors: &mut Errors) {
 pub(crate) fn contract(model: &Model, errors: &mut Errors) {
     for init in &model.inits {
         errors.push(&init.signature.ident, "`#[init]` belongs to the implementation of a contract");
+    }
+    for config in &model.configs {
+        errors.push(&config.signature.ident, "`#[config]` belongs in a `#[workflow(dynamic)]` block");
     }
     for helper in &model.helpers {
         errors.push(
@@ -295,6 +302,28 @@ fn init(model: &Model, errors: &mut Errors) {
             &signature.inputs,
             format!("`#[init]` takes the arguments of `#[run]` by reference, {expected}, or none, but not {found}"),
         );
+    }
+}
+
+fn config(model: &Model, errors: &mut Errors) {
+    for second in model.configs.iter().skip(1) {
+        errors.push(&second.signature.ident, "a workflow has one `#[config]` method only");
+    }
+    let Some(config) = model.configs.first() else {
+        return;
+    };
+    let signature = &config.signature;
+    if model.options.dynamic.is_none() {
+        errors.push(
+            &signature.ident,
+            "`#[config]` is for dynamic workflows, whose runs differ: say it in `#[workflow(versioning = .., fail_on(..))]`",
+        );
+    }
+    if let Some(asyncness) = &signature.asyncness {
+        errors.push(asyncness, "`#[config]` cannot be async: it is asked before the workflow runs");
+    }
+    if config.receiver() != Receiver::Ref || config.argument_types().next().is_some() {
+        errors.push(&signature.inputs, "`#[config]` takes `&self` and nothing else: what `#[init]` has kept is there");
     }
 }
 

@@ -18,7 +18,8 @@ pub use env::{Mock, TestEnv, TestWorker, TestWorkerBuilder};
 pub use error::TestError;
 pub use snapshot::Snapshot;
 pub use stead_worker::replay::{
-    Difference, Mismatch, MismatchKind, Operation, RecentEvent, ReplayDirError, ReplayError, ReplayedWorkflow, Replayer,
+    Difference, Mismatch, MismatchKind, Operation, RecentEvent, ReplayError, ReplayMany, ReplayManyError,
+    ReplayProgress, ReplayedWorkflow, Replayer,
 };
 pub use validate::{Broken, Subject, Violation, violations};
 

@@ -21,6 +21,7 @@ use stead_proto::workflowservice::v1::{
 use tonic::Code;
 
 use crate::codec::{self, Owner};
+use crate::deployment;
 use crate::driver::{Incoming, TaskId};
 use crate::shared::Shared;
 use eager::Reserved;
@@ -67,6 +68,8 @@ fn completion_request(shared: &Arc<Shared>, completion: Completion) -> (RespondW
         sdk_metadata: completion.sdk_metadata,
         capabilities: Some(Capabilities { discard_speculative_workflow_task_with_events: true }),
         worker_instance_key: shared.instance_key.clone(),
+        deployment_options: shared.deployment_options(),
+        versioning_behavior: deployment::behavior(shared.deployment.as_ref(), completion.versioning).into(),
         metering_metadata: metering(completion.later_local_activity_attempts),
         ..Default::default()
     };
@@ -256,6 +259,7 @@ async fn fail(
         failure: Some(shared.codec.encode_failure_or_say_why(owner.clone().map(Into::into), failure).await),
         identity: shared.identity.clone(),
         namespace: shared.namespace.clone(),
+        deployment_options: shared.deployment_options(),
         ..Default::default()
     };
     shared.service.respond_workflow_task_failed(request, CallOptions::new()).await.map(drop)

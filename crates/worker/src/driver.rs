@@ -152,13 +152,20 @@ impl Driver {
     }
 
     fn activate(&mut self, activation: Activation, guests: &Guests) -> Result<Vec<Issued>, TaskFailure> {
-        if let Some(Job::Initialize(initialize)) = activation.jobs.first() {
+        let initialize = match activation.jobs.first() {
+            Some(Job::Initialize(initialize)) => Some(initialize),
+            _ => None,
+        };
+        let is_new = initialize.is_some();
+        if let Some(initialize) = initialize {
             self.guest = Some(guests.create(&initialize.workflow_type)?);
         }
-        match &mut self.guest {
-            Some(guest) => guest.activate(activation),
-            None => Err(uninitialized()),
+        let Some(guest) = &mut self.guest else { return Err(uninitialized()) };
+        let commands = guest.activate(activation);
+        if is_new {
+            self.run.set_settings(guest.settings());
         }
+        commands
     }
 
     fn give_up(&mut self, panic: &(dyn Any + Send), outside: &mut impl Outside) -> Ending {

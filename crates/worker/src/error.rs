@@ -16,6 +16,9 @@ pub enum BuildError {
     SecondDynamicWorkflow(&'static str),
     /// Two activities have this type. Rename one of them: `#[activity(name = "..")]`.
     DuplicateActivity(&'static str),
+    /// The worker has a version, and nobody says how runs of this workflow move to other ones. Say it in
+    /// `#[workflow(versioning = ..)]`, or for all by `WorkerDeployment::default_versioning`.
+    NoVersioning(&'static str),
     /// The task queue has no name.
     NoTaskQueue,
     /// An option has a value that cannot work.
@@ -36,6 +39,11 @@ impl fmt::Display for BuildError {
             Self::DuplicateWorkflow(name) => write!(f, "More than one workflow named {name}"),
             Self::SecondDynamicWorkflow(name) => write!(f, "More than one dynamic workflow: {name}"),
             Self::DuplicateActivity(name) => write!(f, "More than one activity named {name}"),
+            Self::NoVersioning(name) => write!(
+                f,
+                "Workflow {name} must specify a versioning behavior: `#[workflow(versioning = pinned)]` or \
+                 `auto_upgrade`, or a default of the worker's deployment"
+            ),
             Self::NoTaskQueue => f.write_str("the name of the task queue is empty"),
             Self::InvalidOption { option, requirement } => write!(f, "`{option}` must be {requirement}"),
             Self::PanicAbort => f.write_str(

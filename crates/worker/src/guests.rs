@@ -14,18 +14,18 @@ pub(crate) struct Guests {
     definitions: BTreeMap<&'static str, Definition>,
     /// Takes every other type.
     dynamic: Option<Definition>,
-    options: GuestOptions,
+    options: Arc<GuestOptions>,
 }
 
 impl Guests {
     pub(crate) fn new(options: GuestOptions) -> Self {
-        Self { definitions: BTreeMap::new(), dynamic: None, options }
+        Self { definitions: BTreeMap::new(), dynamic: None, options: Arc::new(options) }
     }
 
     /// The same workflows for one thread, which notes their operations in a place of its own.
     pub(crate) fn for_thread(&self) -> Self {
         let mut guests = self.clone();
-        guests.options.last_operation = Arc::default();
+        Arc::make_mut(&mut guests.options).last_operation = Arc::default();
         guests
     }
 

@@ -15,6 +15,7 @@ mod activity;
 mod clock;
 mod codec;
 mod complete;
+mod deployment;
 mod driver;
 mod eager;
 mod error;
@@ -29,6 +30,7 @@ mod shared;
 mod slots;
 mod worker;
 
+pub use deployment::WorkerDeployment;
 pub use error::{BuildError, RunError};
 pub use lifecycle::ShutdownHandle;
 pub use worker::{Worker, WorkerBuilder};

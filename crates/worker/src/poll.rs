@@ -81,6 +81,7 @@ impl Source for WorkflowTasks {
             task_queue: Some(self.queue.clone()),
             identity: self.shared.identity.clone(),
             worker_instance_key: self.shared.instance_key.clone(),
+            deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
         let task = self.shared.service.poll_workflow_task_queue(request, CallOptions::long_poll()).await?;
@@ -123,6 +124,7 @@ impl Source for ActivityTasks {
             task_queue: Some(self.shared.normal_queue()),
             identity: self.shared.identity.clone(),
             worker_instance_key: self.shared.instance_key.clone(),
+            deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
         let task = self.shared.service.poll_activity_task_queue(request, CallOptions::long_poll()).await?;

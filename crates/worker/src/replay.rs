@@ -14,6 +14,7 @@
 //! Nothing is sent anywhere and no activity runs: what activities returned is in the history. The loop is the worker's.
 
 mod error;
+mod many;
 mod outside;
 
 use std::fs;
@@ -21,19 +22,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use stead_client::WorkflowHandle;
+use stead_client::{Client, WorkflowHandle};
 use stead_core::{RunOptions, replay_task};
 use stead_data::DataConverter;
 use stead_data::history::History;
 use stead_proto::history::v1::history_event::Attributes;
-use stead_workflow::{Definition, GuestOptions, Workflow, WorkflowInterceptor};
+use stead_workflow::{Definition, FailOn, GuestOptions, Workflow, WorkflowInterceptor};
 
 use crate::codec::Codec;
+use crate::deployment::WorkerDeployment;
 use crate::driver::{Driver, Incoming};
 use crate::guests::Guests;
 use outside::ReplayOutside;
 
-pub use error::{ReplayDirError, ReplayError, ReplayedWorkflow};
+pub use error::{ReplayError, ReplayManyError, ReplayedWorkflow};
+pub use many::{ReplayMany, ReplayProgress};
 /// What a difference between history and code is made of.
 pub use stead_core::{Difference, Mismatch, MismatchKind, Operation, RecentEvent};
 
@@ -48,6 +51,7 @@ pub struct Replayer {
     guests: Guests,
     converter: DataConverter,
     interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
+    fail_on: FailOn,
     options: Arc<RunOptions>,
 }
 
@@ -81,8 +85,22 @@ impl Replayer {
         self
     }
 
+    /// Fails workflows with such a defect, as the worker does that is replayed: see
+    /// [`WorkerBuilder::fail_workflows_on`](crate::WorkerBuilder::fail_workflows_on).
+    pub fn fail_workflows_on(mut self, defects: FailOn) -> Self {
+        self.fail_on = self.fail_on | defects;
+        self.register_all()
+    }
+
+    /// The version of its deployment that code sees which runs where its history ends.
+    pub fn deployment(mut self, deployment: &WorkerDeployment) -> Self {
+        Arc::make_mut(&mut self.options).deployment_version = Some(deployment.to_version());
+        self
+    }
+
     fn register_all(mut self) -> Self {
         let mut options = GuestOptions::default();
+        options.fail_on = self.fail_on;
         options.converter = self.converter.clone();
         options.interceptors = self.interceptors.as_slice().into();
         self.guests = Guests::new(options);
@@ -103,7 +121,7 @@ impl Replayer {
         let task = replay_task(history.0, &workflow.workflow_id, &workflow.run_id);
         let mut outside = ReplayOutside::default();
         let mut driver = Driver::new(&workflow.run_id, Arc::clone(&self.options));
-        let ending = driver.handle(Incoming::Task(Box::new(task)), &self.guests, &mut outside);
+        let ending = driver.handle(Incoming::Task(Box::new(task)), &self.guests.for_thread(), &mut outside);
         match outside.verdict(ending, driver.run().is_idle()) {
             Ok(()) => Ok(()),
             Err(difference) => Err(difference.of(workflow)),
@@ -120,30 +138,43 @@ impl Replayer {
         self.replay_encoded(history).await
     }
 
-    /// Replays all histories in the `.json` files of a directory and of the directories in it. Returns their paths.
+    /// Replays all histories in the `.json` files of a directory and of the directories in it. Awaiting it gives their
+    /// paths.
     ///
     /// # Errors
     ///
-    /// All histories that did not replay. A directory without a history is an error too.
-    pub async fn replay_dir(&self, directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, ReplayDirError> {
-        let directory = directory.as_ref();
-        let unreadable = |source| ReplayDirError::unreadable(directory, source);
-        let files = json_files(directory).map_err(unreadable)?;
-        if files.is_empty() {
-            return Err(unreadable(io::Error::new(io::ErrorKind::NotFound, "no histories in it")));
-        }
-        let mut failures = Vec::new();
-        for file in &files {
-            if let Err(error) = self.replay_file(file).await {
-                failures.push((file.clone(), error));
-            }
-        }
-        if failures.is_empty() { Ok(files) } else { Err(ReplayDirError::new(directory, files.len(), failures)) }
+    /// When awaited: all histories that did not replay. A directory without a history is an error too.
+    pub fn replay_dir(&self, directory: impl AsRef<Path>) -> ReplayMany<'_> {
+        ReplayMany::directory(self, directory.as_ref())
     }
 
-    async fn replay_file(&self, file: &Path) -> Result<(), ReplayError> {
+    /// Replays the histories of all workflows that a list query finds, such as those that are running when a new version
+    /// of their code is about to be deployed:
+    ///
+    /// ```no_run
+    /// # use stead_worker::replay::Replayer;
+    /// # async fn example<Order: stead_workflow::Workflow>(client: stead_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let running = "WorkflowType = 'Order' AND ExecutionStatus = 'Running'";
+    /// let replayer = Replayer::new().workflow::<Order>();
+    /// let replayed = replayer.replay_query(&client, running).on_progress(|it| println!("{} {}", it.done, it.name)).await?;
+    /// println!("{} workflows can go on", replayed.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// They are read from the server and run here; the workers that have them in memory notice nothing. A query that finds
+    /// none is no error.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: all histories that could not be fetched or did not replay, or that the list could not be had.
+    pub fn replay_query(&self, client: &Client, query: impl Into<String>) -> ReplayMany<'_> {
+        ReplayMany::query(self, client, query.into())
+    }
+
+    fn read(file: &Path) -> Result<History, ReplayError> {
         let json = fs::read_to_string(file).map_err(|source| ReplayError::File { source })?;
-        self.replay_json(&json).await
+        History::from_json(&json).map_err(|source| ReplayError::Json { source })
     }
 
     /// Fetches the history of a workflow from the server and replays it.
@@ -156,13 +187,18 @@ impl Replayer {
         self.replay_encoded(history).await
     }
 
-    async fn replay_encoded(&self, mut history: History) -> Result<(), ReplayError> {
+    async fn replay_encoded(&self, history: History) -> Result<(), ReplayError> {
+        let history = self.decoded(history).await?;
+        self.replay(history)
+    }
+
+    async fn decoded(&self, mut history: History) -> Result<History, ReplayError> {
         let workflow = ReplayedWorkflow::of(&history);
         let codec = Codec::new(&self.converter, &self.options.namespace, &task_queue(&history));
         let owner = codec.owner(workflow.workflow_id, workflow.run_id, Some(workflow.workflow_type));
         let decoded = codec.decode_history(&owner, &mut history.0.events).await;
         decoded.map_err(|source| ReplayError::Codec { source })?;
-        self.replay(history)
+        Ok(history)
     }
 }
 

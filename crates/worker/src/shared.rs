@@ -7,12 +7,15 @@ use stead_activity::{Extensions, Interceptor};
 use stead_client::{CallOptions, PayloadLimits, WorkflowService};
 use stead_core::RunOptions;
 use stead_data::DataConverter;
+use stead_proto::deployment::v1::WorkerDeploymentOptions;
 use stead_proto::enums::v1::TaskQueueKind;
 use stead_proto::namespace::v1::namespace_info::Limits;
 use stead_proto::taskqueue::v1::{StickyExecutionAttributes, TaskQueue};
+use stead_workflow::FailOn;
 
 use crate::activity::Registry;
 use crate::codec::Codec;
+use crate::deployment::WorkerDeployment;
 use crate::guests::Guests;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::slots::Slots;
@@ -27,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) task_queue: String,
     /// The queue of this process alone, where runs in its cache get their tasks; `None` without a cache.
     pub(crate) sticky_queue: Option<String>,
+    /// Which version of its deployment the worker is, if it has one.
+    pub(crate) deployment: Option<WorkerDeployment>,
     /// Tells the server that several polls belong to one worker.
     pub(crate) instance_key: String,
     pub(crate) options: Options,
@@ -62,8 +67,7 @@ pub(crate) struct Options {
     pub(crate) default_heartbeat_throttle: Duration,
     pub(crate) max_heartbeat_throttle: Duration,
     pub(crate) shards: usize,
-    pub(crate) nondeterminism_fails_workflows: bool,
-    pub(crate) panics_fail_workflows: bool,
+    pub(crate) fail_workflows_on: FailOn,
     pub(crate) refuses_large_payloads: bool,
 }
 
@@ -98,8 +102,13 @@ impl Shared {
         options.namespace = self.namespace.as_str().into();
         options.eager_activities = self.options.max_eager_activities.is_some() && !self.activities.is_empty();
         options.sdk_metadata = self.records_metadata;
-        options.mismatch_fails_workflow = self.options.nondeterminism_fails_workflows;
+        options.deployment_version = self.deployment.as_ref().map(WorkerDeployment::to_version);
         options
+    }
+
+    /// Which version the worker is, as polls and answers say it.
+    pub(crate) fn deployment_options(&self) -> Option<WorkerDeploymentOptions> {
+        self.deployment.as_ref().map(WorkerDeployment::to_proto)
     }
 
     pub(crate) fn normal_queue(&self) -> TaskQueue {
@@ -142,8 +151,7 @@ impl Default for Options {
             default_heartbeat_throttle: Duration::from_secs(30),
             max_heartbeat_throttle: Duration::from_secs(60),
             shards: std::thread::available_parallelism().map_or(1, Into::into),
-            nondeterminism_fails_workflows: false,
-            panics_fail_workflows: false,
+            fail_workflows_on: FailOn::NOTHING,
             refuses_large_payloads: true,
         }
     }

@@ -8,6 +8,7 @@ use stead_data::{Arg, ConversionError, RetryPolicy, SearchAttributeUpdate, Workf
 
 use crate::context;
 use crate::error::{self, Error, Result};
+use crate::ops::wait::all_handlers_finished;
 
 /// Continues as a new run with a fresh history: `return workflow::continue_as_new(Self::run, next).exit()`.
 ///
@@ -22,6 +23,38 @@ pub fn continue_as_new<W: ?Sized, I, O>(workflow: WorkflowFn<W, I, O>, args: imp
     let arguments = args.encode(context::current().converter(), workflow.arity());
     let command = ContinueAsNew { workflow_type: workflow.name().to_owned(), ..ContinueAsNew::default() };
     NextRun { command, problem: None }.encoded(arguments, |command, arguments| command.arguments = arguments)
+}
+
+/// Whether it is time to [continue as new](continue_as_new), and everything is ready for it: the server suggests it, or
+/// the run is pinned to an old version of its workers, and all handlers have finished, for which this waits. Otherwise no,
+/// at once.
+///
+/// ```
+/// # use stead_workflow as workflow;
+/// # async fn example<W>(run: stead_data::WorkflowFn<W, u32, ()>) -> workflow::Result<()> {
+/// for done in 0.. {
+///     // .. work ..
+///     if workflow::ready_to_continue_as_new().await {
+///         return workflow::continue_as_new(run, done).exit();
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What the next run starts with is best made afterwards, as handlers may have changed it. A handler that calls this waits
+/// for itself.
+///
+/// # Panics
+///
+/// Outside of workflow code.
+pub async fn ready_to_continue_as_new() -> bool {
+    let moment = context::current().moment();
+    let is_time = moment.continue_as_new_suggested || moment.target_version_changed;
+    if is_time {
+        all_handlers_finished().await;
+    }
+    is_time
 }
 
 /// How the next run starts; made by [`continue_as_new`].

@@ -6,11 +6,12 @@ use std::rc::Rc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stead_activation::Payload;
+use stead_activation::{Payload, VersioningBehavior as Versioning};
 use stead_data::{ConversionError, DataConverter};
 
 use crate::context;
 use crate::error::{Error, Result};
+use crate::fail_on::FailOn;
 
 /// A boxed future that stays on its thread.
 pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -34,6 +35,8 @@ pub trait Workflow: Sized + 'static {
     const HANDLERS: &'static [Handler<Self>];
     /// What else the definition says. Default: nothing.
     const OPTIONS: WorkflowOptions = WorkflowOptions::NONE;
+    /// What each run says of itself once its state is built. Default: what the definition says. Reads only.
+    const CONFIG: Option<fn(&Self) -> Config> = None;
 
     /// Builds the state before any handler runs.
     fn init(input: &Self::Input) -> Self;
@@ -82,15 +85,55 @@ pub enum Handler<W> {
 pub struct WorkflowOptions {
     /// Takes the types that no other workflow of the worker takes.
     pub dynamic: bool,
+    /// What holds for its runs.
+    pub config: Config,
 }
 
 impl WorkflowOptions {
     /// Nothing.
-    pub const NONE: Self = Self { dynamic: false };
+    pub const NONE: Self = Self { dynamic: false, config: Config::new() };
 
     /// These, of a workflow that takes the types that no other takes.
-    pub const fn dynamic(self) -> Self {
-        Self { dynamic: true }
+    pub const fn dynamic(mut self) -> Self {
+        self.dynamic = true;
+        self
+    }
+
+    /// These, with this for its runs.
+    pub const fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+}
+
+/// What holds for the runs of a workflow: part of its definition, or what the `#[config]` method of a dynamic workflow
+/// returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "it holds only where it is returned"]
+#[non_exhaustive]
+pub struct Config {
+    /// Defects that fail the workflow, besides those of the worker. Default: none.
+    pub fail_on: FailOn,
+    /// How runs move to newer versions of their workers. Default: what the worker says.
+    pub versioning: Option<Versioning>,
+}
+
+impl Config {
+    /// Nothing besides what the worker says.
+    pub const fn new() -> Self {
+        Self { fail_on: FailOn::NOTHING, versioning: None }
+    }
+
+    /// These defects fail the workflow, besides those of the worker.
+    pub const fn fail_on(mut self, defects: FailOn) -> Self {
+        self.fail_on = self.fail_on.and(defects);
+        self
+    }
+
+    /// How runs move to newer versions of their workers.
+    pub const fn versioning(mut self, versioning: Versioning) -> Self {
+        self.versioning = Some(versioning);
+        self
     }
 }
 

@@ -18,21 +18,27 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | what happens | where | effect |
 /// |---|---|---|
 /// | `Err` with a failure | `run`, a signal handler | the workflow closes as failed |
-/// | `Err` with a cancellation, and cancellation of the workflow was requested | `run`, a signal handler | the workflow closes as cancelled |
-/// | `Err` with a cancellation, and nobody asked for one | `run`, a signal handler | the workflow closes as failed |
-/// | `Err` from [`continue_as_new`](crate::continue_as_new) | `run`, a signal handler | this run ends, the next of the chain starts |
-/// | `Err` with a failure | an update handler | the update fails, the workflow goes on |
-/// | `Err` from [`continue_as_new`](crate::continue_as_new) | an update handler | the workflow task fails |
-/// | `Err` | an update's validator | the update is rejected and leaves no trace in history |
-/// | `Err` | a query handler | the query fails |
-/// | panic | anywhere but a query | the workflow task fails, and is retried until a fixed version is deployed |
-/// | panic | a query handler | the query fails |
-/// | undecodable | arguments of `run`, result of an operation | the workflow task fails |
-/// | undecodable | arguments of a signal | logged, and the signal is dropped |
-/// | undecodable | arguments of an update | the update is rejected |
-/// | undecodable | arguments of a query | the query fails |
-/// | a command, a spawned task, a random number | a query, a validator | as for a panic there |
-/// | a wake from outside of the workflow | anywhere | the workflow task fails as nondeterministic |
+/// | `Err` with the cancellation that was requested | `run`, a signal handler | the workflow closes as cancelled |
+/// | `Err` with a cancellation that nobody requested | `run`, a signal handler | the workflow closes as failed |
+/// | `Err` from [`continue_as_new`](crate::continue_as_new()) | `run`, a signal handler | the workflow continues as a new run |
+/// | `Err` from [`continue_as_new`](crate::continue_as_new()) | an update handler | the workflow task fails |
+/// | `Err` with a failure | an update handler | the update fails, and the workflow goes on |
+/// | `Err` with a failure | a validator | the update is rejected, and leaves no trace in history |
+/// | `Err` with a failure | a query handler | the query fails |
+/// | a panic | `run`, a signal handler, an update handler, a validator | the workflow task fails |
+/// | a panic, and [`FailOn::PANICS`](crate::FailOn::PANICS) | `run`, a signal handler, an update handler, a validator | the workflow closes as failed |
+/// | a panic | a query handler | the query fails |
+/// | an operation, a spawned task, a random number | a validator | the workflow task fails |
+/// | an operation, a spawned task, a random number | a query handler | the query fails |
+/// | a value that cannot be decoded | the arguments of `run`, the result of an operation | the workflow task fails |
+/// | a value that cannot be decoded, and [`FailOn::UNDECODABLE`](crate::FailOn::UNDECODABLE) | the arguments of `run`, the result of an operation | the workflow closes as failed |
+/// | a value that cannot be decoded | the arguments of a signal | the signal is dropped, and the workflow goes on |
+/// | a value that cannot be decoded | the arguments of an update | the update is rejected, and leaves no trace in history |
+/// | a value that cannot be decoded | the arguments of a query | the query fails |
+/// | code that does not do what its history says | `run` | the workflow task fails as nondeterministic |
+/// | code that does not do what its history says, and [`FailOn::NONDETERMINISM`](crate::FailOn::NONDETERMINISM) | `run` | the workflow closes as failed |
+/// | a wake from outside of the workflow | `run` | the workflow task fails as nondeterministic |
+/// | a type that the worker does not know | the start of a run | the workflow task fails |
 ///
 /// A failed workflow *task* leaves the workflow open: the server tries the task again.
 pub struct Error(Box<Reason>);
@@ -217,13 +223,27 @@ pub(crate) fn conversion(message: &str, error: &ConversionError) -> Failure {
     Failure::application(message).cause(Failure::from_error(error))
 }
 
-/// A failure of the workflow task that is a bug in the code, or input that it cannot read.
+/// A failure of the workflow task because the code did what it must not.
 pub(crate) fn unhandled(failure: Failure) -> TaskFailure {
-    TaskFailure { cause: TaskFailureCause::WorkflowWorkerUnhandledFailure, failure: Box::new(failure.into_proto()) }
+    task_failure(TaskFailureCause::WorkflowWorkerUnhandledFailure, failure)
+}
+
+/// A failure of the workflow task because the code panicked.
+pub(crate) fn panicked(failure: Failure) -> TaskFailure {
+    task_failure(TaskFailureCause::Panic, failure)
+}
+
+/// A failure of the workflow task because of what could not be read or written.
+pub(crate) fn unconvertible(failure: Failure) -> TaskFailure {
+    task_failure(TaskFailureCause::Conversion, failure)
 }
 
 /// A failure of the workflow task because a replay would not repeat what the code did.
 pub(crate) fn nondeterminism(message: impl Into<String>) -> TaskFailure {
     let failure = Failure::application(message).type_name("NonDeterminismError");
-    TaskFailure { cause: TaskFailureCause::NonDeterminism, failure: Box::new(failure.into_proto()) }
+    task_failure(TaskFailureCause::NonDeterminism, failure)
+}
+
+fn task_failure(cause: TaskFailureCause, failure: Failure) -> TaskFailure {
+    TaskFailure { cause, failure: Box::new(failure.into_proto()) }
 }

@@ -4,12 +4,15 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stead_activation::{CallSite, Guest};
+use stead_activation::{CallSite, Guest, VersioningBehavior};
+use stead_data::metrics::MetricSink;
 use stead_data::{ConversionError, DataConverter};
 
 use crate::definition::{Arguments, Workflow, WorkflowOptions};
+use crate::fail_on::FailOn;
 use crate::instance::Instance;
 use crate::interceptor::WorkflowInterceptor;
+use crate::patch::ActivatesPatch;
 use crate::program::{self, PayloadFuture, Program};
 
 pub(crate) type StartFn = fn(&Arguments<'_>) -> Result<(Rc<dyn Program>, PayloadFuture), ConversionError>;
@@ -20,12 +23,18 @@ pub struct Definition {
     name: &'static str,
     start: StartFn,
     options: WorkflowOptions,
+    is_configured_by_run: bool,
 }
 
 impl Definition {
     /// The definition of `W`.
     pub fn of<W: Workflow>() -> Self {
-        Self { name: W::NAME, start: program::start::<W>, options: W::OPTIONS }
+        Self {
+            name: W::NAME,
+            start: program::start::<W>,
+            options: W::OPTIONS,
+            is_configured_by_run: W::CONFIG.is_some(),
+        }
     }
 
     /// Name of the workflow type.
@@ -38,9 +47,15 @@ impl Definition {
         self.options.dynamic
     }
 
+    /// Whether it says how its runs move to newer versions of their workers, or leaves that to each of them.
+    pub fn says_versioning(&self) -> bool {
+        self.options.config.versioning.is_some() || self.is_configured_by_run
+    }
+
     /// The code of one run, which has not started.
-    pub fn instantiate(&self, options: &GuestOptions) -> Box<dyn Guest> {
-        Box::new(Instance::new(self.start, options.clone()))
+    pub fn instantiate(&self, options: &Arc<GuestOptions>) -> Box<dyn Guest> {
+        let fail_on = options.fail_on | self.options.config.fail_on;
+        Box::new(Instance::new(self.start, fail_on, Arc::clone(options)))
     }
 }
 
@@ -61,8 +76,14 @@ pub struct GuestOptions {
     /// Where the runs note what they do; one for each thread that drives runs, so that a watchdog can say where the
     /// thread hangs. Default: one of its own.
     pub last_operation: Arc<LastOperation>,
-    /// Whether a panic fails the workflow, as tests want it, and not the workflow task. Default: no.
-    pub panics_fail_workflows: bool,
+    /// Defects that fail the workflow, and not the workflow task. Default: none.
+    pub fail_on: FailOn,
+    /// Says of each patch that a run asks for the first time whether it is taken. Default: it is.
+    pub activates_patch: Option<Arc<ActivatesPatch>>,
+    /// Where the numbers go that workflow code counts and measures. Default: nowhere.
+    pub metrics: Option<Arc<dyn MetricSink>>,
+    /// How runs move to newer versions of their workers whose definition does not say it. Default: not said.
+    pub versioning: Option<VersioningBehavior>,
 }
 
 impl fmt::Debug for GuestOptions {

@@ -16,12 +16,12 @@ use stead_data::{ConversionError, Failure};
 
 use self::set::{SetHandlers, Slot, Table};
 use crate::call::{self, HandlerCall};
-use crate::definition::{Arguments, UnfinishedPolicy};
+use crate::definition::{Arguments, Config, UnfinishedPolicy};
 use crate::error;
 use crate::executor::{Executor, Work};
 use crate::panic;
 use crate::program::{Called, HandlerKind, PayloadFuture, Program, SignalFuture};
-use crate::runtime::Runtime;
+use crate::runtime::{Access, Runtime};
 
 /// What the names of handlers that belong to Temporal begin with.
 const RESERVED: &str = "__temporal_";
@@ -34,6 +34,11 @@ pub(crate) struct Handlers {
 impl Handlers {
     pub(crate) fn new(program: Rc<dyn Program>) -> Self {
         Self { program }
+    }
+
+    /// What the run says of itself.
+    pub(crate) fn config(&self) -> Config {
+        self.program.config()
     }
 
     /// Starts a signal's handler. A signal that cannot be read is dropped: nobody could ever read it.
@@ -75,7 +80,7 @@ impl Handlers {
     }
 
     fn call_query(&self, runtime: &Runtime, mut query: Query) -> Result<Payload, Failure> {
-        let _reading = runtime.read_only();
+        let _reading = runtime.read_only(Access::Answers);
         for interceptor in runtime.interceptors() {
             interceptor.query(&mut query);
         }
@@ -137,7 +142,7 @@ impl Handlers {
         let name = call.name();
         let unknown = || unknown_update(name, &self.known(runtime, HandlerKind::Update));
         if run_validator {
-            let _reading = runtime.read_only();
+            let _reading = runtime.read_only(Access::Answers);
             let verdict = find(
                 runtime,
                 name,

@@ -116,6 +116,17 @@ pub fn continue_as_new_suggested() -> bool {
     context::current().moment().continue_as_new_suggested
 }
 
+/// Whether this run is pinned to a version of its workers, and new runs begin on another by now: continuing as new moves
+/// on to it, with [`NextRunVersioning::AutoUpgrade`](crate::NextRunVersioning::AutoUpgrade).
+///
+/// # Panics
+///
+/// Outside of workflow code.
+#[track_caller]
+pub fn target_version_changed() -> bool {
+    context::current().moment().target_version_changed
+}
+
 /// The deployment version of the worker that runs this part of the code, or ran it first; `None` without versioning.
 ///
 /// # Panics
@@ -129,6 +140,7 @@ pub fn deployment_version() -> Option<Rc<DeploymentVersion>> {
 /// Whether code runs for the first time or again.
 pub mod replay {
     use crate::context;
+    use crate::runtime::Access;
 
     /// Whether history is being replayed.
     ///
@@ -141,6 +153,33 @@ pub mod replay {
     pub fn is_replaying() -> bool {
         context::current().moment().is_replaying
     }
+
+    /// Whether what the code does now is in the history already. Unlike [`is_replaying`] it is not so in the handlers of
+    /// queries and in validators: whoever asked waits for them, and they run once. It is not so outside of workflow code
+    /// either, which makes it a filter of `tracing-subscriber`:
+    ///
+    /// ```ignore
+    /// use tracing_subscriber::filter::dynamic_filter_fn;
+    ///
+    /// let news = dynamic_filter_fn(|_, _| !workflow::replay::is_replaying_history());
+    /// tracing_subscriber::registry().with(tracing_subscriber::fmt::layer().with_filter(news)).init();
+    /// ```
+    ///
+    /// [`SkipReplays`](crate::SkipReplays) does the same for any subscriber.
+    pub fn is_replaying_history() -> bool {
+        context::try_with(|runtime| runtime.moment().is_replaying && runtime.access() != Access::Answers)
+            .unwrap_or_default()
+    }
+
+    /// Whether the code must not have an effect now: in queries, validators and conditions.
+    ///
+    /// # Panics
+    ///
+    /// Outside of workflow code.
+    #[track_caller]
+    pub fn is_read_only() -> bool {
+        context::current().access() != Access::Full
+    }
 }
 
 /// What is fixed when a run starts. See [`info`](info()).
@@ -152,6 +191,7 @@ pub struct Info {
     task_queue: Box<str>,
     workflow_type: Box<str>,
     start_time: SystemTime,
+    first_task_time: SystemTime,
     attempt: u32,
     task_timeout: Option<Duration>,
     /// Only what is there: many idle runs are kept in memory, and most have none of this.
@@ -182,7 +222,7 @@ struct Rest {
 static NOTHING: PayloadMap = PayloadMap::new();
 
 impl Info {
-    pub(crate) fn new(initialize: Initialize) -> Self {
+    pub(crate) fn new(initialize: Initialize, first_task_time: SystemTime) -> Self {
         // Named one by one, so that a new field is not forgotten here.
         let Initialize {
             namespace,
@@ -237,6 +277,7 @@ impl Info {
             task_queue: task_queue.into_boxed_str(),
             workflow_type: workflow_type.into_boxed_str(),
             start_time,
+            first_task_time,
             attempt,
             task_timeout,
             rest: (rest != Rest::default()).then(|| Box::new(rest)),
@@ -291,9 +332,14 @@ impl Info {
         &self.workflow_type
     }
 
-    /// When the run started.
+    /// When the run started, as its server saw it: it may have waited for a worker since.
     pub fn start_time(&self) -> SystemTime {
         self.start_time
+    }
+
+    /// When the code of the run first ran: the start of its first workflow task.
+    pub fn first_task_time(&self) -> SystemTime {
+        self.first_task_time
     }
 
     /// Attempt of the workflow under its retry policy, from 1.

@@ -1,29 +1,36 @@
 //! One run of a workflow: jobs in, commands out.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use stead_activation::{Activation, Command, Guest, Initialize, Issued, Job, TaskFailure};
+use stead_activation::{
+    Activation, Command, Guest, Initialize, Issued, Job, Settings, TaskFailure, VersioningBehavior,
+};
 use stead_data::Failure;
 
 use crate::context;
-use crate::definition::Arguments;
+use crate::definition::{Arguments, Config};
 use crate::error;
 use crate::executor::Executor;
+use crate::fail_on::FailOn;
 use crate::guest::{GuestOptions, StartFn};
 use crate::handlers::{self, Handlers, unfinished};
+use crate::info::Info;
 use crate::panic;
 use crate::program::PayloadFuture;
-use crate::runtime::{Moment, Runtime};
+use crate::runtime::{Access, Moment, Runtime};
 
 /// One run. Dropping it is eviction, which commands nothing.
 pub(crate) struct Instance {
     state: State,
+    fail_on: FailOn,
+    versioning: Option<VersioningBehavior>,
 }
 
 enum State {
     New {
         start: StartFn,
-        options: GuestOptions,
+        options: Arc<GuestOptions>,
     },
     Running(Run),
     /// The last task failed; the code may have stopped anywhere.
@@ -39,9 +46,10 @@ struct Run {
 }
 
 impl Instance {
-    pub(crate) fn new(start: StartFn, options: GuestOptions) -> Self {
+    pub(crate) fn new(start: StartFn, fail_on: FailOn, options: Arc<GuestOptions>) -> Self {
         panic::watch();
-        Self { state: State::New { start, options } }
+        let versioning = options.versioning;
+        Self { state: State::New { start, options }, fail_on, versioning }
     }
 
     fn apply(&mut self, activation: Activation) -> Result<Vec<Issued>, TaskFailure> {
@@ -51,13 +59,17 @@ impl Instance {
             let Some(Job::Initialize(initialize)) = jobs.next_if(|job| matches!(job, Job::Initialize(_))) else {
                 return Err(error::nondeterminism("the first job of a run did not initialize it"));
             };
-            let run = Run::start(*start, options.clone(), moment, *initialize)?;
+            let run = Run::start(*start, Arc::clone(options), moment, *initialize)?;
+            let config = run.config();
+            self.fail_on = self.fail_on | config.fail_on;
+            self.versioning = config.versioning.or(self.versioning);
             self.state = State::Running(run);
         }
         let State::Running(run) = &mut self.state else {
             return Err(error::nondeterminism("a run was activated after its workflow task had failed"));
         };
         run.runtime.begin(moment, activation.deployment_version);
+        let _span = span(&run.runtime.info()).entered();
         let _inside = context::enter(&run.runtime);
         run.apply(jobs)?;
         Ok(run.runtime.take_commands())
@@ -65,16 +77,17 @@ impl Instance {
 }
 
 impl Instance {
-    /// Workflow code has panicked: a bug, for which the task is tried again with better code. In a test there is none to
-    /// come, so the workflow may fail for it, with what it had commanded before.
-    fn panicked(&mut self, failure: Failure) -> Result<Vec<Issued>, TaskFailure> {
+    /// The code has a defect, for which the task is tried again with better code. Where there is none to come, as in a
+    /// test, the workflow may fail for it, with what it had commanded before.
+    fn defective(&mut self, defect: TaskFailure) -> Result<Vec<Issued>, TaskFailure> {
         let mut commands = match &self.state {
-            State::Running(run) if run.runtime.panics_fail_workflow() => run.runtime.take_commands(),
-            State::New { options, .. } if options.panics_fail_workflows => Vec::new(),
-            _ => return Err(error::unhandled(failure)),
+            _ if !self.fail_on.is_met_by(defect.cause) => return Err(defect),
+            State::Running(run) => run.runtime.take_commands(),
+            State::New { .. } => Vec::new(),
+            State::Failed => return Err(defect),
         };
-        let failure = Box::new(failure.non_retryable().into_proto());
-        commands.push(Issued { command: Command::FailWorkflow { failure }, at: None });
+        let failure = Failure::from_proto(*defect.failure).non_retryable();
+        commands.push(Issued { command: Command::FailWorkflow { failure: Box::new(failure.into_proto()) }, at: None });
         self.evict();
         Ok(commands)
     }
@@ -89,12 +102,18 @@ impl Instance {
 impl Guest for Instance {
     fn activate(&mut self, activation: Activation) -> Result<Vec<Issued>, TaskFailure> {
         // One net around everything: whatever panics in here fails this task and nothing else.
-        let outcome =
-            panic::catch(|| self.apply(activation)).unwrap_or_else(|panic| self.panicked(panic.into_failure()));
+        let applied = panic::catch(|| self.apply(activation));
+        let outcome = applied.unwrap_or_else(|panic| Err(error::panicked(panic.into_failure())));
+        let outcome = outcome.or_else(|defect| self.defective(defect));
         if outcome.is_err() {
             self.evict();
         }
         outcome
+    }
+
+    fn settings(&self) -> Settings {
+        let mismatch_fails_workflow = self.fail_on.contains(FailOn::NONDETERMINISM);
+        Settings { mismatch_fails_workflow, versioning: self.versioning }
     }
 }
 
@@ -107,7 +126,7 @@ impl Drop for Instance {
 impl Run {
     fn start(
         start: StartFn,
-        options: GuestOptions,
+        options: Arc<GuestOptions>,
         moment: Moment,
         mut initialize: Initialize,
     ) -> Result<Self, TaskFailure> {
@@ -116,15 +135,23 @@ impl Run {
         }
         let arguments = std::mem::take(&mut initialize.arguments);
         let runtime = Rc::new(Runtime::new(options, moment, initialize));
+        let _span = span(&runtime.info()).entered();
         let _inside = context::enter(&runtime);
         let (program, run) = start(&Arguments::new(runtime.info().workflow_type(), &arguments, runtime.converter()))
-            .map_err(|error| error::unhandled(handlers::undecodable(&error)))?;
+            .map_err(|error| error::unconvertible(handlers::undecodable(&error)))?;
         Ok(Self {
             handlers: Handlers::new(program),
             executor: Executor::new(),
             unstarted: Some(run),
             runtime: Rc::clone(&runtime),
         })
+    }
+
+    /// What the run says of itself, which its code must find out by reading alone.
+    fn config(&self) -> Config {
+        let _inside = context::enter(&self.runtime);
+        let _reading = self.runtime.read_only(Access::Reads);
+        self.handlers.config()
     }
 
     /// Signals and updates go first and as far as they can, so that what they change is seen by the code that the other
@@ -192,6 +219,20 @@ impl Run {
     }
 }
 
+/// What the events of workflow code stand in, so that a log says whose they are.
+fn span(info: &Info) -> tracing::Span {
+    tracing::info_span!(
+        target: "stead::workflow",
+        "workflow",
+        workflow_id = info.workflow_id(),
+        run_id = info.run_id(),
+        workflow_type = info.workflow_type(),
+        namespace = info.namespace(),
+        task_queue = info.task_queue(),
+        attempt = info.attempt(),
+    )
+}
+
 fn is_resolution(job: &Job) -> bool {
     match job {
         Job::Initialize(_)
@@ -236,7 +277,6 @@ fn out_of_order(job: &Job) -> TaskFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::info::Info;
 
     /// Many idle runs are kept in memory, so this is what a hundred thousand of them cost, besides their ids and the
     /// user's own future and state.

@@ -16,24 +16,30 @@
 //! [`Guest`](stead_activation::Guest), which turns activations into commands, and whoever drives it does the rest.
 
 mod call;
+mod collections;
 mod context;
 mod continue_as_new;
 mod convert;
 mod definition;
 mod error;
+mod event_group;
 mod executor;
+mod fail_on;
 mod guest;
 mod handlers;
 mod info;
 mod instance;
 mod interceptor;
 mod join;
+mod meter;
 mod ops;
 mod panic;
 mod patch;
 mod program;
 mod random;
+mod replay_log;
 mod runtime;
+mod saga;
 mod scope;
 mod spawn;
 mod state;
@@ -41,13 +47,16 @@ mod sync;
 mod waker;
 
 pub use call::{UpdateInfo, current_update};
-pub use continue_as_new::{NextRun, continue_as_new};
+pub use collections::{Map, Set};
+pub use continue_as_new::{NextRun, continue_as_new, ready_to_continue_as_new};
 pub use convert::{decode, payload_converter};
 pub use definition::{
-    Arguments, Handler, HandlerOptions, LocalBoxFuture, QueryCall, SignalCall, UnfinishedPolicy, UpdateCall,
+    Arguments, Config, Handler, HandlerOptions, LocalBoxFuture, QueryCall, SignalCall, UnfinishedPolicy, UpdateCall,
     ValidateCall, Workflow, WorkflowOptions,
 };
 pub use error::{ActivityError, Cancelled, ChildError, Error, ExternalError, Result};
+pub use event_group::{EventGroup, event_group};
+pub use fail_on::FailOn;
 pub use guest::{Definition, GuestOptions, LastOperation};
 pub use handlers::set::{
     HandlerFn, current_details, off_query, off_query_dynamic, off_signal, off_signal_dynamic, off_update,
@@ -56,7 +65,7 @@ pub use handlers::set::{
 };
 pub use info::{
     Info, continue_as_new_suggested, deployment_version, history_length, history_size, info, last_failure, last_result,
-    memo, now, replay,
+    memo, now, replay, target_version_changed,
 };
 pub use interceptor::WorkflowInterceptor;
 /// What interceptors see.
@@ -67,6 +76,7 @@ pub mod intercepted {
     };
 }
 pub use join::{AsCompleted, JoinAll, JoinSet, as_completed, join_all};
+pub use meter::meter;
 pub use ops::activity::{ActivityCall, ActivityHandle, RunActivity, activity, activity_named};
 pub use ops::child::{ChildCall, ChildHandle, ChildResult, RunChild, StartChild, child, child_named};
 pub use ops::external::{ExternalWorkflow, RequestCancel, SendCancel, SendSignal, external};
@@ -74,8 +84,10 @@ pub use ops::local_activity::{LocalActivityCall, local_activity, local_activity_
 pub use ops::timer::{Sleep, sleep};
 pub use ops::upsert::{search_attributes, upsert_memo, upsert_search_attributes};
 pub use ops::wait::{AllHandlersFinished, WaitUntil, WaitUntilTimeout, all_handlers_finished, wait_until};
-pub use patch::{deprecate_patch, patched};
-pub use random::{Draw, random, uuid};
+pub use patch::{ActivatesPatch, PatchActivation, Version, deprecate_patch, patched, version};
+pub use random::{Draw, RandomStream, random, random_seed, random_stream, uuid, uuid_v7};
+pub use replay_log::SkipReplays;
+pub use saga::{Saga, saga};
 pub use scope::{
     CancelScope, Scoped, TimedScope, WaitCancelled, cancellation_reason, cancelled, is_cancelled, scope, shield,
 };
@@ -87,6 +99,8 @@ pub use stead_activation::ActivityCancellation;
 pub use stead_activation::ChildWorkflowCancellation;
 /// Which version of its workers the next run begins on.
 pub use stead_activation::NextRunVersioning;
+/// How a run moves to newer versions of its workers.
+pub use stead_activation::VersioningBehavior as Versioning;
 /// Ids of another workflow, the version of a deployment: parts of [`Info`].
 pub use stead_activation::{DeploymentVersion, ExecutionRef, ParentExecution};
 pub use stead_data::{Bounded, DataConverter, Raw, Unbounded};

@@ -7,7 +7,9 @@ use stead_activation::Payload;
 use stead_data::ConversionError;
 
 use crate::context;
-use crate::definition::{Arguments, Handler, HandlerOptions, LocalBoxFuture, UnfinishedPolicy, Workflow, encode_with};
+use crate::definition::{
+    Arguments, Config, Handler, HandlerOptions, LocalBoxFuture, UnfinishedPolicy, Workflow, encode_with,
+};
 use crate::error::Result;
 
 /// What calling a handler gives: `None` if there is no such handler.
@@ -40,6 +42,9 @@ pub(crate) trait Program {
         name: Option<&str>,
         arguments: &Arguments<'_>,
     ) -> Called<(UnfinishedPolicy, PayloadFuture)>;
+
+    /// What the run says of itself.
+    fn config(&self) -> Config;
 
     /// The handlers, as the definition has them.
     fn handlers(&self) -> Vec<HandlerInfo>;
@@ -113,6 +118,10 @@ impl<W: Workflow> Program for W {
             }
             _ => None,
         })
+    }
+
+    fn config(&self) -> Config {
+        W::CONFIG.map_or(W::OPTIONS.config, |config| config(self))
     }
 
     fn handlers(&self) -> Vec<HandlerInfo> {

@@ -4,18 +4,36 @@
 //! Which generator it is, and how many draws each type takes, is part of what replay relies on: a change here changes
 //! what running workflows do.
 
+use std::time::UNIX_EPOCH;
+
 use uuid::Uuid;
 
 use crate::context;
 
 /// The generator of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Random([u64; 4]);
+pub(crate) struct Random {
+    seed: u64,
+    state: [u64; 4],
+}
 
 impl Random {
     pub(crate) fn seeded(seed: u64) -> Self {
         let mut state = seed;
-        Self(std::array::from_fn(|_| splitmix64(&mut state)))
+        Self { seed, state: std::array::from_fn(|_| splitmix64(&mut state)) }
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The generator of a stream of its own.
+    fn of_stream(seed: u64, name: &str) -> Self {
+        // FNV-1a, which is as fixed as the generator is.
+        let name = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        Self::seeded(seed ^ name)
     }
 
     pub(crate) fn reseed(&mut self, seed: u64) {
@@ -23,7 +41,7 @@ impl Random {
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        let [a, b, c, d] = &mut self.0;
+        let [a, b, c, d] = &mut self.state;
         let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
         let shifted = *b << 17;
         *c ^= *a;
@@ -68,6 +86,80 @@ pub fn random<T: Draw>() -> T {
 #[track_caller]
 pub fn uuid() -> Uuid {
     uuid::Builder::from_random_bytes(random::<u128>().to_be_bytes()).into_uuid()
+}
+
+/// A version 7 UUID, which sorts by time, from workflow time and the run's own generator: the same at each replay.
+///
+/// # Panics
+///
+/// As [`random`] does.
+#[track_caller]
+pub fn uuid_v7() -> Uuid {
+    let since_epoch = crate::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let millis = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    let random = random::<u128>().to_be_bytes();
+    let (random, _) = random.split_first_chunk::<10>().expect("sixteen bytes are more than ten");
+    uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid()
+}
+
+/// The seed of the run's numbers. It changes when the run is reset.
+///
+/// # Panics
+///
+/// Outside of workflow code.
+#[track_caller]
+pub fn random_seed() -> u64 {
+    context::current().random().borrow().seed()
+}
+
+/// Numbers that do not depend on what else the run draws, and on which nothing else depends: for code that is shared by
+/// workflows, such as a library's. Two streams of a run differ if their names do, and a run that is reset draws other
+/// numbers from the reset on, as [`random`] does.
+///
+/// ```
+/// use stead_workflow as workflow;
+///
+/// fn jitter() -> f64 {
+///     let mut stream = workflow::random_stream("jitter");
+///     stream.random::<f64>() + stream.random::<f64>()
+/// }
+/// ```
+///
+/// # Panics
+///
+/// Outside of workflow code.
+#[track_caller]
+pub fn random_stream(name: impl Into<Box<str>>) -> RandomStream {
+    let name = name.into();
+    let random = Random::of_stream(random_seed(), &name);
+    RandomStream { run_seed: random_seed(), name, random }
+}
+
+/// See [`random_stream`].
+#[derive(Debug)]
+pub struct RandomStream {
+    run_seed: u64,
+    name: Box<str>,
+    random: Random,
+}
+
+impl RandomStream {
+    /// The next number.
+    ///
+    /// # Panics
+    ///
+    /// As [`random`](random()) does.
+    #[track_caller]
+    pub fn random<T: Draw>(&mut self) -> T {
+        let runtime = context::current();
+        runtime.assert_writable("draw a random number");
+        let run_seed = runtime.random().borrow().seed();
+        if self.run_seed != run_seed {
+            *self = Self { run_seed, name: std::mem::take(&mut self.name), random: Random::seeded(0) };
+            self.random = Random::of_stream(run_seed, &self.name);
+        }
+        T::draw(&mut || self.random.next())
+    }
 }
 
 /// What [`random`] can draw.

@@ -5,11 +5,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use stead_activation::{
     Activation, ActivityResolution, CallSite, Command, DeploymentVersion, Initialize, Issued, Seq, TaskFailure,
 };
+use stead_data::metrics::MetricSink;
 use stead_data::{DataConverter, Failure};
 
 use crate::call::HandlerCall;
@@ -24,12 +26,12 @@ use crate::ops::Pending;
 use crate::ops::local::{CancelLocal, LocalEnded};
 use crate::ops::remote::Remote;
 use crate::ops::wait::Waits;
-use crate::patch::Patches;
+use crate::patch::{PatchActivation, Patches};
 use crate::random::Random;
 use crate::scope::{Inner, Scope};
 
 pub(crate) struct Runtime {
-    options: GuestOptions,
+    options: Arc<GuestOptions>,
     info: RefCell<Rc<Info>>,
     moment: Cell<Moment>,
     deployment_version: RefCell<Option<Rc<DeploymentVersion>>>,
@@ -49,7 +51,9 @@ pub(crate) struct Runtime {
     task_failure: RefCell<Option<Box<TaskFailure>>>,
     running_handlers: Cell<usize>,
     scope: RefCell<Scope>,
-    read_only: Cell<bool>,
+    /// The scope whose groups the commands of this activation are in, so far.
+    grouped: RefCell<Option<Rc<Inner>>>,
+    access: Cell<Access>,
     finished: Cell<bool>,
     progress: Cell<bool>,
 }
@@ -62,6 +66,7 @@ pub(crate) struct Moment {
     pub(crate) history_length: u32,
     pub(crate) is_replaying: bool,
     pub(crate) continue_as_new_suggested: bool,
+    pub(crate) target_version_changed: bool,
 }
 
 impl From<&Activation> for Moment {
@@ -72,20 +77,17 @@ impl From<&Activation> for Moment {
             history_length: activation.history_length,
             is_replaying: activation.is_replaying,
             continue_as_new_suggested: activation.continue_as_new_suggested,
+            target_version_changed: activation.target_version_changed,
         }
     }
 }
 
 impl Runtime {
-    pub(crate) fn panics_fail_workflow(&self) -> bool {
-        self.options.panics_fail_workflows
-    }
-
-    pub(crate) fn new(options: GuestOptions, moment: Moment, initialize: Initialize) -> Self {
+    pub(crate) fn new(options: Arc<GuestOptions>, moment: Moment, initialize: Initialize) -> Self {
         let random = Random::seeded(initialize.randomness_seed);
         Self {
             options,
-            info: RefCell::new(Rc::new(Info::new(initialize))),
+            info: RefCell::new(Rc::new(Info::new(initialize, moment.timestamp))),
             moment: Cell::new(moment),
             deployment_version: RefCell::new(None),
             random: RefCell::new(random),
@@ -101,8 +103,9 @@ impl Runtime {
             task_failure: RefCell::new(None),
             running_handlers: Cell::new(0),
             scope: RefCell::new(Scope::Workflow),
+            grouped: RefCell::new(None),
             remote: RefCell::new(None),
-            read_only: Cell::new(false),
+            access: Cell::new(Access::Full),
             finished: Cell::new(false),
             progress: Cell::new(false),
         }
@@ -145,6 +148,18 @@ impl Runtime {
 
     pub(crate) fn interceptors(&self) -> impl Iterator<Item = &dyn WorkflowInterceptor> {
         self.options.interceptors.iter().map(|interceptor| &**interceptor)
+    }
+
+    /// Whether a patch is taken of which history knows nothing.
+    pub(crate) fn activates_patch(&self, id: &str) -> bool {
+        let Some(activates) = &self.options.activates_patch else { return true };
+        let info = self.info();
+        let _reading = self.read_only(Access::Reads);
+        activates(&PatchActivation { id, info: &info })
+    }
+
+    pub(crate) fn metrics(&self) -> Option<&Arc<dyn MetricSink>> {
+        self.options.metrics.as_ref()
     }
 
     pub(crate) fn random(&self) -> &RefCell<Random> {
@@ -240,7 +255,19 @@ impl Runtime {
 
     fn push(&self, command: Command, at: Option<CallSite>) {
         if !self.finished.get() {
+            self.enter_groups();
             self.commands.borrow_mut().push(Issued { command, at });
+        }
+    }
+
+    /// Says which groups the next command is in, if they are others than those of the command before.
+    fn enter_groups(&self) {
+        let scope = self.scope.borrow().with_group();
+        let mut known = self.grouped.borrow_mut();
+        if known.as_ref().map(Rc::as_ptr) != scope.as_ref().map(Rc::as_ptr) {
+            let groups = scope.as_ref().map(Inner::groups).unwrap_or_default();
+            self.commands.borrow_mut().push(Issued { command: Command::SetEventGroups(groups), at: None });
+            *known = scope;
         }
     }
 
@@ -273,6 +300,7 @@ impl Runtime {
     }
 
     pub(crate) fn take_commands(&self) -> Vec<Issued> {
+        self.grouped.take();
         self.commands.take()
     }
 
@@ -296,8 +324,12 @@ fn is_cancellation(command: &Command) -> bool {
 /// Reading only.
 impl Runtime {
     /// Forbids commands until the guard is dropped.
-    pub(crate) fn read_only(&self) -> ReadOnly<'_> {
-        ReadOnly { flag: &self.read_only, outer: self.read_only.replace(true) }
+    pub(crate) fn read_only(&self, access: Access) -> ReadOnly<'_> {
+        ReadOnly { access: &self.access, outer: self.access.replace(access) }
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        self.access.get()
     }
 
     /// Stops code that must not have an effect.
@@ -307,18 +339,29 @@ impl Runtime {
     /// In queries, validators and conditions. The panic is caught where those are called.
     #[track_caller]
     pub(crate) fn assert_writable(&self, action: &str) {
-        assert!(!self.read_only.get(), "While in read-only function, action attempted: {action}");
+        let is_writable = self.access.get() == Access::Full;
+        assert!(is_writable, "While in read-only function, action attempted: {action}");
     }
 }
 
+/// What the code that runs may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Full,
+    /// It only reads, and history decides when: a condition, and what a run says of itself.
+    Reads,
+    /// It only reads, and answers somebody who waits now: a query, a validator.
+    Answers,
+}
+
 pub(crate) struct ReadOnly<'a> {
-    flag: &'a Cell<bool>,
-    outer: bool,
+    access: &'a Cell<Access>,
+    outer: Access,
 }
 
 impl Drop for ReadOnly<'_> {
     fn drop(&mut self) {
-        self.flag.set(self.outer);
+        self.access.set(self.outer);
     }
 }
 
@@ -395,11 +438,12 @@ impl Runtime {
 
 /// What the executor asks for.
 impl Runtime {
-    /// Fails the workflow task once the code that runs now comes back. The first failure counts.
+    /// Fails the workflow task, once the code that runs now comes back, because of what could not be converted. The
+    /// first failure counts.
     pub(crate) fn fail_task(&self, failure: Failure) {
         let mut known = self.task_failure.borrow_mut();
         if known.is_none() {
-            *known = Some(Box::new(error::unhandled(failure)));
+            *known = Some(Box::new(error::unconvertible(failure)));
         }
     }
 

@@ -9,6 +9,8 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use stead_activation::EventGroupMarker;
+
 pub use self::cancel_scope::{CancelScope, Scoped, TimedScope, scope};
 use crate::context;
 use crate::ops::wait::Registration;
@@ -37,12 +39,24 @@ pub(crate) struct Inner {
     parent: Scope,
     /// Why it was cancelled, once it was.
     cancelled: RefCell<Option<Rc<str>>>,
+    /// The group that events belong to whose commands are issued here.
+    group: Option<EventGroupMarker>,
 }
 
 impl Scope {
     /// A scope within this one.
     pub(crate) fn nested(self) -> Rc<Inner> {
-        Rc::new(Inner { parent: self, cancelled: RefCell::new(None) })
+        Rc::new(Inner { parent: self, cancelled: RefCell::new(None), group: None })
+    }
+
+    /// The same, whose events belong to a group.
+    pub(crate) fn grouped(self, group: EventGroupMarker) -> Rc<Inner> {
+        Rc::new(Inner { parent: self, cancelled: RefCell::new(None), group: Some(group) })
+    }
+
+    /// The innermost scope that has a group.
+    pub(crate) fn with_group(&self) -> Option<Rc<Inner>> {
+        self.inner().find(|inner| inner.group.is_some()).cloned()
     }
 
     /// The scopes of the user's that lie between an operation here and its root, the innermost first.
@@ -74,6 +88,14 @@ impl Scope {
 }
 
 impl Inner {
+    /// The groups of this scope and of those around it, the outermost first.
+    pub(crate) fn groups(self: &Rc<Self>) -> Vec<EventGroupMarker> {
+        let around = std::iter::successors(Some(self), |inner| inner.parent.as_inner());
+        let mut groups: Vec<_> = around.filter_map(|inner| inner.group.clone()).collect();
+        groups.reverse();
+        groups
+    }
+
     /// Notes that it was cancelled. Returns whether that is news.
     pub(crate) fn note_cancelled(&self, reason: &str) -> bool {
         let mut cancelled = self.cancelled.borrow_mut();

@@ -85,6 +85,7 @@ fn command(input: &mut Unstructured<'_>) -> Result<Command> {
         15 => Command::FailWorkflow { failure: Box::default() },
         16 => Command::CancelWorkflow,
         17 => Command::ContinueAsNew(Box::default()),
+        18 if seq == 0 => Command::SetEventGroups(vec![Default::default()]),
         18 => Command::StartChildWorkflow(Box::default()),
         _ => Command::ScheduleNexusOperation(Box::default()),
     })

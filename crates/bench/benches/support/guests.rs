@@ -1,10 +1,13 @@
 //! The code of the runs: commands without a workflow, to see the core alone, and workflows as users write them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stead::prelude::*;
 use stead::workflow::{Definition, GuestOptions};
-use stead_activation::{Activation, Command, Guest, Issued, Job, ScheduleActivity, TaskFailure, UpdateResponse};
+use stead_activation::{
+    Activation, Command, Guest, Issued, Job, ScheduleActivity, Settings, TaskFailure, UpdateResponse,
+};
 
 use super::Kind;
 use super::history::payload;
@@ -62,6 +65,10 @@ impl Guest for Trivial {
         activation.jobs.into_iter().for_each(|job| self.react(job, &mut commands));
         Ok(commands)
     }
+
+    fn settings(&self) -> Settings {
+        Settings::default()
+    }
 }
 
 /// A workflow that does the same.
@@ -71,7 +78,7 @@ pub fn real(kind: Kind) -> Box<dyn Guest> {
         Kind::Activity => Definition::of::<Acts>(),
         Kind::Update => Definition::of::<Updates>(),
     };
-    definition.instantiate(&GuestOptions::default())
+    definition.instantiate(&Arc::<GuestOptions>::default())
 }
 
 #[derive(Default)]

@@ -80,6 +80,7 @@ methods! {
     respond_query_task_completed RespondQueryTaskCompleted(RespondQueryTaskCompletedRequest, namespace) -> RespondQueryTaskCompletedResponse;
     respond_workflow_task_completed RespondWorkflowTaskCompleted(RespondWorkflowTaskCompletedRequest, namespace) -> RespondWorkflowTaskCompletedResponse;
     respond_workflow_task_failed RespondWorkflowTaskFailed(RespondWorkflowTaskFailedRequest, namespace) -> RespondWorkflowTaskFailedResponse;
+    set_worker_deployment_current_version SetWorkerDeploymentCurrentVersion(SetWorkerDeploymentCurrentVersionRequest, namespace) -> SetWorkerDeploymentCurrentVersionResponse;
     shutdown_worker ShutdownWorker(ShutdownWorkerRequest, namespace) -> ShutdownWorkerResponse;
     signal_with_start_workflow_execution SignalWithStartWorkflowExecution(SignalWithStartWorkflowExecutionRequest, namespace) -> SignalWithStartWorkflowExecutionResponse;
     signal_workflow_execution SignalWorkflowExecution(SignalWorkflowExecutionRequest, namespace) -> SignalWorkflowExecutionResponse;

@@ -36,12 +36,21 @@ impl Machines {
     /// The code's answer to an activation.
     pub(crate) fn handle_commands(&mut self, commands: Vec<Issued>) -> Result<(), Fault> {
         let keep_late = self.uses(Flag::MoveTerminalCommands);
+        let mut groups = Vec::new();
         for Issued { command, at } in arrange(commands, keep_late) {
             if self.progress.is_ended {
                 break;
             }
+            if let Command::SetEventGroups(next) = command {
+                groups = next;
+                continue;
+            }
+            let before = self.pending.count();
             self.handle_command(command, at)
                 .map_err(|UnknownReference| self.misuse(MismatchKind::UnknownReference, at))?;
+            if !groups.is_empty() && !self.progress.is_ended {
+                self.pending.group(before, &groups);
+            }
         }
         self.foretell();
         Ok(())
@@ -68,8 +77,8 @@ impl Machines {
             Command::UpsertMemo(fields) => self.upsert_memo(fields, at),
             Command::ScheduleNexusOperation(operation) => self.schedule_nexus_operation(*operation, at)?,
             Command::CancelNexusOperation { seq } => self.cancel_nexus_operation(seq, at)?,
-            // Answers to queries leave no trace, so no machine hears of them.
-            Command::AnswerQuery { .. } => {}
+            // Answers to queries leave no trace, and groups are told by the commands in them: no machine hears of these.
+            Command::AnswerQuery { .. } | Command::SetEventGroups(_) => {}
             Command::CompleteWorkflow { result } => self.complete(result, at),
             Command::FailWorkflow { failure } => self.fail(*failure, at),
             Command::CancelWorkflow => self.cancel(at),

@@ -71,6 +71,7 @@ impl Machines {
         progress.last_started = event.event_id;
         progress.history_size_bytes = u64::try_from(started.history_size_bytes).unwrap_or(0);
         progress.continue_as_new_suggested = started.suggest_continue_as_new;
+        progress.target_version_changed = started.target_worker_deployment_version_changed;
         if let Some(time) = &event.event_time {
             progress.time = progress.time.max(system_time(time));
         }

@@ -108,6 +108,7 @@ pub(crate) struct Progress {
     activation_index: u64,
     history_size_bytes: u64,
     continue_as_new_suggested: bool,
+    target_version_changed: bool,
     /// Whether what happens now has happened before.
     pub(crate) is_replaying: bool,
     /// Whether the code has ended the run.
@@ -144,6 +145,7 @@ impl Machines {
                 activation_index: 0,
                 history_size_bytes: 0,
                 continue_as_new_suggested: false,
+                target_version_changed: false,
                 is_replaying: false,
                 is_ended: false,
                 is_closed: false,
@@ -222,6 +224,7 @@ impl Machines {
             history_length: u32::try_from(self.progress.last_event).unwrap_or(u32::MAX),
             history_size_bytes: self.progress.history_size_bytes,
             continue_as_new_suggested: self.progress.continue_as_new_suggested,
+            target_version_changed: self.progress.target_version_changed,
             deployment_version: deployment.cloned(),
             jobs,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use stead_activation::CallSite;
+use stead_activation::{CallSite, EventGroupMarker};
 use stead_proto::command::v1::{Command, command};
 use stead_proto::enums::v1::CommandType;
 use stead_proto::sdk::v1::UserMetadata;
@@ -70,6 +70,19 @@ impl Pending {
     pub(super) fn push(&mut self, what: What, at: Option<CallSite>, wire: Option<Command>) {
         let wire = wire.map(Box::new);
         self.commands.push_back(PendingCommand { what, at, wire });
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Says of the commands from the one at `first` on that they belong to these groups, as far as they are to be sent.
+    pub(super) fn group(&mut self, first: usize, groups: &[EventGroupMarker]) {
+        for wire in self.commands.iter_mut().skip(first).filter_map(|command| command.wire.as_mut()) {
+            if wire.command_type() != CommandType::ProtocolMessage {
+                wire.event_group_markers = groups.to_vec();
+            }
+        }
     }
 
     /// The command whose event comes next.

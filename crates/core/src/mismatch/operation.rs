@@ -182,6 +182,7 @@ impl From<&Command> for Operation {
                 UpdateResponse::Accepted => Self::AcceptUpdate { id: id.clone() },
                 UpdateResponse::Rejected(_) | UpdateResponse::Completed(_) => Self::CompleteUpdate { id: id.clone() },
             },
+            Command::SetEventGroups(_) => Self::Other { event: "say which groups events belong to" },
             Command::AnswerQuery { .. } => Self::Other { event: "answer a query" },
             Command::CompleteWorkflow { .. } => Self::CompleteWorkflow,
             Command::FailWorkflow { .. } => Self::FailWorkflow,

@@ -84,7 +84,9 @@ impl From<TaskFailure> for Reason {
             TaskFailureCause::NonDeterminism => {
                 (WorkflowTaskFailedCause::NonDeterministicError, EvictionReason::Nondeterminism)
             }
-            TaskFailureCause::WorkflowWorkerUnhandledFailure => {
+            TaskFailureCause::WorkflowWorkerUnhandledFailure
+            | TaskFailureCause::Panic
+            | TaskFailureCause::Conversion => {
                 (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, EvictionReason::GuestFailed)
             }
         };
@@ -98,7 +100,7 @@ impl Run {
         if task.is_only_query {
             self.fail_query(task, reason);
         } else if reason.cause == WorkflowTaskFailedCause::NonDeterministicError
-            && self.machines.options().mismatch_fails_workflow
+            && self.settings.mismatch_fails_workflow
         {
             self.fail_workflow(task, reason);
         } else if task.attempt > 1 {
@@ -146,6 +148,7 @@ impl Run {
                 ..Command::default()
             }],
             ends_run: true,
+            versioning: self.settings.versioning,
             ..Completion::default()
         };
         self.respond(Output::Complete(Box::new(completion)), State::Failing(Box::new(reason.into_eviction())));

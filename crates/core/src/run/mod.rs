@@ -11,7 +11,7 @@ mod working;
 
 use std::sync::Arc;
 
-use stead_activation::{DeploymentVersion, Issued, Seq, TaskFailure};
+use stead_activation::{DeploymentVersion, Issued, Seq, Settings, TaskFailure};
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
 use self::failing::Reason;
@@ -42,8 +42,6 @@ pub struct RunOptions {
     pub sdk_version: &'static str,
     /// The deployment version of this worker. Default: none.
     pub deployment_version: Option<DeploymentVersion>,
-    /// Whether nondeterminism fails the workflow instead of its task. Default: no.
-    pub mismatch_fails_workflow: bool,
 }
 
 impl Default for RunOptions {
@@ -55,7 +53,6 @@ impl Default for RunOptions {
             sdk_name: "stead",
             sdk_version: env!("CARGO_PKG_VERSION"),
             deployment_version: None,
-            mismatch_fails_workflow: false,
         }
     }
 }
@@ -87,6 +84,7 @@ pub struct Run {
     waiting: Waiting,
     /// Why the run should leave the cache as soon as it can.
     leaving: Option<EvictionReason>,
+    settings: Settings,
     output: Option<Output>,
 }
 
@@ -141,6 +139,7 @@ impl Run {
             state: State::Idle,
             waiting: Waiting::default(),
             leaving: None,
+            settings: Settings::default(),
             output: None,
         }
     }
@@ -202,6 +201,11 @@ impl Run {
             State::Fetching(task) => self.fail(task.ticket, Reason::history_unavailable(&message)),
             state => self.state = state,
         }
+    }
+
+    /// What the guest has settled, known once it has taken the first activation and told before its commands are.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
     }
 
     /// The guest's answer to [`Output::Activate`].

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use stead_activation::{Activation, Seq};
+use stead_activation::{Activation, Seq, VersioningBehavior};
 use stead_proto::command::v1::Command;
 use stead_proto::common::v1::Payloads;
 use stead_proto::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
@@ -86,6 +86,8 @@ pub struct Completion {
     pub sdk_metadata: Option<WorkflowTaskCompletedMetadata>,
     /// Whether the last command closes the run.
     pub ends_run: bool,
+    /// How the run moves to newer versions of its workers. Of use to workers that have a version.
+    pub versioning: Option<VersioningBehavior>,
 }
 
 /// A workflow task that failed. The workflow stays open and the server tries again.

@@ -108,6 +108,7 @@ impl Run {
             later_local_activity_attempts: self.machines.count_later_attempts(),
             sdk_metadata: self.machines.take_metadata(),
             ends_run,
+            versioning: self.settings.versioning,
         };
         let reported = Reported::Task { ticket: task.ticket, ends_run };
         self.respond(Output::Complete(Box::new(completion)), State::Completing(reported));

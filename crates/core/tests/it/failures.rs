@@ -1,7 +1,7 @@
 //! Tasks that fail, and completions that do not arrive.
 
-use stead_activation::{Failure, TaskFailure, TaskFailureCause};
-use stead_core::{CompletionOutcome, EvictionReason, Output, RunOptions};
+use stead_activation::{Failure, Settings, TaskFailure, TaskFailureCause};
+use stead_core::{CompletionOutcome, EvictionReason, Output};
 use stead_proto::enums::v1::{CommandType, WorkflowTaskFailedCause};
 
 use crate::support::{HistoryBuilder, Scenario, completion, eviction, timer};
@@ -45,12 +45,11 @@ fn s24_a_history_that_cannot_be_had_fails_the_task_too() {
 
 #[test]
 fn s24_nondeterminism_fails_the_workflow_where_that_is_wanted() {
-    let mut options = RunOptions::default();
-    options.mismatch_fails_workflow = true;
     let history = HistoryBuilder::first_task().task_completed().timer_started(1).task();
     // The task may have failed before, on a worker that did not want it.
     for attempt in [1, 2] {
-        let mut scenario = Scenario::with_options(options.clone(), [vec![]]);
+        let mut scenario = Scenario::new([vec![]]);
+        scenario.run.set_settings(Settings { mismatch_fails_workflow: true, ..Settings::default() });
         let mut task = history.poll();
         task.attempt = attempt;
         let ended = scenario.completes(task);

@@ -8,7 +8,7 @@ use syn::{Ident, Path, Visibility, parse_quote};
 use super::Paths;
 use crate::model::{Handler, Kind, Model};
 use crate::parse::Block;
-use crate::parse::attr::{BlockOptions, UNFINISHED};
+use crate::parse::attr::{self, BlockOptions};
 use crate::validate::Errors;
 use crate::{fallback, lint, validate};
 
@@ -34,7 +34,7 @@ pub(crate) fn attribute(arguments: TokenStream, item: TokenStream) -> TokenStrea
 /// All methods, since helpers run as workflow code as well.
 fn lint_bodies(model: &mut Model, errors: &mut Errors) {
     let handlers = model.handlers.iter_mut().map(|handler| &mut handler.method);
-    for method in handlers.chain(&mut model.inits).chain(&mut model.helpers) {
+    for method in handlers.chain(&mut model.inits).chain(&mut model.configs).chain(&mut model.helpers) {
         method.body = lint::check(std::mem::take(&mut method.body), errors);
     }
 }
@@ -163,12 +163,29 @@ fn arity(model: &Model, run: &Handler, paths: &Paths) -> TokenStream {
     }
 }
 
-fn options(model: &Model, paths: &Paths) -> Option<TokenStream> {
+/// What the definition says besides its code, where it says anything.
+fn options(model: &Model, paths: &Paths) -> TokenStream {
     let workflow = &paths.workflow;
-    model.options.dynamic?;
-    Some(quote! {
-        const OPTIONS: #workflow::WorkflowOptions = #workflow::WorkflowOptions::NONE.dynamic();
-    })
+    let BlockOptions { dynamic, versioning, fail_on, .. } = &model.options;
+    let dynamic = dynamic.map(|_| quote!(.dynamic()));
+    let versioning = versioning.as_ref().and_then(|word| attr::meaning(&attr::VERSIONING, word));
+    let versioning = versioning.map(|variant| quote!(.versioning(#workflow::Versioning::#variant)));
+    let defects = fail_on.iter().flatten().filter_map(|word| attr::meaning(&attr::DEFECTS, word));
+    let mut config = defects.map(|defect| quote!(.fail_on(#workflow::FailOn::#defect))).chain(versioning).peekable();
+    let config = config.peek().is_some().then(|| quote!(.config(#workflow::Config::new() #(#config)*)));
+    let options = [dynamic, config].into_iter().flatten().reduce(|all, option| quote!(#all #option));
+    let options = options
+        .map(|options| quote!(const OPTIONS: #workflow::WorkflowOptions = #workflow::WorkflowOptions::NONE #options;));
+    let by_run = model.configs.first().map(|method| {
+        let ident = &method.signature.ident;
+        let span = method.return_type().map_or_else(|| ident.span(), Spanned::span);
+        let call = quote_spanned!(super::at(span)=> Self::#ident(this));
+        quote! {
+            const CONFIG: ::core::option::Option<fn(&Self) -> #workflow::Config> =
+                ::core::option::Option::Some(|this| #call);
+        }
+    });
+    quote!(#options #by_run)
 }
 
 /// The trait that holds the methods, as a path.
@@ -227,8 +244,8 @@ fn entry(model: &Model, handler: &Handler, methods: &TokenStream, paths: &Paths)
 fn handler_options(handler: &Handler, paths: &Paths) -> TokenStream {
     let (workflow, description) = (&paths.workflow, handler.description());
     let policy = handler.options.unfinished.as_ref();
-    let unfinished = policy.and_then(|policy| UNFINISHED.iter().find(|(name, _)| policy == name));
-    let unfinished = format_ident!("{}", unfinished.unwrap_or(&UNFINISHED[0]).1);
+    let unfinished = policy.and_then(|policy| attr::meaning(&attr::UNFINISHED, policy));
+    let unfinished = unfinished.unwrap_or_else(|| format_ident!("{}", attr::UNFINISHED[0].1));
     quote!(#workflow::HandlerOptions { description: #description, unfinished: #workflow::UnfinishedPolicy::#unfinished })
 }
 

@@ -45,6 +45,10 @@ pub(crate) struct BlockOptions {
     pub(crate) part: Option<LitInt>,
     /// `dynamic`, where it stands.
     pub(crate) dynamic: Option<Span>,
+    /// `versioning = ..`, one of [`VERSIONING`].
+    pub(crate) versioning: Option<Ident>,
+    /// `fail_on(..)`, some of [`DEFECTS`].
+    pub(crate) fail_on: Option<Vec<Ident>>,
 }
 
 impl BlockOptions {
@@ -69,12 +73,12 @@ impl BlockOptions {
             return set(&mut self.name, input.parse()?, span, "name");
         }
         let key = input.call(Ident::parse_any)?;
-        if attribute == "workflow" && key == "dynamic" {
-            return set(&mut self.dynamic, key.span(), key.span(), "dynamic");
+        if attribute == "workflow" && self.parse_of_workflow(&key, input)? {
+            return Ok(());
         }
         if key != "crate" && (if named { key != "name" } else { key != "part" }) {
             let known = match attribute {
-                "workflow" => "`name`, `dynamic` and `crate`",
+                "workflow" => "`name`, `dynamic`, `versioning`, `fail_on` and `crate`",
                 "activities" => "`part` and `crate`",
                 _ => "`name` and `crate`",
             };
@@ -87,6 +91,60 @@ impl BlockOptions {
             _ => set(&mut self.krate, input.call(Path::parse_mod_style)?, key.span(), "crate"),
         }
     }
+
+    /// What `#[workflow]` takes and its siblings do not. Returns whether it was that.
+    fn parse_of_workflow(&mut self, key: &Ident, input: ParseStream<'_>) -> Result<bool> {
+        match key.to_string().as_str() {
+            "dynamic" => set(&mut self.dynamic, key.span(), key.span(), "dynamic")?,
+            "versioning" => {
+                input.parse::<Token![=]>()?;
+                set(&mut self.versioning, one_of(&VERSIONING, input)?, key.span(), "versioning")?;
+            }
+            "fail_on" => {
+                let content;
+                parenthesized!(content in input);
+                let defects = content.parse_terminated(|input| one_of(&DEFECTS, input), Token![,])?;
+                set(&mut self.fail_on, defects.into_iter().collect(), key.span(), "fail_on")?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// How the runs of a workflow move to newer versions of their workers, and the variants that they are.
+pub(crate) const VERSIONING: [(&str, &str); 2] = [("pinned", "Pinned"), ("auto_upgrade", "AutoUpgrade")];
+
+/// Defects that may fail a workflow, and the constants that they are.
+pub(crate) const DEFECTS: [(&str, &str); 4] = [
+    ("panics", "PANICS"),
+    ("nondeterminism", "NONDETERMINISM"),
+    ("undecodable", "UNDECODABLE"),
+    ("anything", "ANYTHING"),
+];
+
+/// What may be said of a handler that its workflow's end finds running, and the variant that it is.
+pub(crate) const UNFINISHED: [(&str, &str); 2] = [("warn_and_abandon", "WarnAndAbandon"), ("abandon", "Abandon")];
+
+/// A word that stands for something of ours, as the table says.
+fn one_of(table: &[(&str, &str)], input: ParseStream<'_>) -> Result<Ident> {
+    let word: Ident = input.parse()?;
+    if table.iter().any(|(name, _)| word == name) {
+        return Ok(word);
+    }
+    let known: Vec<_> = table.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let message = match known.split_last() {
+        Some((last, [])) => format!("expected {last}"),
+        Some((last, others)) => format!("expected {} or {last}", others.join(", ")),
+        None => "expected nothing".to_owned(),
+    };
+    Err(syn::Error::new(word.span(), message))
+}
+
+/// What a word of a table stands for.
+pub(crate) fn meaning(table: &[(&'static str, &'static str)], word: &Ident) -> Option<Ident> {
+    let (_, meaning) = table.iter().find(|(name, _)| word == name)?;
+    Some(Ident::new(meaning, word.span()))
 }
 
 /// `#[signal(..)]`, `#[update(..)]`, `#[activity(..)]` and their siblings.
@@ -211,7 +269,9 @@ impl MethodOptions {
             ("signal" | "query" | "update", "description") => {
                 set(&mut self.description, meta.value()?.parse()?, span, "description")
             }
-            ("signal" | "update", "unfinished") => set(&mut self.unfinished, parse_policy(meta)?, span, "unfinished"),
+            ("signal" | "update", "unfinished") => {
+                set(&mut self.unfinished, one_of(&UNFINISHED, meta.value()?)?, span, "unfinished")
+            }
             ("update", "validator") => set(&mut self.validator, meta.value()?.parse()?, span, "validator"),
             ("activity", "errors") => {
                 let content;
@@ -279,17 +339,6 @@ impl FailureOptions {
             }
         }
         Ok(())
-    }
-}
-
-/// What may be said of a handler that its workflow's end finds running, and the variant that it is.
-pub(crate) const UNFINISHED: [(&str, &str); 2] = [("warn_and_abandon", "WarnAndAbandon"), ("abandon", "Abandon")];
-
-fn parse_policy(meta: &ParseNestedMeta<'_>) -> Result<Ident> {
-    let policy: Ident = meta.value()?.parse()?;
-    match UNFINISHED.iter().any(|(name, _)| policy == name) {
-        true => Ok(policy),
-        false => Err(syn::Error::new(policy.span(), "expected `warn_and_abandon` or `abandon`")),
     }
 }
 

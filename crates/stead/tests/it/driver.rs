@@ -17,7 +17,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn start<W: Workflow>(input: impl Arg<W::Input>) -> Self {
-        let mut guest = Definition::of::<W>().instantiate(&GuestOptions::default());
+        let mut guest = Definition::of::<W>().instantiate(&std::sync::Arc::<GuestOptions>::default());
         let arguments = arguments(input, W::ARITY);
         let first = activate(&mut *guest, Job::Initialize(Box::new(initialize(W::NAME, arguments))));
         Self { guest, first }
@@ -80,6 +80,7 @@ fn activate(guest: &mut dyn Guest, job: Job) -> Vec<Command> {
         history_length: 3,
         history_size_bytes: 0,
         continue_as_new_suggested: false,
+        target_version_changed: false,
         deployment_version: None,
         jobs: vec![job],
     };

@@ -10,7 +10,7 @@ use stead_activity::Activities;
 use stead_client::Client;
 use stead_data::Activity;
 use stead_worker::{RunError, ShutdownHandle, Worker, WorkerBuilder};
-use stead_workflow::Workflow;
+use stead_workflow::{FailOn, Workflow};
 use tokio::task::JoinHandle;
 
 use super::mock::{Collected, Mock};
@@ -25,7 +25,7 @@ pub struct TestWorkerBuilder {
 
 impl TestWorkerBuilder {
     pub(super) fn new(client: &Client, task_queue: &str) -> Self {
-        let builder = Worker::builder(client, task_queue).panics_fail_workflows();
+        let builder = Worker::builder(client, task_queue).fail_workflows_on(FailOn::PANICS);
         Self { builder, activities: Collected::default() }
     }
 

@@ -49,6 +49,7 @@ async fn completed(shared: &Shared, info: &Info, result: Payload) -> Result<(), 
         result: Some(Payloads { payloads }),
         identity: shared.identity.clone(),
         namespace: shared.namespace.clone(),
+        deployment_options: shared.deployment_options(),
         ..Default::default()
     };
     match shared.service.respond_activity_task_completed(request, shared.call_options()).await {
@@ -79,6 +80,7 @@ async fn failed(
         failure: Some(shared.codec.encode_failure_or_say_why(shared.codec.activity(info), failure.into_proto()).await),
         identity: shared.identity.clone(),
         namespace: shared.namespace.clone(),
+        deployment_options: shared.deployment_options(),
         last_heartbeat_details,
         ..Default::default()
     };
@@ -95,6 +97,7 @@ async fn cancelled(shared: &Shared, info: &Info, details: Vec<Payload>) -> Resul
         details: Some(Payloads { payloads }),
         identity: shared.identity.clone(),
         namespace: shared.namespace.clone(),
+        deployment_options: shared.deployment_options(),
         ..Default::default()
     };
     shared.service.respond_activity_task_canceled(request, CallOptions::new()).await.map(drop)

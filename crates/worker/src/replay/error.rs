@@ -1,10 +1,9 @@
 //! Why a history did not replay.
 
-use std::fmt::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fmt;
 use std::{error, io};
 
-use stead_client::HistoryError;
+use stead_client::{HistoryError, ListError};
 use stead_core::Mismatch;
 use stead_data::history::History;
 use stead_data::{CodecError, Failure};
@@ -122,43 +121,68 @@ impl error::Error for ReplayError {
     }
 }
 
-/// Some histories of a directory did not replay.
+/// Not all of many histories replayed.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct ReplayDirError {
-    /// The directory.
-    pub directory: PathBuf,
-    /// How many histories are in it.
-    pub histories: usize,
-    /// Those that did not replay, and why.
-    pub failures: Vec<(PathBuf, ReplayError)>,
+pub enum ReplayManyError {
+    /// Some did not replay, or could not be had.
+    Failed {
+        /// What they are histories of: a directory, or a query.
+        of: String,
+        /// How many were replayed.
+        histories: usize,
+        /// Those that did not replay, by their names, and why. In order.
+        failures: Vec<(String, ReplayError)>,
+    },
+    /// The directory cannot be read, or there is no history in it.
+    Directory {
+        /// The directory.
+        directory: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The workflows could not be listed.
+    List {
+        /// Why.
+        source: ListError,
+    },
 }
 
-impl ReplayDirError {
-    pub(super) fn new(directory: &Path, histories: usize, failures: Vec<(PathBuf, ReplayError)>) -> Self {
-        Self { directory: directory.to_owned(), histories, failures }
-    }
-
-    pub(super) fn unreadable(directory: &Path, source: io::Error) -> Self {
-        Self::new(directory, 0, vec![(directory.to_owned(), ReplayError::File { source })])
+impl ReplayManyError {
+    /// The histories that did not replay, by their names, and why. In order.
+    pub fn failures(&self) -> &[(String, ReplayError)] {
+        match self {
+            Self::Failed { failures, .. } => failures,
+            Self::Directory { .. } | Self::List { .. } => &[],
+        }
     }
 }
 
-impl fmt::Display for ReplayDirError {
+impl fmt::Display for ReplayManyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { directory, histories, failures } = self;
-        let mut text = match histories {
-            0 => format!("histories in `{}` cannot be read", directory.display()),
-            _ => format!("{} of {histories} histories in `{}` do not replay", failures.len(), directory.display()),
-        };
-        for (path, error) in failures {
-            write!(text, "\n  {}: {error}", path.display())?;
-            if let Some(source) = error::Error::source(error) {
-                write!(text, ": {source}")?;
+        match self {
+            Self::Directory { directory, .. } => write!(f, "histories in {directory} cannot be read"),
+            Self::List { .. } => f.write_str("the workflows cannot be listed"),
+            Self::Failed { of, histories, failures } => {
+                write!(f, "{} of {histories} histories of {of} do not replay", failures.len())?;
+                for (name, error) in failures {
+                    write!(f, "\n  {name}: {error}")?;
+                    if let Some(source) = error::Error::source(error) {
+                        write!(f, ": {source}")?;
+                    }
+                }
+                Ok(())
             }
         }
-        f.write_str(&text)
     }
 }
 
-impl error::Error for ReplayDirError {}
+impl error::Error for ReplayManyError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Failed { .. } => None,
+            Self::Directory { source, .. } => Some(source),
+            Self::List { source } => Some(source),
+        }
+    }
+}

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use stead_activity::{Activities, Extensions, Interceptor};
 use stead_client::Client;
-use stead_workflow::{Definition, GuestOptions, Workflow, WorkflowInterceptor};
+use stead_data::metrics::MetricSink;
+use stead_workflow::{
+    ActivatesPatch, Definition, FailOn, GuestOptions, PatchActivation, Workflow, WorkflowInterceptor,
+};
 
 use super::Worker;
 use crate::activity::Registry;
 use crate::codec::Codec;
+use crate::deployment::WorkerDeployment;
 use crate::error::BuildError;
 use crate::guests::Guests;
 use crate::lifecycle::Lifecycle;
@@ -24,6 +28,9 @@ pub struct WorkerBuilder {
     client: Client,
     task_queue: String,
     identity: Option<String>,
+    deployment: Option<WorkerDeployment>,
+    activates_patch: Option<Arc<ActivatesPatch>>,
+    metrics: Option<Arc<dyn MetricSink>>,
     workflows: Vec<Definition>,
     activities: Vec<stead_activity::Definition>,
     workflow_interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
@@ -37,6 +44,9 @@ impl WorkerBuilder {
             client: client.clone(),
             task_queue,
             identity: None,
+            deployment: None,
+            activates_patch: None,
+            metrics: None,
             workflows: Vec::new(),
             activities: Vec::new(),
             workflow_interceptors: Vec::new(),
@@ -95,17 +105,13 @@ impl WorkerBuilder {
         self
     }
 
-    /// Fails workflows whose code does not do what their history says, instead of the workflow task. A failed task is
-    /// tried again, so that the right code can still finish the workflow; a failed workflow is over.
-    pub fn nondeterminism_fails_workflows(mut self) -> Self {
-        self.options.nondeterminism_fails_workflows = true;
-        self
-    }
-
-    /// Fails workflows whose code panics, instead of the workflow task. A failed task is tried again, so that better code
-    /// can still finish the workflow, and whoever waits for its result waits; in a test no better code will come.
-    pub fn panics_fail_workflows(mut self) -> Self {
-        self.options.panics_fail_workflows = true;
+    /// Fails workflows with such a defect, instead of their workflow task. A failed task is tried again, so that better
+    /// code can still finish the workflow; a failed workflow is over. A workflow may say the same of itself:
+    /// `#[workflow(fail_on(panics))]`. What is given in several calls adds up.
+    ///
+    /// Default: none.
+    pub fn fail_workflows_on(mut self, defects: FailOn) -> Self {
+        self.options.fail_workflows_on = self.options.fail_workflows_on | defects;
         self
     }
 
@@ -173,6 +179,38 @@ impl WorkerBuilder {
         self
     }
 
+    /// Which version of which deployment the worker is.
+    ///
+    /// Default: none.
+    pub fn deployment(mut self, deployment: WorkerDeployment) -> Self {
+        self.deployment = Some(deployment);
+        self
+    }
+
+    /// Decides of each patch that a run asks for the first time whether it is taken, so that a change can be deployed to
+    /// all workers before a run takes it: `false` is the answer of [`patched`](stead_workflow::patched) for the whole run,
+    /// and leaves nothing in history. Not asked while replaying, nor for a deprecated patch.
+    ///
+    /// The function is called as part of the workflow and reads only; it may look at configuration, as its answer is asked
+    /// once for each run and patch. What it answers when a run is rebuilt before its answer is recorded may differ.
+    ///
+    /// Default: every patch is taken.
+    pub fn patch_activation(
+        mut self,
+        activates: impl Fn(&PatchActivation<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.activates_patch = Some(Arc::new(activates));
+        self
+    }
+
+    /// Where the numbers go that [`workflow::meter`](stead_workflow::meter()) makes.
+    ///
+    /// Default: nowhere.
+    pub fn metrics(mut self, sink: Arc<dyn MetricSink>) -> Self {
+        self.metrics = Some(sink);
+        self
+    }
+
     /// How many activities a workflow task may start on this worker directly, without their going through the task
     /// queue. At least 1; see [`disable_eager_activities`](Self::disable_eager_activities).
     ///
@@ -237,7 +275,13 @@ impl WorkerBuilder {
         let mut guest_options = GuestOptions::default();
         guest_options.converter = converter.clone();
         guest_options.interceptors = self.workflow_interceptors.into();
-        guest_options.panics_fail_workflows = self.options.panics_fail_workflows;
+        guest_options.fail_on = self.options.fail_workflows_on;
+        guest_options.versioning = self.deployment.as_ref().and_then(|deployment| deployment.default_versioning);
+        guest_options.activates_patch = self.activates_patch;
+        guest_options.metrics = self.metrics;
+        if let Some(deployment) = &self.deployment {
+            check_deployment(deployment, &self.workflows)?;
+        }
         let guests = guests(self.workflows, guest_options)?;
         let activities = registry(self.activities)?;
         if guests.is_empty() && activities.is_empty() {
@@ -257,6 +301,7 @@ impl WorkerBuilder {
             namespace: self.client.namespace().to_owned(),
             sticky_queue: caches.then(|| format!("{identity}-{instance_key}")),
             identity,
+            deployment: self.deployment,
             task_queue: self.task_queue,
             instance_key,
             guests,
@@ -272,6 +317,24 @@ impl WorkerBuilder {
         };
         Ok(Worker { shared: Arc::new(shared) })
     }
+}
+
+fn check_deployment(deployment: &WorkerDeployment, workflows: &[Definition]) -> Result<(), BuildError> {
+    let WorkerDeployment { version, is_versioned, default_versioning } = deployment;
+    let requirement = match (is_versioned, default_versioning) {
+        _ if version.deployment_name.is_empty() || version.build_id.is_empty() => {
+            "a name and a build id, both not empty"
+        }
+        (false, Some(_)) => "versioned, to have a default for how workflows move between versions",
+        _ => {
+            let silent = workflows.iter().find(|workflow| !workflow.says_versioning());
+            return match silent.filter(|_| *is_versioned && default_versioning.is_none()) {
+                Some(silent) => Err(BuildError::NoVersioning(silent.name())),
+                None => Ok(()),
+            };
+        }
+    };
+    Err(BuildError::InvalidOption { option: "deployment", requirement })
 }
 
 fn guests(definitions: Vec<Definition>, options: GuestOptions) -> Result<Guests, BuildError> {

@@ -1,7 +1,7 @@
 //! Replay: histories against code, without a server.
 
 use stead_data::history::History;
-use stead_worker::replay::{ReplayError, Replayer};
+use stead_worker::replay::{ReplayError, ReplayManyError, Replayer};
 
 use crate::workflows::{Events, Hello, Nap};
 
@@ -65,14 +65,42 @@ async fn a_directory_of_json_files_replays_and_each_failure_is_named() {
     let good = History(napped().task_completed().workflow_completed().history()).to_json().expect("plain events");
     std::fs::write(directory.join("good.json"), good).expect("a file");
     let replayed = replayer().replay_dir(&directory).await.expect("one good history");
-    assert_eq!(replayed, [directory.join("good.json")]);
+    assert_eq!(replayed, [directory.join("good.json").display().to_string()]);
 
     std::fs::write(directory.join("more/bad.json"), "[]").expect("a file");
     let error = replayer().replay_dir(&directory).await.expect_err("one is no history");
-    assert_eq!((error.histories, error.failures.len()), (2, 1));
+    let ReplayManyError::Failed { histories, failures, .. } = &error else { panic!("{error:?}") };
+    assert_eq!((*histories, failures.len()), (2, 1));
     assert!(error.to_string().contains("bad.json"), "{error}");
     std::fs::remove_dir_all(&directory).expect("the folder is ours");
 
     let error = replayer().replay_dir(&directory).await.expect_err("it is gone");
     assert!(error.to_string().contains("cannot be read"), "{error}");
+}
+
+#[tokio::test]
+async fn many_histories_replay_side_by_side_with_progress_to_the_end_or_to_the_first_failure() {
+    let directory = std::env::temp_dir().join(format!("stead-replay-many-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a temporary folder");
+    let json = |events: Events| History(events.history()).to_json().expect("plain events");
+    let (good, bad) = (json(napped().task_completed().workflow_completed()), json(Events::started("Nobody", &())));
+    for number in 0..20 {
+        let history = if [7, 13].contains(&number) { &bad } else { &good };
+        std::fs::write(directory.join(format!("{number:02}.json")), history).expect("a file");
+    }
+    let mut seen = Vec::new();
+    let replayer = replayer();
+    let all = replayer.replay_dir(&directory).concurrency(4).on_progress(|it| {
+        seen.push((it.done, it.failed, it.total, it.error.is_some()));
+    });
+    let error = all.await.expect_err("two do not replay");
+    let failed: Vec<_> = error.failures().iter().map(|(name, _)| &name[name.len() - 7..]).collect();
+    assert_eq!(failed, ["07.json", "13.json"]);
+    assert!(seen.iter().map(|it| it.0).eq(1..=20) && seen.iter().all(|it| it.2 == Some(20)), "{seen:?}");
+    assert_eq!((seen.last().expect("20").1, seen.iter().filter(|it| it.3).count()), (2, 2));
+
+    let first = replayer.replay_dir(&directory).concurrency(1).fail_fast().await.expect_err("one does not replay");
+    let ReplayManyError::Failed { histories, failures, .. } = &first else { panic!("{first:?}") };
+    assert_eq!((*histories, failures.len()), (8, 1), "the others are not looked at");
+    std::fs::remove_dir_all(&directory).expect("the folder is ours");
 }

@@ -193,6 +193,11 @@ pub fn on_query_dynamic<T: Serialize>(handler: impl Fn(String, Vec<Raw>) -> Resu
 
 /// Sets the handler of an update, in the place of any before.
 ///
+/// Unlike a signal, an update does not wait for its handler: one that comes earlier is rejected, and its caller hears
+/// which updates are known. An update that comes with the start of the run is looked up before `run` is first polled, so
+/// set handlers that must not miss one in `#[init]`; or let the definition have the handler, and wait in it for what it
+/// needs.
+///
 /// # Panics
 ///
 /// As [`on_signal`] does.

@@ -12,7 +12,7 @@ use stead_activation::CallSite;
 use crate::context;
 use crate::error::Cancelled;
 use crate::ops::timer::Sleep;
-use crate::runtime::Runtime;
+use crate::runtime::{Access, Runtime};
 
 /// Waits until `condition` holds.
 ///
@@ -51,7 +51,7 @@ impl<F: Fn() -> bool> WaitUntil<F> {
 
     /// Whether the condition holds. It is looked at as a query is, because it runs at times that the user cannot see.
     fn holds(&self, runtime: &Runtime) -> bool {
-        let _reading = runtime.read_only();
+        let _reading = runtime.read_only(Access::Reads);
         (self.condition)()
     }
 }

@@ -139,7 +139,7 @@ fn an_activity_failure_comes_out_as_the_workflow_s_failure() {
 fn a_result_that_cannot_be_decoded_fails_the_task_and_not_the_workflow() {
     let (mut run, _) = Driver::start::<Charge>("visa");
     let (cause, message) = task_failure(run.try_activate(vec![completed(1, "not a number")]));
-    assert_eq!(cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
+    assert_eq!(cause, TaskFailureCause::Conversion);
     assert!(message.starts_with("Failed decoding the result of the activity called at "), "{message}");
 }
 
@@ -158,7 +158,7 @@ workflow!(Unencodable, |board, input: ()| -> u32 {
 fn arguments_that_cannot_be_encoded_fail_the_task_at_the_await() {
     let mut run = Driver::new::<Unencodable>();
     let (cause, message) = task_failure(run.try_activate(vec![initialize(&())]));
-    assert_eq!(cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
+    assert_eq!(cause, TaskFailureCause::Conversion);
     assert_eq!(message, "Failed encoding a call of the activity odd");
 }
 

@@ -48,6 +48,7 @@ workflow!(Facts, |board, input: ()| -> String {
     assert_eq!(workflow::now(), SystemTime::UNIX_EPOCH + SECOND * 2);
     assert_eq!((workflow::history_length(), workflow::history_size()), (3, 99));
     assert!(workflow::continue_as_new_suggested());
+    assert!(workflow::target_version_changed());
     assert!(!workflow::replay::is_replaying());
     assert_eq!(workflow::deployment_version(), None);
     let info = workflow::info();
@@ -93,7 +94,7 @@ workflow!(Nap, |board, input: ()| -> () { Ok(workflow::sleep(SECOND).await?) });
 #[test]
 fn the_last_operation_is_known_to_whoever_shares_the_options() {
     let options = workflow::GuestOptions::default();
-    let mut run = Driver::with_options::<Nap>(&options);
+    let mut run = Driver::with_options::<Nap>(options.clone());
     assert_eq!(options.last_operation.get(), None);
     run.activate(vec![initialize(&())]);
     assert!(options.last_operation.get().unwrap().file().ends_with("context.rs"));

@@ -17,7 +17,7 @@ workflow!(Panics, |board, input: ()| -> () {
 fn a_panic_fails_the_task_with_its_message_and_its_place() {
     let (mut run, _) = Driver::start::<Panics>(());
     let failure = run.try_activate(vec![completed(1, 7)]).unwrap_err();
-    assert_eq!(failure.cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
+    assert_eq!(failure.cause, TaskFailureCause::Panic);
     let message = &failure.failure.message;
     assert!(message.contains("endings.rs:") && message.ends_with("a bug in here"), "{message}");
 }
@@ -44,7 +44,7 @@ fn an_error_of_run_fails_the_workflow() {
 fn input_that_cannot_be_decoded_fails_the_task() {
     let mut run = Driver::new::<Fails>();
     let (cause, message) = task_failure(run.try_activate(vec![initialize_with(vec![garbage()])]));
-    assert_eq!(cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
+    assert_eq!(cause, TaskFailureCause::Conversion);
     assert_eq!(message, "Failed decoding arguments");
 }
 
@@ -53,7 +53,7 @@ workflow!(Unencodable, |board, input: ()| -> std::collections::BTreeMap<(u8, u8)
 #[test]
 fn a_result_that_cannot_be_encoded_fails_the_task() {
     let (cause, message) = task_failure(Driver::new::<Unencodable>().try_activate(vec![initialize(&())]));
-    assert_eq!(cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
+    assert_eq!(cause, TaskFailureCause::Conversion);
     assert_eq!(message, "Failed encoding the result");
 }
 
@@ -158,4 +158,29 @@ fn a_run_must_be_initialized_first_and_once() {
     assert_eq!(task_failure(run.try_activate(vec![fire(1)])).0, TaskFailureCause::NonDeterminism);
     let (mut run, _) = Driver::start::<Evicted>(());
     assert_eq!(task_failure(run.try_activate(vec![initialize(&())])).0, TaskFailureCause::NonDeterminism);
+}
+
+workflow!(
+    Drains,
+    |board, input: ()| -> bool {
+        assert!(!workflow::ready_to_continue_as_new().await, "nobody suggests it yet");
+        workflow::wait_until(|| board.count.get() > 0).await?;
+        let ready = workflow::ready_to_continue_as_new().await;
+        board.note("ready");
+        Ok(ready && board.flag.get())
+    },
+    [signal!("slow", |board, input: ()| {
+        board.count.set(1);
+        workflow::sleep(SECOND).await?;
+        board.flag.set(true);
+        Ok(())
+    })]
+);
+
+#[test]
+fn it_is_time_to_continue_as_new_once_the_server_says_so_and_the_handlers_are_done() {
+    let (mut run, commands) = Driver::start::<Drains>(());
+    assert!(commands.is_empty());
+    assert_eq!(outline(&run.activate(vec![signal("slow", ())])), ["start timer 1 1s"]);
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["complete workflow: true"]);
 }

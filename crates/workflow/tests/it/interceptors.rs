@@ -62,7 +62,7 @@ workflow!(
 fn interceptors_see_and_change_what_goes_in_and_what_comes_out() {
     let mut options = GuestOptions::default();
     options.interceptors = [Arc::new(Meddler) as Arc<dyn WorkflowInterceptor>].into();
-    let mut run = Driver::with_options::<Watched>(&options);
+    let mut run = Driver::with_options::<Watched>(options);
 
     let commands = run.activate(vec![initialize(&"plain"), signal("other", "hello"), update("u1", "add", 1)]);
     let Some(Command::ScheduleActivity(request)) = commands.last() else { panic!("{commands:?}") };

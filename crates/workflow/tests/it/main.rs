@@ -15,6 +15,7 @@ mod endings;
 mod errors;
 mod interceptors;
 mod joining;
+mod logs;
 mod patches;
 mod queries;
 mod remote;

@@ -54,3 +54,46 @@ fn a_deprecated_patch_is_recorded_as_such() {
     let (_, commands) = Driver::start::<Deprecated>(());
     assert_eq!(outline(&commands), ["patch p true", "complete workflow: "]);
 }
+
+workflow::versioned! {
+    enum Price {
+        V1,
+        V2,
+        V3,
+    }
+}
+
+workflow!(Priced, |board, input: ()| -> Vec<u32> {
+    let first = workflow::versioned!(Price { V1 | V2 => 1, V3 => 3 });
+    workflow::sleep(SECOND).await?;
+    let newer = workflow::version::<Price>() >= Price::V2;
+    Ok(vec![first, u32::from(newer)])
+});
+
+fn priced(recorded: &[&str]) -> (Driver, Vec<String>) {
+    let mut run = Driver::new::<Priced>();
+    run.is_replaying = true;
+    let jobs = [initialize(&())].into_iter().chain(recorded.iter().map(|id| marker(id)));
+    let commands = outline(&run.activate(jobs.collect()));
+    run.is_replaying = false;
+    (run, commands)
+}
+
+#[test]
+fn a_run_stays_with_the_version_that_it_began_with() {
+    let (mut run, commands) = Driver::start::<Priced>(());
+    assert_eq!(outline(&commands), ["patch Price::V3 false", "start timer 1 1s"]);
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["complete workflow: [3,1]"]);
+    let (mut run, commands) = priced(&["Price::V2"]);
+    assert_eq!(commands, ["patch Price::V2 false", "start timer 1 1s"]);
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["complete workflow: [1,1]"]);
+    let (mut run, commands) = priced(&[]);
+    assert_eq!(commands, ["start timer 1 1s"]);
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["complete workflow: [1,0]"]);
+}
+
+#[test]
+fn the_oldest_version_is_asked_for_where_history_has_its_marker() {
+    let (_, commands) = priced(&["Price::V1"]);
+    assert_eq!(commands, ["patch Price::V1 true", "start timer 1 1s"]);
+}

@@ -127,3 +127,28 @@ fn scopes_that_are_over_leave_nothing_behind() {
     let (_, commands) = Driver::start::<Many>(());
     assert_eq!(outline(&commands), ["complete workflow: "]);
 }
+
+workflow!(Grouped, |board, input: ()| -> () {
+    let outer = workflow::event_group("outer");
+    workflow::sleep(SECOND).await?;
+    outer
+        .run(async {
+            workflow::sleep(SECOND * 2).await?;
+            let inner = workflow::event_group("inner").id("i").run(workflow::sleep(SECOND * 3));
+            let spawned = workflow::spawn(async { workflow::sleep(SECOND * 4).await });
+            let (inner, spawned) = workflow::join!(inner, spawned);
+            inner.and(spawned)
+        })
+        .await?;
+    Ok(workflow::sleep(SECOND * 5).await?)
+});
+
+#[test]
+fn what_is_asked_for_in_a_group_says_so_and_the_rest_does_not() {
+    let (mut run, commands) = Driver::start::<Grouped>(());
+    assert_eq!(outline(&commands), ["start timer 1 1s"]);
+    assert_eq!(outline(&run.activate(vec![fire(1)])), ["in 1 groups", "start timer 2 2s"]);
+    let nested = ["in 2 groups", "start timer 3 3s", "in 1 groups", "start timer 4 4s"];
+    assert_eq!(outline(&run.activate(vec![fire(2)])), nested);
+    assert_eq!(outline(&run.activate(vec![fire(3), fire(4)])), ["start timer 5 5s"]);
+}

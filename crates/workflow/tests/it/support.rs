@@ -149,11 +149,11 @@ pub(crate) type Commands = Result<Vec<Issued>, TaskFailure>;
 
 impl Driver {
     pub(crate) fn new<W: Workflow>() -> Self {
-        Self::with_options::<W>(&GuestOptions::default())
+        Self::with_options::<W>(GuestOptions::default())
     }
 
-    pub(crate) fn with_options<W: Workflow>(options: &GuestOptions) -> Self {
-        Self { guest: Definition::of::<W>().instantiate(options), seconds: 0, is_replaying: false }
+    pub(crate) fn with_options<W: Workflow>(options: GuestOptions) -> Self {
+        Self { guest: Definition::of::<W>().instantiate(&options.into()), seconds: 0, is_replaying: false }
     }
 
     /// A run of `W` that has had its first activation, and what it commanded.
@@ -180,6 +180,7 @@ impl Driver {
             history_length: 3,
             history_size_bytes: 99,
             continue_as_new_suggested: self.seconds > 1,
+            target_version_changed: self.seconds > 1,
             deployment_version: None,
             jobs,
         })
@@ -346,6 +347,7 @@ fn line(command: &Command) -> String {
         }
         Command::ScheduleNexusOperation(operation) => format!("schedule {}", operation.operation),
         Command::CancelNexusOperation { seq } => format!("cancel operation {seq}"),
+        Command::SetEventGroups(groups) => format!("in {} groups", groups.len()),
         Command::SetPatch { id, deprecated } => format!("patch {id} {deprecated}"),
         Command::RespondUpdate { protocol_instance_id, response } => match response {
             UpdateResponse::Accepted => format!("accept {protocol_instance_id}"),
@@ -380,18 +382,38 @@ pub(crate) fn capture(f: impl FnOnce()) -> Vec<String> {
     keep_logs_on();
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), f);
-    std::mem::take(&mut *log.0.lock().expect("nothing panics while it logs"))
+    log.take()
 }
 
 #[derive(Clone, Default)]
-struct Log(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+pub(crate) struct Log {
+    events: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+    spans: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl Log {
+    /// The events, a line each.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.events.lock().expect("nothing panics while it logs"))
+    }
+
+    /// The spans, each by its name and the workflow's id if it says that.
+    pub(crate) fn spans(&self) -> Vec<String> {
+        self.spans.lock().expect("nothing panics while it logs").clone()
+    }
+}
 
 impl tracing::Subscriber for Log {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
         true
     }
 
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        let mut line = Line(String::new());
+        span.record(&mut line);
+        let id = line.0.split(' ').find(|field| field.starts_with("workflow_id"));
+        let text = [span.metadata().name()].into_iter().chain(id).collect::<Vec<_>>().join(" ");
+        self.spans.lock().expect("nothing panics while it logs").push(text);
         tracing::span::Id::from_u64(1)
     }
 
@@ -402,7 +424,7 @@ impl tracing::Subscriber for Log {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        self.0.lock().expect("nothing panics while it logs").push(line.0);
+        self.events.lock().expect("nothing panics while it logs").push(line.0);
     }
 
     fn enter(&self, _: &tracing::span::Id) {}

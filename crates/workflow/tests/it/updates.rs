@@ -130,7 +130,7 @@ fn continue_as_new_in_an_update_fails_the_task() {
 fn a_validator_that_commands_something_fails_the_task() {
     let (mut run, _) = Driver::start::<Cart>(());
     let (cause, message) = task_failure(run.try_activate(vec![update("u1", "bad", ())]));
-    assert_eq!(cause, TaskFailureCause::WorkflowWorkerUnhandledFailure);
+    assert_eq!(cause, TaskFailureCause::Panic);
     assert!(message.contains("While in read-only function, action attempted: schedule an activity"), "{message}");
 }
 
