@@ -50,7 +50,7 @@ impl Wrong {
         err(&how).await
     }
 
-    fn check(&self, how: &String) -> workflow::Result<()> {
+    fn check(&self, how: &str) -> workflow::Result<()> {
         match how.strip_prefix("validator ") {
             Some("panics") => panic!("on purpose"),
             Some("acts") => drop(workflow::spawn(async {})),
@@ -85,7 +85,8 @@ async fn err(how: &str) -> workflow::Result<()> {
 /// Another command each time that its run is built anew.
 async fn changes() -> workflow::Result<()> {
     static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    match SEEN.lock().unwrap().insert(workflow::info().run_id().to_owned()) {
+    let is_new = SEEN.lock().unwrap().insert(workflow::info().run_id().to_owned());
+    match is_new {
         true => Ok(workflow::sleep(millis(5)).await?),
         false => Ok(workflow::activity_named::<()>("nobody", ()).start_to_close(secs(5)).await?),
     }
@@ -228,7 +229,7 @@ async fn ending(run: &WorkflowHandle<Wrong>) -> &'static str {
         let types = event_types(&history);
         let is_closed = |kind: &&str| kind.starts_with("WORKFLOW_EXECUTION_") && !kind.ends_with("SIGNALED");
         let last = types.iter().skip(1).filter(|kind| !kind.contains("REQUESTED") && !kind.contains("UPDATE"));
-        if last.clone().any(|kind| is_closed(&kind)) || types.contains(&"WORKFLOW_TASK_FAILED") {
+        if last.clone().any(is_closed) || types.contains(&"WORKFLOW_TASK_FAILED") {
             break history;
         }
         tokio::time::sleep(millis(20)).await;

@@ -23,8 +23,10 @@ pub struct ReplayMany<'a> {
     source: Source,
     concurrency: usize,
     fail_fast: bool,
-    progress: Option<Box<dyn FnMut(&ReplayProgress<'_>) + Send + 'a>>,
+    progress: Option<OnProgress<'a>>,
 }
+
+type OnProgress<'a> = Box<dyn FnMut(&ReplayProgress<'_>) + Send + 'a>;
 
 /// Where histories come from.
 #[derive(Clone)]
@@ -55,6 +57,7 @@ enum Item {
     Workflow { client: Client, workflow_id: String, run_id: String },
 }
 
+type Items = BoxStream<'static, Result<Item, ListError>>;
 type Outcome = (String, Result<(), ReplayError>);
 
 impl<'a> ReplayMany<'a> {
@@ -148,7 +151,7 @@ impl fmt::Debug for ReplayMany<'_> {
 
 impl Source {
     /// The histories, and how many there are where that is known.
-    fn items(&self) -> io::Result<(BoxStream<'static, Result<Item, ListError>>, Option<usize>)> {
+    fn items(&self) -> io::Result<(Items, Option<usize>)> {
         match self {
             Self::Directory(directory) => {
                 let files = json_files(directory)?;
