@@ -144,3 +144,53 @@ async fn queries_are_rejected_as_the_client_says_unless_the_query_does() {
     let error = asked.rpc_timeout(millis(500)).await.unwrap_err();
     assert!(!matches!(error, QueryError::Rejected { .. }), "{error}");
 }
+
+/// Returns what it is told first.
+#[derive(Default)]
+struct Told {
+    number: Cell<Option<u32>>,
+}
+
+#[workflow]
+impl Told {
+    #[run]
+    async fn run(&self) -> workflow::Result<u32> {
+        workflow::wait_until(|| self.number.get().is_some()).await?;
+        Ok(self.number.get().unwrap_or_default())
+    }
+
+    #[signal]
+    fn tell(&self, number: u32) {
+        if self.number.get().is_none() {
+            self.number.set(Some(number));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reset_workflow_goes_on_from_a_task_in_another_run() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Told>().build().unwrap();
+    let work = async {
+        let told =
+            env.client.start_workflow(Told::run, ()).id(env.id("told")).task_queue(&env.task_queue).await.unwrap();
+        let history = stead_tests::until_history_has(&told, "WORKFLOW_TASK_COMPLETED").await;
+        let task =
+            history.0.events.iter().find(|it| it.event_type().as_str_name().ends_with("WORKFLOW_TASK_COMPLETED"));
+        let task = task.unwrap().event_id;
+        told.signal(Told::tell, 1).await.unwrap();
+        assert_eq!(told.result().await.unwrap(), 1);
+
+        let again = told.with_run_id(told.reset_to(task).reason("a test").await.unwrap());
+        assert_eq!(again.result().await.unwrap(), 1, "the signal came again");
+        let anew = told.with_run_id(told.reset_to(task).without_signals().await.unwrap());
+        anew.signal(Told::tell, 2).await.unwrap();
+        assert_eq!(anew.result().await.unwrap(), 2);
+
+        let error = told.reset_to(1).await.unwrap_err();
+        assert!(matches!(error, stead::client::ResetError::InvalidEvent { event_id: 1, .. }), "{error:?}");
+        let error = env.client.workflow::<Told>(env.id("ghost")).reset_to(4).await.unwrap_err();
+        assert!(matches!(error, stead::client::ResetError::NotFound { .. }), "{error:?}");
+    };
+    worker.run_while(work).await.unwrap();
+}

@@ -1,6 +1,7 @@
 //! Listing and counting workflows.
 
-use stead::client::{ListError, WorkflowStatus};
+use stead::client::{Filter, ListError, WorkflowStatus};
+use stead::data::{Keyword, SearchAttribute};
 use stead::prelude::*;
 use stead_tests::Env;
 
@@ -49,6 +50,15 @@ async fn workflows_are_listed_page_by_page_and_counted_in_groups() {
         count += 1;
     }
     assert_eq!(count, 3);
+
+    let terminated = Filter::task_queue(&env.task_queue) & Filter::status(WorkflowStatus::Terminated);
+    let since = Filter::started_since(std::time::UNIX_EPOCH) & Filter::workflow_id_prefix("listed-");
+    let keyword = || Filter::on(SearchAttribute::<Keyword>::new("StdKeyword"));
+    let all = terminated & since & !Filter::workflow_type("Somebody");
+    let count = async |filter: Filter| env.client.count_workflows(filter).await.unwrap().count;
+    assert_eq!(count(all.clone()).await, 2);
+    assert_eq!(count(all.clone() & keyword().is_unset()).await, 2);
+    assert_eq!(count(all & (keyword().is(r"o'clock\") | keyword().starts_with("'"))).await, 0);
 
     let counted = env.client.count_workflows(format!("{query} GROUP BY ExecutionStatus")).await.unwrap();
     assert_eq!(counted.count, 5);

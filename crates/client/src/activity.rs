@@ -279,6 +279,7 @@ impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token(_) => f.write_str("of a token"),
+            Self::Id { workflow_id, activity_id, .. } if workflow_id.is_empty() => write!(f, "`{activity_id}`"),
             Self::Id { workflow_id, activity_id, .. } => write!(f, "`{activity_id}` of workflow `{workflow_id}`"),
         }
     }

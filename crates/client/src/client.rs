@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::{Request, Response};
 use serde::Serialize;
-use stead_data::{Arg, DataConverter, Untyped, WorkflowFn, WorkflowType};
+use stead_data::{Activity, Arg, DataConverter, Untyped, WorkflowFn, WorkflowType};
 use tonic::body::Body;
 use tower::Service;
 
@@ -13,6 +13,8 @@ use crate::{
     connect::{Connect, InProcess, Remote},
     connection::{BoxError, Connection, WorkflowService, boxed},
     interceptor::{ClientInterceptor, Next, Operation},
+    schedule::{CountSchedules, CreateSchedule, ListSchedules, ScheduleHandle},
+    standalone::{ActivityHandle, CountActivities, ListActivities, StartActivity},
     workflow::{CountWorkflows, Finished, ListWorkflows, QueryRejectCondition, StartWorkflow, Started, WorkflowHandle},
 };
 
@@ -57,25 +59,28 @@ impl Client {
         Connect::to(address)
     }
 
-    /// Connects as the environment says; what it leaves out has the usual defaults, and setters overrule it.
+    /// Connects as the environment and the configuration file say; what they leave out has the usual defaults, and
+    /// setters overrule them.
     ///
     /// | variable | meaning |
     /// |---|---|
+    /// | `TEMPORAL_CONFIG_FILE` | the file; see [`ConfigLoader`](crate::ConfigLoader) for its form and where it is else |
+    /// | `TEMPORAL_PROFILE` | the file's profile; default `default`, which need not exist |
     /// | `TEMPORAL_ADDRESS` | `host:port`; default `localhost:7233` |
     /// | `TEMPORAL_NAMESPACE` | default `default` |
     /// | `TEMPORAL_API_KEY` | turns TLS on |
-    /// | `TEMPORAL_TLS` | `true` or `false` |
+    /// | `TEMPORAL_TLS` | `true` or `false`; any other of these turns it on, too |
     /// | `TEMPORAL_TLS_SERVER_CA_CERT_PATH` or `…_DATA` | the root certificates to trust (PEM) |
     /// | `TEMPORAL_TLS_SERVER_NAME` | the name expected in the server's certificate |
     /// | `TEMPORAL_TLS_CLIENT_CERT_PATH` or `…_DATA`, `TEMPORAL_TLS_CLIENT_KEY_PATH` or `…_DATA` | mutual TLS (PEM) |
     /// | `TEMPORAL_GRPC_META_X_Y` | the header `x-y` |
     ///
-    /// Configuration files with profiles are not read yet: with `TEMPORAL_CONFIG_FILE` or `TEMPORAL_PROFILE` set,
-    /// connecting fails and says so.
+    /// `TEMPORAL_CODEC_ENDPOINT` and `TEMPORAL_CODEC_AUTH` are for tools; [`ClientProfile`](crate::ClientProfile) has
+    /// them. `TEMPORAL_TLS_DISABLE_HOST_VERIFICATION` is refused.
     ///
     /// # Errors
     ///
-    /// At the await: the variables do not describe a connection, or as for [`connect`](Self::connect).
+    /// At the await: they do not describe a connection, or as for [`connect`](Self::connect).
     pub fn from_env() -> Connect<Remote> {
         Connect::from_env()
     }
@@ -176,8 +181,8 @@ impl Client {
         StartWorkflow::new(self.clone(), workflow.name().to_owned(), arguments)
     }
 
-    /// The workflows that a query finds, such as `WorkflowType = 'Order' AND ExecutionStatus = 'Running'`; all of the
-    /// namespace if it is empty.
+    /// The workflows that a query finds, such as `WorkflowType = 'Order' AND ExecutionStatus = 'Running'` or a
+    /// [`Filter`](crate::Filter); all of the namespace if it is empty.
     ///
     /// ```no_run
     /// # async fn run(client: stead_client::Client) -> Result<(), stead_client::ListError> {
@@ -199,6 +204,116 @@ impl Client {
     /// At the await, see [`ListError`](crate::ListError).
     pub fn count_workflows(&self, query: impl Into<String>) -> CountWorkflows {
         CountWorkflows::new(self.clone(), query.into())
+    }
+
+    /// Creates a schedule; what it starts is required, and without it there is nothing to await.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`CreateScheduleError`](crate::CreateScheduleError).
+    pub fn create_schedule(&self, id: impl Into<String>) -> CreateSchedule {
+        CreateSchedule::new(self.clone(), id.into())
+    }
+
+    /// A handle to the schedule with this id, whether it exists or not: no call is made.
+    pub fn schedule(&self, id: impl Into<String>) -> ScheduleHandle {
+        ScheduleHandle::new(self.clone(), id.into())
+    }
+
+    /// The schedules that a query finds; all of the namespace if it is empty.
+    pub fn list_schedules(&self, query: impl Into<String>) -> ListSchedules {
+        ListSchedules::new(self.clone(), query.into())
+    }
+
+    /// How many schedules a query finds.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`ListError`](crate::ListError).
+    pub fn count_schedules(&self, query: impl Into<String>) -> CountSchedules {
+        CountSchedules::new(self.clone(), query.into())
+    }
+
+    /// Starts an activity without a workflow; `id`, `task_queue` and a timeout that bounds it are required, and without
+    /// them there is nothing to await.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stead_client::{Client, StartActivityError};
+    ///
+    /// async fn greet(client: Client) -> Result<String, Box<dyn std::error::Error>> {
+    ///     let greeting = client.start_activity_named("greet", "Ada").id("greet-ada").task_queue("greetings");
+    ///     Ok(greeting.start_to_close(Duration::from_secs(30)).await?.result().await?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`StartActivityError`](crate::StartActivityError).
+    pub fn start_activity<A: ?Sized, I, O, T>(
+        &self,
+        activity: Activity<A, I, O, T>,
+        input: impl Arg<I>,
+    ) -> StartActivity<O, Started, T> {
+        StartActivity::typed(self.clone(), activity, &input)
+    }
+
+    /// Starts an activity of which only the name is known; several arguments are a tuple.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`StartActivityError`](crate::StartActivityError).
+    pub fn start_activity_named<O>(
+        &self,
+        activity: impl Into<String>,
+        arguments: impl Serialize,
+    ) -> StartActivity<O, Started> {
+        StartActivity::named(self.clone(), activity.into(), &arguments)
+    }
+
+    /// Starts an activity without a workflow and waits for its result.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`ExecuteActivityError`](crate::ExecuteActivityError).
+    pub fn execute_activity<A: ?Sized, I, O, T>(
+        &self,
+        activity: Activity<A, I, O, T>,
+        input: impl Arg<I>,
+    ) -> StartActivity<O, Finished, T> {
+        StartActivity::typed(self.clone(), activity, &input)
+    }
+
+    /// As [`execute_activity`](Self::execute_activity), by the activity's name; several arguments are a tuple.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`ExecuteActivityError`](crate::ExecuteActivityError).
+    pub fn execute_activity_named<O>(
+        &self,
+        activity: impl Into<String>,
+        arguments: impl Serialize,
+    ) -> StartActivity<O, Finished> {
+        StartActivity::named(self.clone(), activity.into(), &arguments)
+    }
+
+    /// A handle to the activity with this id that no workflow started, whether it exists or not: no call is made.
+    pub fn activity<O>(&self, id: impl Into<String>) -> ActivityHandle<O> {
+        ActivityHandle::new(self.clone(), id.into(), None)
+    }
+
+    /// The activities without a workflow that a query finds.
+    pub fn list_activities(&self, query: impl Into<String>) -> ListActivities {
+        ListActivities::new(self.clone(), query.into())
+    }
+
+    /// How many activities without a workflow a query finds.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`ListError`](crate::ListError).
+    pub fn count_activities(&self, query: impl Into<String>) -> CountActivities {
+        CountActivities::new(self.clone(), query.into())
     }
 
     /// An activity that is completed from elsewhere, by the token that its code took from

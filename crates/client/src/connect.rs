@@ -1,8 +1,10 @@
 //! [`Connect`]: everything a connection and its client can be told before they exist.
 
 mod address;
-mod environment;
+mod balance;
+mod dial;
 mod error;
+mod proxy;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -14,19 +16,29 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use http::{Request, Response, Uri};
 use stead_data::DataConverter;
-use tonic::transport::{Channel, Endpoint};
+use tonic::{body::Body, transport::Endpoint};
+use tower::{Layer, Service};
 
 use crate::{
     client::{Client, Parts},
-    connection::{CallOptions, Connection, Metadata, PayloadLimits, RetryOptions, Settings, Transport},
+    config::ConfigLoader,
+    connection::{
+        BoxError, CallOptions, Connection, Metadata, PayloadLimits, RetryOptions, Settings, Transport, boxed,
+    },
     interceptor::ClientInterceptor,
+    secret::Secret,
     workflow::QueryRejectCondition,
 };
 use address::Address;
-use environment::Environment;
+use balance::Balanced;
+use dial::{Dialer, Way};
 
-pub use error::{ConnectError, EnvironmentError};
+pub use balance::DnsLoadBalancing;
+pub use error::ConnectError;
+pub use proxy::HttpProxy;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsMode};
 
@@ -49,6 +61,8 @@ pub struct Remote {
     keep_alive: Option<KeepAlive>,
     connect_timeout: Duration,
     lazy: bool,
+    proxy: Option<HttpProxy>,
+    balancing: Option<DnsLoadBalancing>,
 }
 
 /// A service in this process.
@@ -59,11 +73,15 @@ pub struct InProcess {
 struct Options {
     namespace: String,
     identity: Option<String>,
-    api_key: Option<String>,
+    api_key: Option<Secret>,
     metadata: Metadata,
     retry: RetryOptions,
     max_response_size: usize,
     payload_limits: PayloadLimits,
+    #[cfg(feature = "gzip")]
+    gzip: bool,
+    /// The one added first is the outermost.
+    layers: Vec<Box<dyn FnOnce(Transport) -> Transport + Send>>,
     converter: DataConverter,
     interceptors: Vec<Arc<dyn ClientInterceptor>>,
     query_reject_condition: QueryRejectCondition,
@@ -119,7 +137,7 @@ impl<T> Connect<T> {
     /// Authenticates with an API key; [`Connection::set_api_key`] replaces it later. It turns TLS on.
     ///
     /// A header `authorization` that is set with [`metadata`](Self::metadata) wins over it.
-    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+    pub fn api_key(mut self, key: impl Into<Secret>) -> Self {
         self.options.api_key = Some(key.into());
         self
     }
@@ -148,6 +166,28 @@ impl<T> Connect<T> {
     /// 512 KiB and over 2 KiB.
     pub fn payload_limits(mut self, limits: PayloadLimits) -> Self {
         self.options.payload_limits = limits;
+        self
+    }
+
+    /// Compresses requests with gzip, and accepts answers that are. Default: not, as it costs more than it saves for small
+    /// messages, which nearly all are.
+    #[cfg(feature = "gzip")]
+    pub fn gzip(mut self) -> Self {
+        self.options.gzip = true;
+        self
+    }
+
+    /// Sends all calls through a layer of `tower`, retries one by one; the one added first is the outermost.
+    pub fn layer<L, B>(mut self, layer: L) -> Self
+    where
+        L: Layer<Transport> + Send + 'static,
+        L::Service: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request<Body>>>::Error: Into<BoxError>,
+        <L::Service as Service<Request<Body>>>::Future: Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.options.layers.push(Box::new(move |transport| boxed(layer.layer(transport))));
         self
     }
 
@@ -180,11 +220,13 @@ impl Connect<Remote> {
             keep_alive: Some(KeepAlive::default()),
             connect_timeout: Duration::from_secs(10),
             lazy: false,
+            proxy: None,
+            balancing: None,
         })
     }
 
     pub(crate) fn from_env() -> Self {
-        match Environment::current().into_connect() {
+        match ConfigLoader::new().load().and_then(|profile| profile.connect()) {
             Ok(connect) => connect,
             Err(error) => Self { error: Some(error.into()), ..Self::to("") },
         }
@@ -216,12 +258,24 @@ impl Connect<Remote> {
         self
     }
 
+    /// Connects through a proxy that speaks HTTP's `CONNECT`. Default: directly.
+    pub fn http_proxy(mut self, proxy: impl Into<Option<HttpProxy>>) -> Self {
+        self.target.proxy = proxy.into();
+        self
+    }
+
+    /// Lets calls take turns among all addresses that the server's name stands for. Without effect through a proxy, which
+    /// looks the name up itself. Default: one connection, to the first address that answers.
+    pub fn dns_load_balancing(mut self, balancing: impl Into<Option<DnsLoadBalancing>>) -> Self {
+        self.target.balancing = balancing.into();
+        self
+    }
+
     async fn connect(self) -> Result<Client, ConnectError> {
         let Self { target, options, error } = self;
         error.map_or(Ok(()), Err)?;
-        let (endpoint, may_send_secrets) = target.endpoint(options.api_key.is_some())?;
-        let channel = if target.lazy { endpoint.connect_lazy() } else { target.reach(&endpoint).await? };
-        let transport = crate::connection::boxed(channel);
+        let Route { endpoint, dialer, may_send_secrets } = target.route(options.api_key.is_some())?;
+        let transport = target.transport(&endpoint, dialer).await?;
         options.finish(transport, &target.address, may_send_secrets, target.lazy).await
     }
 }
@@ -238,25 +292,59 @@ impl Connect<InProcess> {
     }
 }
 
+/// How to get there, and whether secrets may travel there.
+struct Route {
+    endpoint: Endpoint,
+    dialer: Dialer,
+    may_send_secrets: bool,
+}
+
 impl Remote {
-    /// How to get there, and whether secrets may travel there.
-    fn endpoint(&self, has_api_key: bool) -> Result<(Endpoint, bool), ConnectError> {
+    fn route(&self, has_api_key: bool) -> Result<Route, ConnectError> {
         let address = Address::parse(&self.address).ok_or(ConnectError::InvalidAddress)?;
         let encrypted = self.is_encrypted(&address, has_api_key)?;
         let may_send_secrets = encrypted || address.is_loopback();
         if has_api_key && !may_send_secrets {
             return Err(ConnectError::ApiKeyWithoutTls { address: self.address.clone() });
         }
-        let uri = address.uri(encrypted).map_err(|_| ConnectError::InvalidAddress)?;
-        let mut endpoint = Endpoint::from(uri).connect_timeout(self.connect_timeout);
+        let dialer = self.dialer(&address, encrypted)?;
+        // The dialer encrypts, so that the endpoint must not; calls say what is meant.
+        let uri = address.uri(false).map_err(|_| ConnectError::InvalidAddress)?;
+        let origin = self.origin(&address, encrypted).ok_or(ConnectError::InvalidAddress)?;
+        let mut endpoint = Endpoint::from(uri).origin(origin).connect_timeout(self.connect_timeout);
         if let Some(KeepAlive { interval, timeout }) = self.keep_alive {
             endpoint =
                 endpoint.http2_keep_alive_interval(interval).keep_alive_timeout(timeout).keep_alive_while_idle(true);
         }
-        if encrypted {
-            endpoint = self.encrypt(endpoint)?;
+        Ok(Route { endpoint, dialer, may_send_secrets })
+    }
+
+    async fn transport(&self, endpoint: &Endpoint, dialer: Dialer) -> Result<Transport, ConnectError> {
+        if self.proxy.is_some() && self.balancing.is_some() {
+            tracing::warn!(target: "stead::client", "DNS load balancing has no effect through a proxy");
         }
-        Ok((endpoint, may_send_secrets))
+        if let (None, Some(balancing)) = (&self.proxy, self.balancing) {
+            let balanced = Balanced::new(dialer, endpoint.clone(), balancing);
+            if !self.lazy {
+                self.in_time(balanced.resolve()).await?;
+            }
+            return Ok(boxed(balanced));
+        }
+        if self.lazy {
+            return Ok(boxed(endpoint.connect_with_connector_lazy(dialer)));
+        }
+        Ok(boxed(self.in_time(endpoint.connect_with_connector(dialer)).await?))
+    }
+
+    async fn in_time<T, E: Into<BoxError>>(
+        &self,
+        connecting: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ConnectError> {
+        let unreachable = |source| ConnectError::Unreachable { address: self.address.clone(), source };
+        match tokio::time::timeout(self.connect_timeout, connecting).await {
+            Ok(result) => result.map_err(|error| unreachable(error.into())),
+            Err(elapsed) => Err(unreachable(elapsed.into())),
+        }
     }
 
     #[cfg(feature = "tls")]
@@ -277,28 +365,32 @@ impl Remote {
     }
 
     #[cfg(feature = "tls")]
-    fn encrypt(&self, endpoint: Endpoint) -> Result<Endpoint, ConnectError> {
+    fn dialer(&self, address: &Address, encrypted: bool) -> Result<Dialer, ConnectError> {
         let tls = match &self.tls {
             TlsMode::On(tls) => tls.clone(),
             TlsMode::Auto | TlsMode::Off => Tls::new(),
         };
-        endpoint
-            .tls_config(tls.into_config())
-            .map_err(|error| ConnectError::Tls { address: self.address.clone(), source: error.into() })
+        let encryption = encrypted.then(|| tls.encryption(address.host())).transpose();
+        let encryption = encryption.map_err(|source| ConnectError::Tls { address: self.address.clone(), source })?;
+        let (host, port) = (address.host().to_owned(), address.port());
+        Ok(Dialer::new(Way { host, port, proxy: self.proxy.clone(), encryption }))
     }
 
     #[cfg(not(feature = "tls"))]
-    fn encrypt(&self, _endpoint: Endpoint) -> Result<Endpoint, ConnectError> {
-        Err(ConnectError::TlsNotBuilt { address: self.address.clone() })
+    fn dialer(&self, address: &Address, _encrypted: bool) -> Result<Dialer, ConnectError> {
+        let (host, port) = (address.host().to_owned(), address.port());
+        Ok(Dialer::new(Way { host, port, proxy: self.proxy.clone() }))
     }
 
-    async fn reach(&self, endpoint: &Endpoint) -> Result<Channel, ConnectError> {
-        let unreachable = |source| ConnectError::Unreachable { address: self.address.clone(), source };
-        match tokio::time::timeout(self.connect_timeout, endpoint.connect()).await {
-            Ok(Ok(channel)) => Ok(channel),
-            Ok(Err(error)) => Err(unreachable(error.into())),
-            Err(elapsed) => Err(unreachable(elapsed.into())),
+    /// What calls say they are for.
+    fn origin(&self, address: &Address, encrypted: bool) -> Option<Uri> {
+        #[cfg(feature = "tls")]
+        if let (true, TlsMode::On(tls)) = (encrypted, &self.tls)
+            && let Some(name) = tls.authority()
+        {
+            return Uri::builder().scheme("https").authority(name).path_and_query("/").build().ok();
         }
+        address.uri(encrypted).ok()
     }
 }
 
@@ -318,10 +410,14 @@ impl Options {
             retry,
             max_response_size,
             payload_limits,
+            #[cfg(feature = "gzip")]
+            gzip,
+            layers,
             converter,
             interceptors,
             query_reject_condition,
         } = self;
+        let transport = layers.into_iter().rev().fold(transport, |transport, layer| layer(transport));
         let settings = Settings {
             address: address.into(),
             metadata,
@@ -330,6 +426,8 @@ impl Options {
             max_response_size,
             payload_limits,
             may_send_secrets,
+            #[cfg(feature = "gzip")]
+            gzip,
         };
         let connection = Connection::new(transport, settings)?;
         if !lazy {
@@ -351,6 +449,9 @@ impl Default for Options {
             retry: RetryOptions::default(),
             max_response_size: 128 * 1024 * 1024,
             payload_limits: PayloadLimits::default(),
+            #[cfg(feature = "gzip")]
+            gzip: false,
+            layers: Vec::new(),
             converter: DataConverter::default(),
             interceptors: Vec::new(),
             query_reject_condition: QueryRejectCondition::Never,
@@ -389,15 +490,18 @@ impl<T: fmt::Debug> fmt::Debug for Connect<T> {
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is not an address may be one with credentials.
-        let address = Address::parse(&self.address).map_or("(not an address)", |_| self.address.as_str());
         let mut shown = f.debug_struct("Remote");
-        shown.field("address", &address);
+        shown.field("address", &shown_address(&self.address));
         #[cfg(feature = "tls")]
         shown.field("tls", &self.tls);
         shown.field("keep_alive", &self.keep_alive).field("connect_timeout", &self.connect_timeout);
-        shown.field("lazy", &self.lazy).finish()
+        shown.field("lazy", &self.lazy).field("proxy", &self.proxy).field("balancing", &self.balancing).finish()
     }
+}
+
+/// What is not an address may be one with credentials.
+pub(crate) fn shown_address(address: &str) -> &str {
+    Address::parse(address).map_or("(not an address)", |_| address)
 }
 
 impl fmt::Debug for InProcess {

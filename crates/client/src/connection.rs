@@ -21,24 +21,27 @@ use http::uri::PathAndQuery;
 use prost::Message;
 use stead_proto::workflowservice::v1::{GetSystemInfoRequest, get_system_info_response::Capabilities};
 use tokio::time::{Instant, sleep, timeout_at};
+#[cfg(feature = "gzip")]
+use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataMap};
 use tracing::Level;
 
-use crate::eager::EagerWorkers;
+use crate::{eager::EagerWorkers, secret::Secret};
 
 use error::Call;
 use metadata::{AUTHORIZATION, ascii};
 use raw::Raw;
 use retry::Retries;
 
-pub(crate) use transport::{BoxError, Transport, boxed};
+pub(crate) use transport::{BoxError, boxed};
 pub use {
     error::RpcError,
     limits::{PayloadLimits, PayloadTooLarge},
     metadata::{InvalidMetadata, Metadata},
     options::CallOptions,
     retry::{RetryKind, RetryOptions},
-    service::WorkflowService,
+    service::*,
+    transport::{Transport, TransportError},
 };
 
 /// A connection to a server, shared by any number of clients and workers. Cheap to clone.
@@ -58,6 +61,8 @@ struct Shared {
     max_response_size: usize,
     payload_limits: PayloadLimits,
     may_send_secrets: bool,
+    #[cfg(feature = "gzip")]
+    gzip: bool,
     capabilities: OnceLock<Capabilities>,
     eager_workers: EagerWorkers,
 }
@@ -66,24 +71,35 @@ struct Shared {
 pub(crate) struct Settings {
     pub(crate) address: Arc<str>,
     pub(crate) metadata: Metadata,
-    pub(crate) api_key: Option<String>,
+    pub(crate) api_key: Option<Secret>,
     pub(crate) retry: RetryOptions,
     pub(crate) max_response_size: usize,
     pub(crate) payload_limits: PayloadLimits,
     pub(crate) may_send_secrets: bool,
+    #[cfg(feature = "gzip")]
+    pub(crate) gzip: bool,
 }
 
 /// The headers of every call, ready to be copied into one.
 struct Headers {
     metadata: Metadata,
-    api_key: Option<String>,
+    api_key: Option<Secret>,
     ready: MetadataMap,
 }
 
 impl Connection {
     pub(crate) fn new(transport: Transport, settings: Settings) -> Result<Self, InvalidMetadata> {
-        let Settings { address, metadata, api_key, retry, max_response_size, payload_limits, may_send_secrets } =
-            settings;
+        let Settings {
+            address,
+            metadata,
+            api_key,
+            retry,
+            max_response_size,
+            payload_limits,
+            may_send_secrets,
+            #[cfg(feature = "gzip")]
+            gzip,
+        } = settings;
         let headers = RwLock::new(Headers::new(metadata, api_key)?);
         let shared = Shared {
             transport,
@@ -93,6 +109,8 @@ impl Connection {
             max_response_size,
             payload_limits,
             may_send_secrets,
+            #[cfg(feature = "gzip")]
+            gzip,
             capabilities: OnceLock::new(),
             eager_workers: EagerWorkers::default(),
         };
@@ -107,6 +125,47 @@ impl Connection {
     /// The server's raw methods, for what the typed API does not offer.
     pub fn workflow_service(&self) -> WorkflowService {
         WorkflowService::new(self.clone())
+    }
+
+    /// The raw methods for operators of a server.
+    #[cfg(feature = "operator")]
+    pub fn operator_service(&self) -> OperatorService {
+        OperatorService::new(self.clone())
+    }
+
+    /// The raw methods of Temporal's test server.
+    #[cfg(feature = "test-service")]
+    pub fn test_service(&self) -> TestService {
+        TestService::new(self.clone())
+    }
+
+    /// The raw methods of Temporal Cloud's own API.
+    ///
+    /// ```no_run
+    /// # async fn run(key: String) -> Result<(), Box<dyn std::error::Error>> {
+    /// use stead_client::{CallOptions, Client, proto::cloud::cloudservice::v1::GetNamespacesRequest};
+    ///
+    /// let cloud = Client::connect("saas-api.tmprl.cloud:443").api_key(key);
+    /// let cloud = cloud.metadata("temporal-cloud-api-version", "v0.3.0").await?.connection().cloud_service();
+    /// let namespaces = cloud.get_namespaces(GetNamespacesRequest::default(), CallOptions::new()).await?;
+    /// # let _ = namespaces;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "cloud")]
+    pub fn cloud_service(&self) -> CloudService {
+        CloudService::new(self.clone())
+    }
+
+    /// Whether the server says that it is well, by gRPC's own service for that.
+    ///
+    /// # Errors
+    ///
+    /// The call failed: the server cannot be reached, or does not know the question.
+    pub async fn check_health(&self, options: CallOptions) -> Result<bool, RpcError> {
+        let request = HealthCheckRequest { service: HEALTH_OF.to_owned() };
+        let answer: HealthCheckResponse = self.call("/grpc.health.v1.Health/Check", None, &request, &options).await?;
+        Ok(answer.status == SERVING)
     }
 
     /// What the server can do, as it said when the connection was made; `None` while a lazy connection has not asked.
@@ -129,7 +188,7 @@ impl Connection {
     /// # Errors
     ///
     /// The key is not a valid header value, or the connection is neither encrypted nor local.
-    pub fn set_api_key(&self, key: impl Into<String>) -> Result<(), SetApiKeyError> {
+    pub fn set_api_key(&self, key: impl Into<Secret>) -> Result<(), SetApiKeyError> {
         if !self.shared.may_send_secrets {
             return Err(SetApiKeyError::NotEncrypted { address: self.address().to_owned() });
         }
@@ -223,6 +282,10 @@ impl Connection {
         let raw = Raw { request_size: request.get_ref().len() };
         let mut grpc =
             Grpc::new(self.shared.transport.clone()).max_decoding_message_size(self.shared.max_response_size);
+        #[cfg(feature = "gzip")]
+        if self.shared.gzip {
+            grpc = grpc.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
+        }
         grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
         let answer = grpc.unary(request, PathAndQuery::from_static(path), raw).await?;
         Ok(answer.into_inner())
@@ -262,14 +325,14 @@ impl fmt::Debug for Connection {
 }
 
 impl Headers {
-    fn new(metadata: Metadata, api_key: Option<String>) -> Result<Self, InvalidMetadata> {
+    fn new(metadata: Metadata, api_key: Option<Secret>) -> Result<Self, InvalidMetadata> {
         let mut all = Metadata::new();
         all.insert("client-name", "stead")?;
         all.insert("client-version", env!("CARGO_PKG_VERSION"))?;
         // Or the server shows the end of a cron or retried run as if it had continued as new, without its result.
         all.insert("supported-features", "follows-next-run-id")?;
         if let Some(key) = &api_key {
-            all.insert(AUTHORIZATION, format!("Bearer {key}"))?;
+            all.insert(AUTHORIZATION, format!("Bearer {}", key.expose()))?;
         }
         let mut ready = MetadataMap::new();
         all.apply(&mut ready);
@@ -305,6 +368,22 @@ fn report(retries: &Retries<'_>, error: &RpcError) {
         _ => tracing::debug!(target: "stead::client", rpc, failed, %error, "call failed, trying again"),
     }
 }
+
+/// Of `grpc.health.v1`, which is not a part of Temporal's API.
+#[derive(Clone, PartialEq, Message)]
+struct HealthCheckRequest {
+    #[prost(string, tag = "1")]
+    service: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HealthCheckResponse {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+const HEALTH_OF: &str = "temporal.api.workflowservice.v1.WorkflowService";
+const SERVING: i32 = 1;
 
 /// A number in `0.0..1.0` for the jitter of retries: each `RandomState` has other keys.
 fn random() -> f64 {

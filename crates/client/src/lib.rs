@@ -22,17 +22,33 @@
 
 mod activity;
 mod client;
+mod config;
 mod connect;
 mod connection;
 pub mod eager;
+mod filter;
 mod interceptor;
+mod listing;
 #[doc(hidden)]
 pub mod payloads;
+mod schedule;
+mod secret;
+mod standalone;
 mod workflow;
 
 #[cfg(feature = "tls")]
 pub use connect::{Tls, TlsMode};
+#[cfg(feature = "cloud")]
+pub use connection::CloudService;
+#[cfg(feature = "operator")]
+pub use connection::OperatorService;
+#[cfg(feature = "test-service")]
+pub use connection::TestService;
+pub use filter::{Filter, FilterOn};
 pub use interceptor::{ClientInterceptor, Next};
+pub use listing::{Count, CountGroup, ListError};
+pub use schedule::*;
+pub use standalone::*;
 /// The messages of the raw services, as [`WorkflowService`] takes them.
 pub use stead_proto as proto;
 pub use tonic::Code;
@@ -40,9 +56,13 @@ pub use workflow::*;
 pub use {
     activity::{ActivityHeartbeat, AsyncActivity, AsyncActivityError},
     client::Client,
-    connect::{Connect, ConnectError, EnvironmentError, InProcess, KeepAlive, Remote},
+    config::{
+        ClientConfig, ClientProfile, ConfigError, ConfigLoader, DEFAULT_PROFILE, DataSource, ProfileCodec, ProfileTls,
+    },
+    connect::{Connect, ConnectError, DnsLoadBalancing, HttpProxy, InProcess, KeepAlive, Remote},
     connection::{
         CallOptions, Connection, InvalidMetadata, Metadata, PayloadLimits, PayloadTooLarge, RetryKind, RetryOptions,
-        RpcError, SetApiKeyError, WorkflowService,
+        RpcError, SetApiKeyError, Transport, TransportError, WorkflowService,
     },
+    secret::Secret,
 };

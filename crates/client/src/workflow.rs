@@ -7,6 +7,7 @@ mod handle;
 mod history;
 mod list;
 mod query;
+mod reset;
 mod result;
 mod signal;
 mod start;
@@ -19,8 +20,9 @@ pub use {
     execution::Execution,
     handle::WorkflowHandle,
     history::{FetchHistory, HistoryError, HistoryEvents},
-    list::{CountWorkflows, ListError, ListWorkflows, ListedWorkflow, WorkflowCount, WorkflowGroup},
+    list::{CountWorkflows, ListWorkflows, ListedWorkflow},
     query::{QueryError, QueryOutput, QueryRejectCondition, QueryWorkflow, QueryWorkflowCall},
+    reset::{ResetError, ResetWorkflow},
     result::{ResultError, WorkflowResult},
     signal::{SignalError, SignalWorkflow, SignalWorkflowCall},
     start::{
@@ -101,4 +103,7 @@ macro_rules! predicates {
     };
 }
 
-pub(crate) use {predicates, rpc_options};
+pub(crate) use {
+    execution::{is_workflow_not_found, request_id},
+    predicates, rpc_options,
+};

@@ -26,9 +26,19 @@ impl Address {
         (is_complete && !authority.as_str().contains('@')).then_some(Self { authority, encrypted })
     }
 
+    /// A name, or an address without brackets.
+    pub(super) fn host(&self) -> &str {
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        // There is one, or it would not be an address.
+        self.authority.port_u16().unwrap_or_default()
+    }
+
     /// Whether what is sent there stays on this machine.
     pub(super) fn is_loopback(&self) -> bool {
-        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
+        let host = self.host();
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 

@@ -1,8 +1,9 @@
 //! What can go wrong before there is a client.
 
-use std::{io, path::PathBuf};
-
-use crate::connection::{BoxError, InvalidMetadata, RpcError};
+use crate::{
+    config::ConfigError,
+    connection::{BoxError, InvalidMetadata, RpcError},
+};
 
 /// No client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -52,55 +53,7 @@ pub enum ConnectError {
     /// A header, or the API key, holds characters that cannot be sent.
     #[error(transparent)]
     InvalidMetadata(#[from] InvalidMetadata),
-    /// The environment variables do not describe a connection.
+    /// The environment and the configuration file describe no connection.
     #[error(transparent)]
-    Environment(#[from] EnvironmentError),
-}
-
-/// The environment variables `TEMPORAL_…` do not describe a connection.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EnvironmentError {
-    /// A variable is set that this version does not support. Unset it, and say in code what it should say.
-    #[error("`{variable}` is set, but {reason}")]
-    Unsupported {
-        /// Its name.
-        variable: String,
-        /// What is not supported.
-        reason: &'static str,
-    },
-    /// A variable has a value that it cannot have.
-    #[error("`{variable}` must be {expected}")]
-    Invalid {
-        /// Its name.
-        variable: String,
-        /// What it may be.
-        expected: &'static str,
-    },
-    /// Two variables say the same thing in two ways. Unset one.
-    #[error("`{first}` and `{second}` are both set; keep one")]
-    Conflict {
-        /// One of them.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// Two variables need each other, and only one is set.
-    #[error("`{present}` is set without `{missing}`")]
-    Incomplete {
-        /// The one that is set.
-        present: String,
-        /// The one that is not.
-        missing: String,
-    },
-    /// The file that a variable names cannot be read.
-    #[error("`{variable}` names the file `{}`, which cannot be read", path.display())]
-    Unreadable {
-        /// The variable.
-        variable: String,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Config(#[from] ConfigError),
 }

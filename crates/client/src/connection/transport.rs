@@ -11,7 +11,7 @@ use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A transport, its type erased. Cheap to clone, and each call clones it.
-pub(crate) type Transport = BoxCloneSyncService<Request<Body>, Response<Body>, TransportError>;
+pub type Transport = BoxCloneSyncService<Request<Body>, Response<Body>, TransportError>;
 
 pub(crate) fn boxed<S, B>(service: S) -> Transport
 where
@@ -23,13 +23,20 @@ where
 {
     let service = service
         .map_response(|response: Response<B>| response.map(Body::new))
-        .map_err(|error: S::Error| TransportError(error.into()));
+        .map_err(|error: S::Error| TransportError::new(error.into()));
     BoxCloneSyncService::new(service)
 }
 
 /// A transport's error, whatever its type. It says nothing itself; its source does.
 #[derive(Debug)]
-pub(crate) struct TransportError(BoxError);
+pub struct TransportError(BoxError);
+
+impl TransportError {
+    /// One that comes through a layer stays what it is.
+    fn new(error: BoxError) -> Self {
+        error.downcast().map_or_else(Self, |error| *error)
+    }
+}
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

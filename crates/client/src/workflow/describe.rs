@@ -288,7 +288,7 @@ impl fmt::Debug for WorkflowDescription {
 }
 
 impl WorkflowStatus {
-    pub(super) fn from_wire(status: i32) -> Self {
+    pub(crate) fn from_wire(status: i32) -> Self {
         match WireStatus::try_from(status) {
             Ok(WireStatus::Running) => Self::Running,
             Ok(WireStatus::Paused) => Self::Paused,

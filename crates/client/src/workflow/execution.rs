@@ -29,11 +29,11 @@ impl Execution {
 }
 
 /// Whether it is the workflow that does not exist, rather than the namespace.
-pub(super) fn is_workflow_not_found(error: &RpcError) -> bool {
+pub(crate) fn is_workflow_not_found(error: &RpcError) -> bool {
     error.is_not_found() && !error.is_namespace_not_found()
 }
 
 /// A fresh id, so that the server can tell a retry of a request from another request.
-pub(super) fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }

@@ -6,8 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use stead_data::{Arg, Query, Signal, Update, WorkflowType};
 
 use super::{
-    CancelWorkflow, DescribeWorkflow, Execution, FetchHistory, QueryWorkflow, SignalWorkflow, StartWorkflowOutput,
-    TerminateWorkflow, UpdateHandle, UpdateWorkflow, WorkflowResult,
+    CancelWorkflow, DescribeWorkflow, Execution, FetchHistory, QueryWorkflow, ResetWorkflow, SignalWorkflow,
+    StartWorkflowOutput, TerminateWorkflow, UpdateHandle, UpdateWorkflow, WorkflowResult,
 };
 use crate::client::Client;
 
@@ -138,6 +138,16 @@ impl<W: ?Sized> WorkflowHandle<W> {
     /// At the await, see [`TerminateError`](super::TerminateError).
     pub fn terminate(&self) -> TerminateWorkflow {
         TerminateWorkflow::new(self.client.clone(), self.chain())
+    }
+
+    /// Starts another run, which goes on from an event of this one that ends a workflow task; if this one runs still, it
+    /// is terminated. Awaiting it gives the id of the new run, see [`with_run_id`](Self::with_run_id).
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`ResetError`](super::ResetError).
+    pub fn reset_to(&self, event_id: i64) -> ResetWorkflow {
+        ResetWorkflow::new(self.client.clone(), self.current(), event_id)
     }
 
     /// What the server knows of the workflow: its status, its times, its memo …

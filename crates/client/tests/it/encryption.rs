@@ -96,8 +96,63 @@ fn keys_are_not_shown() {
     assert!(shown.contains("temporal") && !shown.contains("sentinel"), "{shown}");
 }
 
+#[tokio::test]
+async fn the_name_in_the_certificate_may_be_another_than_the_one_asked_for() {
+    let (address, seen) = encrypted_server().await;
+    let tls = Tls::new().ca_certificate(CA).client_certificate(CLIENT, CLIENT_KEY).server_name("asked.test");
+    let connecting = tokio::spawn(Client::connect(address).tls(tls.verified_name("temporal.test")).into_future());
+    let handshake = seen.await.unwrap().unwrap();
+    assert_eq!(handshake.asked_for.as_deref(), Some("asked.test"));
+    connecting.abort();
+
+    let (address, _seen) = encrypted_server().await;
+    let tls = Tls::new().ca_certificate(CA).server_name("temporal.test").verified_name("other.test");
+    let error = Client::connect(address).tls(tls).await.unwrap_err();
+    assert!(format!("{error:?}").contains("NotValidForName"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_renewed_is_used_for_the_next_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key, ca] = ["client.pem", "client.key", "ca.pem"].map(|name| folder.path().join(name));
+    let write = |client: &[u8], client_key: &[u8]| {
+        std::fs::write(&certificate, client).unwrap();
+        std::fs::write(&key, client_key).unwrap();
+    };
+    write(CLIENT, CLIENT_KEY);
+    std::fs::write(&ca, CA).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tls = Tls::new().ca_certificate_file(&ca).server_name("temporal.test");
+    let tls = tls.client_certificate_files(&certificate, &key);
+    let client = Client::connect(listener.local_addr().unwrap().to_string()).tls(tls).lazy().await.unwrap();
+    let calling = tokio::spawn(async move { client.workflow_named("w").describe().await });
+
+    // The call is tried again when its connection breaks.
+    let acceptor = TlsAcceptor::from(Arc::new(server_config()));
+    for (expected, next) in [(CLIENT, Some((RENEWED_CLIENT, RENEWED_CLIENT_KEY))), (RENEWED_CLIENT, None)] {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(stream).await.unwrap();
+        stream.read_exact(&mut [0; 14]).await.unwrap();
+        let seen = stream.get_ref().1.peer_certificates().unwrap().to_vec();
+        assert_eq!(seen, [CertificateDer::from_pem_slice(expected).unwrap()]);
+        if let Some((client, client_key)) = next {
+            write(client, client_key);
+        }
+    }
+    calling.abort();
+}
+
+#[tokio::test]
+async fn certificates_in_files_that_are_not_there_are_named() {
+    let tls = Tls::new().client_certificate_files("/no/such/client.pem", "/no/such/client.key");
+    let error = Client::connect("localhost:7233").tls(tls).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Tls { .. }), "{error:?}");
+    assert!(format!("{error:?}").contains("/no/such/client.pem"), "{error:?}");
+}
+
 /// What a server learns from a client that connects.
 struct Handshake {
+    asked_for: Option<String>,
     protocol: Option<Vec<u8>>,
     client: Vec<CertificateDer<'static>>,
     preface: [u8; 14],
@@ -115,6 +170,7 @@ async fn encrypted_server() -> (String, JoinHandle<std::io::Result<Handshake>>) 
         stream.read_exact(&mut preface).await?;
         let (_, connection) = stream.get_ref();
         Ok(Handshake {
+            asked_for: connection.server_name().map(str::to_owned),
             protocol: connection.alpn_protocol().map(<[u8]>::to_vec),
             client: connection.peer_certificates().unwrap_or_default().to_vec(),
             preface,
@@ -126,7 +182,9 @@ async fn encrypted_server() -> (String, JoinHandle<std::io::Result<Handshake>>) 
 fn server_config() -> ServerConfig {
     let provider = Arc::new(ring::default_provider());
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(CA).unwrap()).unwrap();
+    for authority in [CA, RENEWED_CA] {
+        roots.add(CertificateDer::from_pem_slice(authority).unwrap()).unwrap();
+    }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
     let certificate = CertificateDer::from_pem_slice(SERVER).unwrap();
     let key = PrivateKeyDer::from_pem_slice(SERVER_KEY).unwrap();
@@ -150,9 +208,12 @@ async fn first_byte(connect: impl FnOnce(String) -> Connect) -> u8 {
 
 const TLS_HANDSHAKE: u8 = 0x16;
 
-// Made for these tests: a certificate authority whose key is gone, and what it signed.
+// Made for these tests: certificate authorities whose keys are gone, and what they signed.
 const CA: &[u8] = include_bytes!("certificates/ca.pem");
 const SERVER: &[u8] = include_bytes!("certificates/server.pem");
 const SERVER_KEY: &[u8] = include_bytes!("certificates/server.key");
 const CLIENT: &[u8] = include_bytes!("certificates/client.pem");
 const CLIENT_KEY: &[u8] = include_bytes!("certificates/client.key");
+const RENEWED_CA: &[u8] = include_bytes!("certificates/renewed-ca.pem");
+const RENEWED_CLIENT: &[u8] = include_bytes!("certificates/renewed-client.pem");
+const RENEWED_CLIENT_KEY: &[u8] = include_bytes!("certificates/renewed-client.key");

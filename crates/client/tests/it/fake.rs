@@ -25,6 +25,7 @@ pub(crate) struct Fake(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
+    is_old: bool,
     script: VecDeque<Step>,
     calls: Vec<Call>,
 }
@@ -105,6 +106,12 @@ impl Fake {
         self.push(Step::Break)
     }
 
+    /// Does not know what it can do.
+    pub(crate) fn is_old(&self) -> &Self {
+        self.0.lock().unwrap().is_old = true;
+        self
+    }
+
     /// The next call is never answered.
     pub(crate) fn hangs(&self) -> &Self {
         self.push(Step::Hang)
@@ -134,11 +141,12 @@ impl Fake {
     fn step(&self, call: Call) -> Step {
         let mut state = self.0.lock().unwrap();
         let step = match call.method.as_str() {
-            "GetSystemInfo" => {
+            "GetSystemInfo" if !state.is_old => {
                 let capabilities = Some(Capabilities { supports_schedules: true, ..Default::default() });
                 let info = GetSystemInfoResponse { server_version: "1.2.3".to_owned(), capabilities };
                 Some(Step::Answer(info.encode_to_vec().into()))
             }
+            "GetSystemInfo" => None,
             _ => state.script.pop_front(),
         };
         state.calls.push(call);

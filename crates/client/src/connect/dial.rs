@@ -1,0 +1,150 @@
+//! Making a connection: to the server itself or through a proxy, encrypted or not.
+//!
+//! Names are resolved anew for each connection, and so are certificates in files.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+    task::JoinSet,
+    time::timeout,
+};
+use tower::Service;
+
+use super::proxy::HttpProxy;
+#[cfg(feature = "tls")]
+use super::tls::Encryption;
+use crate::connection::BoxError;
+
+/// How to get to the server. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Dialer(Arc<Way>);
+
+pub(super) struct Way {
+    /// Without brackets, if it is an address.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) proxy: Option<HttpProxy>,
+    #[cfg(feature = "tls")]
+    pub(super) encryption: Option<Encryption>,
+}
+
+impl Dialer {
+    pub(super) fn new(way: Way) -> Self {
+        Self(Arc::new(way))
+    }
+
+    /// Of one of the addresses that the host's name stands for.
+    pub(super) fn to(&self, address: SocketAddr) -> Pinned {
+        Pinned { dialer: self.clone(), address }
+    }
+
+    pub(super) async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        Ok(lookup_host((self.0.host.as_str(), self.0.port)).await?.collect())
+    }
+
+    async fn dial(self, address: Option<SocketAddr>) -> Result<Connected, BoxError> {
+        let Way { host, port, proxy, .. } = &*self.0;
+        let stream = match (proxy, address) {
+            (Some(proxy), _) => proxy.dial(host, *port).await?,
+            (None, Some(address)) => first_of(vec![address]).await?,
+            (None, None) => first_of(self.resolve().await?).await?,
+        };
+        self.encrypt(stream).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn encrypt(&self, stream: TcpStream) -> Result<Connected, BoxError> {
+        match &self.0.encryption {
+            Some(encryption) => Ok(TokioIo::new(Box::new(encryption.handshake(stream).await?))),
+            None => Ok(TokioIo::new(Box::new(stream))),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn encrypt(&self, stream: TcpStream) -> Result<Connected, BoxError> {
+        Ok(TokioIo::new(Box::new(stream)))
+    }
+}
+
+/// A connection, encrypted or not.
+pub(super) type Connected = TokioIo<Box<dyn Stream>>;
+type Dialing = Pin<Box<dyn Future<Output = Result<Connected, BoxError>> + Send>>;
+
+/// What bytes go through in both directions.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+impl Service<Uri> for Dialer {
+    type Response = Connected;
+    type Error = BoxError;
+    type Future = Dialing;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _uri: Uri) -> Dialing {
+        Box::pin(self.clone().dial(None))
+    }
+}
+
+/// A [`Dialer`] that keeps to one address.
+#[derive(Clone)]
+pub(super) struct Pinned {
+    dialer: Dialer,
+    address: SocketAddr,
+}
+
+impl Service<Uri> for Pinned {
+    type Response = Connected;
+    type Error = BoxError;
+    type Future = Dialing;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _uri: Uri) -> Dialing {
+        Box::pin(self.dialer.clone().dial(Some(self.address)))
+    }
+}
+
+/// The first connection that comes about. The addresses are tried one after the other, without waiting for ever for one
+/// that does not answer: a host may have some that cannot be reached from here.
+pub(super) async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let (mut addresses, mut attempts, mut error) = (addresses.into_iter(), JoinSet::new(), None);
+    loop {
+        match addresses.next() {
+            Some(address) => drop(attempts.spawn(TcpStream::connect(address))),
+            None if attempts.is_empty() => {
+                let nowhere = || io::Error::new(io::ErrorKind::AddrNotAvailable, "the name stands for no address");
+                return Err(error.unwrap_or_else(nowhere));
+            }
+            None => {}
+        }
+        match timeout(HEAD_START, attempts.join_next()).await {
+            Ok(Some(Ok(Ok(stream)))) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Some(Ok(Err(failed)))) => drop(error.get_or_insert(failed)),
+            Ok(Some(Err(_)) | None) | Err(_) => {}
+        }
+    }
+}
+
+/// Time that an address has for itself.
+const HEAD_START: Duration = Duration::from_millis(250);
