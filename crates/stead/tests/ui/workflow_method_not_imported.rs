@@ -1,13 +1,13 @@
-mod counter {
+mod turnstile {
     use stead::prelude::*;
 
     #[derive(Default)]
-    pub struct Counter {
+    pub struct Turnstile {
         count: Cell<u32>,
     }
 
     #[workflow]
-    impl Counter {
+    impl Turnstile {
         #[run]
         pub async fn run(&self) -> workflow::Result<u32> {
             Ok(self.count.get())
@@ -21,6 +21,6 @@ mod counter {
 }
 
 fn main() {
-    let counter = counter::Counter::default();
-    counter.bump();
+    let entrance = turnstile::Turnstile::default();
+    entrance.bump();
 }
