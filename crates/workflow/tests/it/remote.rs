@@ -41,7 +41,7 @@ fn s39_a_backoff_is_waited_for_with_a_timer_and_scheduled_again() {
     assert_eq!(outline(&again), ["run charge 3 attempt 2"]);
     let Command::ScheduleLocalActivity(request) = &again[0] else { panic!("not a local activity") };
     assert_eq!(request.original_schedule_time, Some(SystemTime::UNIX_EPOCH));
-    assert_eq!((&*request.activity_id, request.arguments.len()), ("2", 1));
+    assert_eq!((&*request.activity_id, request.arguments.len()), ("3", 1));
     assert_eq!(outline(&run.activate(vec![back_off(3, 3)])), ["start timer 2 90s"]);
     assert_eq!(outline(&run.activate(vec![fire(2)])), ["run charge 4 attempt 3"]);
     assert_eq!(outline(&run.activate(vec![completed(4, 2), completed(1, 1)])), ["complete workflow: 3"]);
