@@ -21,7 +21,7 @@ use tonic::{
 };
 use tower::{Service, ServiceExt};
 
-use super::dial::Dialer;
+use super::dial::{Dialer, nowhere};
 use crate::connection::BoxError;
 
 /// Balancing of calls among the addresses that a name stands for, one connection each.
@@ -95,7 +95,7 @@ impl Shared {
         addresses.sort_unstable();
         addresses.dedup();
         if addresses.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the name stands for no address"));
+            return Err(nowhere());
         }
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
         channels.retain(|(address, _)| addresses.contains(address));
@@ -112,7 +112,7 @@ impl Shared {
             return Ok(channel);
         }
         self.resolve().await?;
-        self.turn().ok_or_else(|| "the name stands for no address".into())
+        self.turn().ok_or_else(|| nowhere().into())
     }
 
     fn turn(&self) -> Option<Channel> {

@@ -29,7 +29,11 @@ use crate::connection::BoxError;
 
 /// How to get to the server. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Dialer(Arc<Way>);
+pub(super) struct Dialer {
+    way: Arc<Way>,
+    /// The one address that it keeps to, of those that the host's name stands for.
+    address: Option<SocketAddr>,
+}
 
 pub(super) struct Way {
     /// Without brackets, if it is an address.
@@ -42,21 +46,21 @@ pub(super) struct Way {
 
 impl Dialer {
     pub(super) fn new(way: Way) -> Self {
-        Self(Arc::new(way))
+        Self { way: Arc::new(way), address: None }
     }
 
-    /// Of one of the addresses that the host's name stands for.
-    pub(super) fn to(&self, address: SocketAddr) -> Pinned {
-        Pinned { dialer: self.clone(), address }
+    /// The same to this address alone.
+    pub(super) fn to(&self, address: SocketAddr) -> Self {
+        Self { way: Arc::clone(&self.way), address: Some(address) }
     }
 
     pub(super) async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        Ok(lookup_host((self.0.host.as_str(), self.0.port)).await?.collect())
+        Ok(lookup_host((self.way.host.as_str(), self.way.port)).await?.collect())
     }
 
-    async fn dial(self, address: Option<SocketAddr>) -> Result<Connected, BoxError> {
-        let Way { host, port, proxy, .. } = &*self.0;
-        let stream = match (proxy, address) {
+    async fn dial(self) -> Result<Connected, BoxError> {
+        let Way { host, port, proxy, .. } = &*self.way;
+        let stream = match (proxy, self.address) {
             (Some(proxy), _) => proxy.dial(host, *port).await?,
             (None, Some(address)) => first_of(vec![address]).await?,
             (None, None) => first_of(self.resolve().await?).await?,
@@ -66,7 +70,7 @@ impl Dialer {
 
     #[cfg(feature = "tls")]
     async fn encrypt(&self, stream: TcpStream) -> Result<Connected, BoxError> {
-        match &self.0.encryption {
+        match &self.way.encryption {
             Some(encryption) => Ok(TokioIo::new(Box::new(encryption.handshake(stream).await?))),
             None => Ok(TokioIo::new(Box::new(stream))),
         }
@@ -97,28 +101,7 @@ impl Service<Uri> for Dialer {
     }
 
     fn call(&mut self, _uri: Uri) -> Dialing {
-        Box::pin(self.clone().dial(None))
-    }
-}
-
-/// A [`Dialer`] that keeps to one address.
-#[derive(Clone)]
-pub(super) struct Pinned {
-    dialer: Dialer,
-    address: SocketAddr,
-}
-
-impl Service<Uri> for Pinned {
-    type Response = Connected;
-    type Error = BoxError;
-    type Future = Dialing;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _uri: Uri) -> Dialing {
-        Box::pin(self.dialer.clone().dial(Some(self.address)))
+        Box::pin(self.clone().dial())
     }
 }
 
@@ -129,10 +112,7 @@ pub(super) async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream
     loop {
         match addresses.next() {
             Some(address) => drop(attempts.spawn(TcpStream::connect(address))),
-            None if attempts.is_empty() => {
-                let nowhere = || io::Error::new(io::ErrorKind::AddrNotAvailable, "the name stands for no address");
-                return Err(error.unwrap_or_else(nowhere));
-            }
+            None if attempts.is_empty() => return Err(error.unwrap_or_else(nowhere)),
             None => {}
         }
         match timeout(HEAD_START, attempts.join_next()).await {
@@ -144,6 +124,11 @@ pub(super) async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream
             Ok(Some(Err(_)) | None) | Err(_) => {}
         }
     }
+}
+
+/// There is no address to connect to.
+pub(super) fn nowhere() -> io::Error {
+    io::Error::new(io::ErrorKind::AddrNotAvailable, "the name stands for no address")
 }
 
 /// Time that an address has for itself.

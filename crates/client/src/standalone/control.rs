@@ -69,7 +69,7 @@ impl CancelActivity {
             reason,
         };
         let answer = activity.client.service().request_cancel_activity_execution(request, options).await;
-        answer.map(drop).map_err(|error| ActivityError::of_call(&activity.id, error))
+        activity.answered(answer).map(drop)
     }
 }
 
@@ -92,7 +92,7 @@ impl TerminateActivity {
             reason,
         };
         let answer = activity.client.service().terminate_activity_execution(request, options).await;
-        answer.map(drop).map_err(|error| ActivityError::of_call(&activity.id, error))
+        activity.answered(answer).map(drop)
     }
 }
 
@@ -116,7 +116,7 @@ impl PauseActivity {
             ..Default::default()
         };
         let answer = activity.client.service().pause_activity_execution(request, options).await;
-        answer.map(drop).map_err(|error| ActivityError::of_call(&activity.id, error))
+        activity.answered(answer).map(drop)
     }
 }
 
@@ -147,7 +147,7 @@ impl UnpauseActivity {
             ..Default::default()
         };
         let answer = activity.client.service().unpause_activity_execution(request, options).await;
-        answer.map(drop).map_err(|error| ActivityError::of_call(&activity.id, error))
+        activity.answered(answer).map(drop)
     }
 }
 
@@ -201,6 +201,6 @@ impl ResetActivity {
             ..Default::default()
         };
         let answer = activity.client.service().reset_activity_execution(request, options).await;
-        answer.map(drop).map_err(|error| ActivityError::of_call(&activity.id, error))
+        activity.answered(answer).map(drop)
     }
 }

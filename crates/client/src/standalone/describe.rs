@@ -62,7 +62,7 @@ impl DescribeActivity {
         };
         loop {
             let answer = activity.client.service().describe_activity_execution(request.clone(), options.clone()).await;
-            let raw = answer.map_err(|error| ActivityError::of_call(&activity.id, error))?;
+            let raw = activity.answered(answer)?;
             // An answer without anything in it says that nothing has changed yet.
             if raw.info.is_some() {
                 let description = ActivityDescription::new(&activity.client, raw).await;

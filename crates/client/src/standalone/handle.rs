@@ -5,10 +5,10 @@ use std::{fmt, marker::PhantomData};
 use serde::de::DeserializeOwned;
 
 use super::{
-    ActivityResult, CancelActivity, DescribeActivity, PauseActivity, ResetActivity, TerminateActivity, UnpauseActivity,
-    UpdateActivityOptions,
+    ActivityError, ActivityResult, CancelActivity, DescribeActivity, PauseActivity, ResetActivity, TerminateActivity,
+    UnpauseActivity, UpdateActivityOptions,
 };
-use crate::{activity::AsyncActivity, client::Client};
+use crate::{activity::AsyncActivity, client::Client, connection::RpcError};
 
 /// An activity that no workflow started, from outside: await, describe, cancel, terminate, pause it. Cheap to clone.
 ///
@@ -166,5 +166,10 @@ impl Named {
 
     pub(super) fn identity(&self) -> String {
         self.client.identity().to_owned()
+    }
+
+    /// What the server said of this activity, its error as the activity's.
+    pub(super) fn answered<T>(&self, answer: Result<T, RpcError>) -> Result<T, ActivityError> {
+        answer.map_err(|error| ActivityError::of_call(&self.id, error))
     }
 }

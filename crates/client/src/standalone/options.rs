@@ -107,7 +107,7 @@ impl UpdateActivityOptions {
             ..Default::default()
         };
         let answer = activity.client.service().update_activity_execution_options(request, options).await;
-        answer.map(drop).map_err(|error| ActivityError::of_call(&activity.id, error))
+        activity.answered(answer).map(drop)
     }
 }
 
