@@ -135,7 +135,10 @@ impl Data {
 /// Id and type of the local activity whose end a marker of this name with these details records, if it does.
 #[must_use]
 pub fn local_activity_of_marker(name: &str, details: &BTreeMap<String, Payloads>) -> Option<(String, String)> {
-    let data = Data::of_details(details).filter(|_| name == MARKER)?;
+    if name != MARKER {
+        return None;
+    }
+    let data = Data::of_details(details)?;
     Some((data.activity_id, data.activity_type))
 }
 

@@ -12,6 +12,7 @@ use stead_client::payloads::{Part, decode_parts, encode_parts, has_stages};
 use stead_data::{ActivityContext, CodecError, DataConverter, Failure, Payload, SerializationContext, WorkflowContext};
 use stead_proto::failure::v1::Failure as ProtoFailure;
 use stead_proto::history::v1::HistoryEvent;
+use stead_proto::sdk::v1::{EventGroupMarker, UserMetadata};
 use stead_proto::visit::VisitPayloads;
 use stead_proto::workflowservice::v1::{
     PollWorkflowTaskQueueResponse, RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
@@ -125,8 +126,7 @@ impl Codec {
         let mut parts = Vec::<Part<'_>>::new();
         for command in commands {
             parts.push((owner_of_command(owner, &stages.task_queue, command), &mut command.attributes));
-            parts.push((owner.clone().into(), &mut command.user_metadata));
-            parts.push((owner.clone().into(), &mut command.event_group_markers));
+            push_labels(&mut parts, owner, &mut command.user_metadata, &mut command.event_group_markers);
         }
         parts.push((owner.clone().into(), messages));
         parts.push((owner.clone().into(), query_results));
@@ -212,8 +212,7 @@ impl Stages {
         let mut parts = Vec::<Part<'_>>::new();
         for (event, context) in events.iter_mut().zip(owners) {
             parts.push((context, &mut event.attributes));
-            parts.push((owner.clone().into(), &mut event.user_metadata));
-            parts.push((owner.clone().into(), &mut event.event_group_markers));
+            push_labels(&mut parts, owner, &mut event.user_metadata, &mut event.event_group_markers);
         }
         parts
     }
@@ -221,6 +220,21 @@ impl Stages {
     /// No foreign code runs under the lock, so a poisoned one is intact.
     fn owners(&self) -> std::sync::MutexGuard<'_, Owners> {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a command or an event is labelled with is the workflow's. Most have no labels, and no copy of their owner is made.
+fn push_labels<'a>(
+    parts: &mut Vec<Part<'a>>,
+    owner: &WorkflowContext,
+    metadata: &'a mut Option<UserMetadata>,
+    groups: &'a mut Vec<EventGroupMarker>,
+) {
+    if metadata.is_some() {
+        parts.push((owner.clone().into(), metadata));
+    }
+    if !groups.is_empty() {
+        parts.push((owner.clone().into(), groups));
     }
 }
 
