@@ -1,6 +1,6 @@
 //! Workers that have a version: what is pinned to it, and what moves on.
 
-use stead::client::CallOptions;
+use stead::client::{CallOptions, WorkflowStatus};
 use stead::client::proto::workflowservice::v1::SetWorkerDeploymentCurrentVersionRequest;
 use stead::data::WorkflowType;
 use stead::prelude::*;
@@ -128,7 +128,7 @@ async fn goes_on(run: &WorkflowHandle<impl WorkflowType>) -> Vec<String> {
         has_begun(run).await;
         tokio::time::sleep(millis(50)).await;
     }
-    panic!("{} stays where it is", run.workflow_id());
+    panic!("{} stays where it is", run.id());
 }
 
 async fn has_begun<W: WorkflowType>(run: &WorkflowHandle<W>) {
