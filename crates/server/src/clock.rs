@@ -143,6 +143,11 @@ impl Timeline {
         }
     }
 
+    /// Whether nothing but a skip moves it, and nobody holds a lock against that.
+    pub(crate) fn stands_unless_skipped(&self) -> bool {
+        self.stands && self.may_skip(true)
+    }
+
     pub(crate) fn can_be_moved(&self) -> bool {
         self.kind != Kind::Real
     }

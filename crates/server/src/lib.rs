@@ -11,7 +11,7 @@ pub mod server;
 pub mod store;
 
 pub use clock::{Clock, ClockControl, ClockError};
-pub use rim::Service;
+pub use rim::{Service, Standstill};
 #[cfg(feature = "tls")]
 pub use rim::{Tls, TlsError, TlsPart};
 pub use server::{Builder, Listen, SearchAttributeType, Server, StartError};

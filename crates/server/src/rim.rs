@@ -31,6 +31,7 @@ pub(crate) use inbox::Inbox;
 pub(crate) use tcp::{Listener, Wire};
 
 pub use body::Body;
+pub use inbox::Standstill;
 pub use service::Service;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError, TlsPart};

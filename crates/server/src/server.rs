@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::{Clock, ClockControl, Timeline};
 use crate::engine::{Config, Corrupt, Engine, Limits};
-use crate::rim::{Driver, Listener, Running, Service, Wire};
+use crate::rim::{Driver, Listener, Running, Service, Standstill, Wire};
 use crate::store::{Store, StoreError};
 
 /// A Temporal server in this process. Dropping it stops it.
@@ -81,6 +81,12 @@ impl Server {
     #[must_use]
     pub fn calls_under_way(&self) -> usize {
         self.driver.inbox().calls_under_way()
+    }
+
+    /// Whether everything stands still although somebody waits for an outcome. Known on a clock that skips and otherwise
+    /// [stands](Clock::standing) alone; `None` on any other.
+    pub async fn standstill(&self) -> Option<Standstill> {
+        self.driver.inbox().standstill().await
     }
 
     /// Where it listens, if it was told to.

@@ -1,6 +1,7 @@
 //! [`TestEnv`]: a server of its own for each test, with a client and workers.
 
 mod mock;
+mod stuck;
 mod worker;
 
 use std::fmt;
@@ -15,6 +16,8 @@ use stead_server::{Clock, Server};
 use crate::error::TestError;
 use crate::snapshot::Snapshot;
 pub use mock::Mock;
+pub use stuck::Stuck;
+pub(crate) use stuck::Watch;
 pub use worker::{TestWorker, TestWorkerBuilder};
 
 /// A server in this process, which skips time, and everything that a test needs of it.
@@ -151,6 +154,45 @@ impl TestEnv {
             // The environment holds the server, so that it has not stopped.
             let _ = server.clock().idle().await;
         }
+    }
+
+    /// Returns when the test waits for what will not happen: somebody waits for an outcome (a result, an update, an
+    /// answer, time on the clock), and for two seconds of real time there was no call, no worker had a task or an
+    /// activity, and no timer was left to which time could be skipped. For eleven seconds if a worker has a workflow task
+    /// that failed before, which it may still be working on.
+    ///
+    /// `#[stead::test]` fails the test then. A test that sets out to wait for more than that in real time in one place,
+    /// while it waits for a workflow in another, makes its environment itself.
+    ///
+    /// Never returns on a server outside of this process.
+    ///
+    /// ```
+    /// # use stead_testing::TestEnv;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let env = TestEnv::new().await?;
+    /// let order = env.client().start_workflow_named("Order", ()).id("order-1").task_queue(env.task_queue()).await?;
+    /// tokio::select! {
+    ///     _ = order.result() => unreachable!("no worker"),
+    ///     stuck = env.stuck() => assert!(stuck.to_string().contains("waits for a worker")),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// The two seconds begin anew.
+    pub async fn stuck(&self) -> Stuck {
+        match self.watch() {
+            Some(watch) => watch.stuck().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        let server = self.server.as_ref()?;
+        Some(Watch::new(Arc::clone(server), self.client.clone()))
     }
 
     /// The history of a workflow, to be read, or compared with how it was before.

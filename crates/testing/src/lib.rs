@@ -1,7 +1,7 @@
 //! Tools for testing workflows and activities, with nothing to install.
 //!
 //! - [`TestEnv`] is a server of its own for each test, in this process, which skips time; with a client, workers, mocks
-//!   and readable histories. `#[stead::test]` makes one for each test.
+//!   and readable histories. `#[stead::test]` makes one for each test, and fails the test when it is [`Stuck`].
 //! - [`ActivityEnv`] runs an activity on its own, without a server.
 //! - [`violations`] says what is wrong with a history, whatever its workflow.
 //! - [`Replayer`] runs recorded histories against the code of today.
@@ -14,7 +14,7 @@ mod snapshot;
 mod validate;
 
 pub use activity_env::ActivityEnv;
-pub use env::{Mock, TestEnv, TestWorker, TestWorkerBuilder};
+pub use env::{Mock, Stuck, TestEnv, TestWorker, TestWorkerBuilder};
 pub use error::TestError;
 pub use snapshot::Snapshot;
 pub use stead_worker::replay::{

@@ -8,7 +8,7 @@ use crate::TestEnv;
 ///
 /// # Panics
 ///
-/// If the environment cannot be made, or as the test does.
+/// If the environment cannot be made, as the test does, or if the test waits for what will not happen.
 pub fn run<F, R>(test: F) -> R::Output
 where
     F: FnOnce(TestEnv) -> R,
@@ -21,7 +21,18 @@ where
         .unwrap_or_else(|error| panic!("cannot start the test's runtime: {error}"));
     let output = runtime.block_on(async {
         let env = TestEnv::new().await.unwrap_or_else(|error| panic!("cannot make the test's environment: {error}"));
-        test(env).await
+        let watch = env.watch();
+        let stuck = async {
+            match watch {
+                Some(watch) => watch.stuck().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            output = test(env) => output,
+            stuck = stuck => panic!("{stuck}"),
+        }
     });
     // What the test left running must not outlive it, however long it would take.
     runtime.shutdown_background();

@@ -7,6 +7,7 @@
 
 use super::activity::ActivityState;
 use super::run::Run;
+use super::run::state::WorkflowTask;
 use super::{Engine, Time};
 
 impl Engine {
@@ -22,6 +23,24 @@ impl Engine {
         let executions = self.activities.any_is_busy() || self.operations.any_is_busy();
         let waits = !self.queries.is_empty() || self.closed_histories.reads();
         !self.runs.any_is_busy() && !executions && !waits
+    }
+
+    /// Whether a worker has something to do: what is offered and nobody took does not count. `patiently`: neither does a
+    /// workflow task that was tried before, since a worker that cannot do it does not say so again.
+    #[must_use]
+    pub fn worker_has_work(&self, patiently: bool) -> bool {
+        let has_work = |run: &Run| run.worker_has_work(patiently);
+        let requests = self.requests.any_is_taken() || self.closed_histories.reads();
+        self.runs.busy().any(has_work)
+            || self.activities.any_is_with_a_worker()
+            || self.queries.any_is_started()
+            || requests
+    }
+
+    /// Whether a call waits for an outcome or an answer, not for work.
+    #[must_use]
+    pub fn somebody_asks(&self) -> bool {
+        self.somebody_waits() || !self.queries.is_empty()
     }
 
     /// When something goes on by itself. Unlike [`poll_timeout`](Self::poll_timeout) it leaves out what changes nothing
@@ -42,5 +61,13 @@ impl Run {
     pub(super) fn is_busy(&self) -> bool {
         let activities = || self.activities.values().any(ActivityState::is_busy);
         self.is_open() && (self.state.task.is_some() || activities() || self.asks_handlers())
+    }
+
+    fn worker_has_work(&self, patiently: bool) -> bool {
+        let task = match &self.state.task {
+            Some(WorkflowTask::Started(task)) => !patiently || task.scheduled.attempt <= 1,
+            _ => false,
+        };
+        self.is_open() && (task || self.activities.values().any(|activity| activity.started.is_some()))
     }
 }

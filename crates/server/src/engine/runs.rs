@@ -156,6 +156,10 @@ impl Runs {
         !self.busy.is_empty()
     }
 
+    pub(crate) fn busy(&self) -> impl Iterator<Item = &Run> {
+        self.busy.iter().filter_map(|key| self.get(*key))
+    }
+
     pub(crate) fn keep_until(&mut self, key: RunKey, at: Time) {
         self.retention.insert((at, key));
     }

@@ -105,6 +105,10 @@ impl StandaloneActivities {
         !self.busy.is_empty()
     }
 
+    pub(super) fn any_is_with_a_worker(&self) -> bool {
+        self.busy.iter().filter_map(|key| self.get(*key)).any(StandaloneActivity::is_with_a_worker)
+    }
+
     pub(super) fn next_timeout(&self) -> Option<Time> {
         self.timeouts.first().map(|(at, _)| *at)
     }

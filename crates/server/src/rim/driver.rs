@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::inbox::{Arrived, Inbox, Input, stopped};
+use super::inbox::{Arrived, Inbox, Input, Standstill, stopped};
 use super::journal::Journal;
 use super::patience::{Patience, too_late};
 use super::sleepers::{Sleeper, Sleepers, Wake};
@@ -28,6 +28,8 @@ pub(crate) struct Driver {
     idlers: Vec<Wake>,
     inputs: Receiver<Input>,
     inbox: Inbox,
+    /// How many calls have come.
+    calls: u64,
     stopping: bool,
 }
 
@@ -61,6 +63,7 @@ impl Driver {
             idlers: Vec::new(),
             inputs,
             inbox: inbox.clone(),
+            calls: 0,
             stopping: false,
         };
         let thread = thread::Builder::new().name("stead-server".to_owned()).spawn(move || driver.run())?;
@@ -127,6 +130,10 @@ impl Driver {
             Input::Call(arrived) => self.handle_call(arrived),
             Input::Abandoned(call) => self.handle_abandoned(call),
             Input::Clock(call, request, wake) => self.handle_clock(call, request, wake),
+            Input::Standstill(reply) => {
+                // Whoever has gone away does not miss it.
+                let _ = reply.send(self.standstill());
+            }
             // The loop looks at the journal.
             Input::Kept => {}
             Input::Rows(prefix, rows) => {
@@ -139,6 +146,7 @@ impl Driver {
 
     fn handle_call(&mut self, arrived: Arrived) {
         let Arrived { call, request, timeout, reply, .. } = arrived;
+        self.calls += 1;
         let now = Instant::now();
         let failure = self.journal.failure().map_or(Ok(()), Err);
         match failure.and_then(|()| Patience::of(&request).expires(now, timeout)) {
@@ -210,6 +218,15 @@ impl Driver {
         let free = self.timeline.may_skip(somebody_waits) && self.engine.is_idle() && self.journal.is_settled();
         let next = self.engine.poll_progress().into_iter().chain(self.sleepers.next()).min();
         next.filter(|_| free && self.journal.failure().is_none())
+    }
+
+    /// Only on a clock that stands between its skips, as on all others time passes, or somebody is there to move it.
+    fn standstill(&self) -> Option<Standstill> {
+        let time_is_over = self.timeline.stands_unless_skipped() && self.skips_to().is_none();
+        let stands = time_is_over && self.journal.is_settled() && !self.engine.worker_has_work(true);
+        let somebody_asks = || self.engine.somebody_asks() || self.sleepers.next().is_some() || !self.idlers.is_empty();
+        (stands && somebody_asks())
+            .then(|| Standstill { calls: self.calls, retries: self.engine.worker_has_work(false) })
     }
 
     fn fire_timers(&mut self) {

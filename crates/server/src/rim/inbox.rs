@@ -20,12 +20,26 @@ pub(super) enum Input {
     Abandoned(CallId),
     /// Somebody asks for the clock.
     Clock(CallId, clock::Request, oneshot::Sender<Result<Time, ClockError>>),
+    /// Somebody wants to know whether everything stands still.
+    Standstill(oneshot::Sender<Option<Standstill>>),
     /// The store has kept something, or cannot.
     Kept,
     /// The store has read what the engine wanted.
     Rows(Bytes, Vec<Row>),
     /// No more calls: end those that wait, keep what is to be kept, and return.
     Stop,
+}
+
+/// Nothing goes on by itself, although somebody waits for an outcome: no worker has anything to do, and no timer is left
+/// to which time could be skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standstill {
+    /// How many calls have come since the server started: if there is one more, something went on.
+    pub calls: u64,
+    /// A worker has a workflow task that failed before. It may work on it; more often it has given it up and waits for
+    /// somebody to mend the workflow.
+    pub retries: bool,
 }
 
 /// A call on its way to the engine.
@@ -105,6 +119,13 @@ impl Inbox {
         let answer = answer.await;
         presence.answered = true;
         answer.map_err(|_| ClockError::Stopped)?
+    }
+
+    /// Whether everything stands still; not if the server has stopped.
+    pub(crate) async fn standstill(&self) -> Option<Standstill> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Input::Standstill(reply));
+        answer.await.ok().flatten()
     }
 
     /// Tells the driver something that nobody waits for. A driver that is gone needs not know.

@@ -47,6 +47,11 @@ impl Requests {
         self.sent.get(&id)
     }
 
+    /// Whether a worker has one.
+    pub(crate) fn any_is_taken(&self) -> bool {
+        self.sent.values().any(|sent| sent.taken)
+    }
+
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Sent> {
         self.sent.get_mut(&id)
     }

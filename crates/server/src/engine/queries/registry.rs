@@ -87,6 +87,11 @@ impl Queries {
         self.next_stamp
     }
 
+    /// Whether a worker has one.
+    pub(crate) fn any_is_started(&self) -> bool {
+        self.queries.values().any(|query| matches!(query.state, State::Started { .. }))
+    }
+
     /// Whether a query is still where it was offered.
     pub(crate) fn is_offered(&self, id: QueryId, stamp: u64) -> bool {
         self.get(id)

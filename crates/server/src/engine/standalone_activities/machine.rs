@@ -170,6 +170,10 @@ impl StandaloneActivity {
         self.is_open() && self.attempt.is_busy()
     }
 
+    pub(super) fn is_with_a_worker(&self) -> bool {
+        self.is_open() && self.attempt.started.is_some()
+    }
+
     fn deadlines(&self) -> impl Iterator<Item = (Time, ActivityDeadline)> {
         let open = self.is_open();
         self.attempt.deadlines().into_iter().filter_map(move |(deadline, at)| Some((at.filter(|_| open)?, deadline)))
