@@ -1,7 +1,7 @@
 //! Workers that have a version: what is pinned to it, and what moves on.
 
-use stead::client::{CallOptions, WorkflowStatus};
 use stead::client::proto::workflowservice::v1::SetWorkerDeploymentCurrentVersionRequest;
+use stead::client::{CallOptions, WorkflowStatus};
 use stead::data::WorkflowType;
 use stead::prelude::*;
 use stead::worker::{BuildError, WorkerDeployment};
