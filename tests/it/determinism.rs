@@ -1,6 +1,7 @@
 //! What must stay the same when a run is rebuilt from its history, however long it is and whoever rebuilds it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Condvar, Mutex};
 
 use stead::prelude::*;
 use stead::testing::Replayer;
@@ -165,6 +166,42 @@ async fn a_task_that_outlived_its_timeout_is_done_again() {
         })
         .await
         .unwrap();
+}
+
+/// Closed while the test wants the workflow to be stuck.
+static DOOR: Mutex<bool> = Mutex::new(false);
+static OPENED: Condvar = Condvar::new();
+
+#[derive(Default)]
+struct Stuck;
+
+#[workflow]
+impl Stuck {
+    #[run]
+    async fn run(&self) -> workflow::Result<u32> {
+        workflow::sleep(millis(5)).await?;
+        let door = DOOR.lock().unwrap();
+        let opened = workflow::nondeterministic!(OPENED.wait_while(door, |is_open| !*is_open));
+        Ok(u32::from(*opened.unwrap()))
+    }
+}
+
+#[tokio::test]
+async fn wo_17_a_workflow_that_blocks_its_thread_fails_its_task_and_is_done_again() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Stuck>().workflow::<Draws>().shards(1).deadlock_timeout(millis(300));
+    let body = async {
+        let start = env.client.start_workflow(Stuck::run, ()).id(env.id("stuck")).task_queue(&env.task_queue);
+        let stuck = start.await.unwrap();
+        let json = until_history_has(&stuck, "WORKFLOW_TASK_FAILED").await.to_json().unwrap();
+        assert!(json.contains("[TMPRL1101] Potential deadlock detected: ") && json.contains("determinism.rs:"), "{json}");
+        let start = env.client.start_workflow(Draws::run, ()).id(env.id("draws")).task_queue(&env.task_queue);
+        assert_eq!(start.await.unwrap().result().await.unwrap().len(), 3, "others go on");
+        *DOOR.lock().unwrap() = true;
+        OPENED.notify_all();
+        assert_eq!(stuck.result().await.unwrap(), 1);
+    };
+    worker.build().unwrap().run_while(body).await.unwrap();
 }
 
 struct Counts;

@@ -89,6 +89,13 @@ impl Codec {
         }
     }
 
+    /// All of these runs have left the cache.
+    pub(crate) fn forget_all(&self, have_left: impl Fn(&str) -> bool) {
+        if let Some(stages) = &self.0 {
+            stages.owners().forget_all(have_left);
+        }
+    }
+
     /// Decodes a workflow task. If that fails the message has lost its payloads.
     pub(crate) async fn decode_task(&self, task: &mut PollWorkflowTaskQueueResponse) -> Result<(), CodecError> {
         let (Some(stages), Some(owner)) = (&self.0, self.owner_of_task(task)) else { return Ok(()) };

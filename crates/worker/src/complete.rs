@@ -236,6 +236,11 @@ async fn unencodable(shared: &Shared, owner: &Owner, task: TaskId, error: &Codec
 /// Answers a task that no run can answer.
 pub(crate) async fn lost(shared: &Shared, owner: &Owner, task: TaskId, failure: Failure) {
     tracing::error!(target: "stead::worker", failure = failure.message, "workflow task lost");
+    given_up(shared, owner, task, failure).await;
+}
+
+/// The same for one of which was said already why.
+pub(crate) async fn given_up(shared: &Shared, owner: &Owner, task: TaskId, failure: Failure) {
     let cause = WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure;
     let answered = match task.is_query {
         true => fail_query(shared, owner, task.token, failure).await,

@@ -48,6 +48,8 @@ impl Incoming {
 /// Where the effects of a run go, and where its time comes from.
 pub(crate) trait Outside {
     fn now(&self) -> Instant;
+    /// The run's code is about to be called.
+    fn activates(&mut self) {}
     fn fetch_history(&mut self, workflow_id: String, run_id: String, page_token: Bytes);
     fn complete(&mut self, completion: Box<Completion>);
     fn fail(&mut self, task: Box<FailedTask>);
@@ -65,6 +67,12 @@ pub(crate) struct TaskId {
     pub(crate) token: Bytes,
     /// Whether it only carries a query, which is answered in another way.
     pub(crate) is_query: bool,
+}
+
+impl TaskId {
+    pub(crate) fn of(task: &PollWorkflowTaskQueueResponse) -> Self {
+        Self { token: task.task_token.clone(), is_query: task.query.is_some() }
+    }
 }
 
 /// Why a run must be dropped.
@@ -99,7 +107,7 @@ impl Driver {
     /// A panic in here, which would be a fault of this SDK, costs the task and the run, nothing else.
     pub(crate) fn handle(&mut self, incoming: Incoming, guests: &Guests, outside: &mut impl Outside) -> Option<Ending> {
         if let Some(task) = incoming.task() {
-            self.task = Some(TaskId { token: task.task_token.clone(), is_query: task.query.is_some() });
+            self.task = Some(TaskId::of(task));
         }
         let driven = catch_unwind(AssertUnwindSafe(|| {
             self.apply(incoming, outside.now());
@@ -133,10 +141,13 @@ impl Driver {
     fn pump(&mut self, guests: &Guests, outside: &mut impl Outside) -> Option<Eviction> {
         while let Some(output) = self.run.poll_output() {
             match output {
-                Output::Activate(activation) => match self.activate(activation, guests) {
-                    Ok(commands) => self.run.handle_commands(commands, outside.now()),
-                    Err(failure) => self.run.handle_guest_failure(failure, outside.now()),
-                },
+                Output::Activate(activation) => {
+                    outside.activates();
+                    match self.activate(activation, guests) {
+                        Ok(commands) => self.run.handle_commands(commands, outside.now()),
+                        Err(failure) => self.run.handle_guest_failure(failure, outside.now()),
+                    }
+                }
                 Output::FetchHistory { workflow_id, run_id, page_token } => {
                     outside.fetch_history(workflow_id, run_id, page_token);
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stead_activation::{Guest, TaskFailure, TaskFailureCause};
 use stead_data::Failure;
-use stead_workflow::{Definition, GuestOptions};
+use stead_workflow::{Definition, GuestOptions, LastOperation};
 
 /// Registered workflows by their type.
 #[derive(Clone, Default)]
@@ -27,6 +27,11 @@ impl Guests {
         let mut guests = self.clone();
         Arc::make_mut(&mut guests.options).last_operation = Arc::default();
         guests
+    }
+
+    /// Where the runs of this thread note what they do.
+    pub(crate) fn last_operation(&self) -> &Arc<LastOperation> {
+        &self.options.last_operation
     }
 
     /// Adds a workflow. Returns whether its type was free.

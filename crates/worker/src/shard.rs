@@ -2,17 +2,18 @@
 //!
 //! A run belongs to the shard that its id hashes to, so it has one owner and no lock, and its code may hold what is not
 //! `Send`. A shard never waits for the network: effects are spawned on the asynchronous runtime and come back through
-//! the shard's inbox. The threads know no runtime, so `tokio::spawn` in workflow code fails loudly.
+//! the shard's desk, which outlives its thread. The threads know no runtime, so `tokio::spawn` in workflow code fails
+//! loudly; and one that does not come back from workflow code is replaced.
 
-mod inbox;
+mod desk;
 mod outside;
 mod runs;
+mod watchdog;
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, mpsc as threads};
 use std::time::Duration;
 
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
@@ -22,15 +23,17 @@ use tokio::sync::mpsc;
 use crate::driver::Incoming;
 use crate::shared::Shared;
 use crate::slots::Permit;
-use inbox::Inbox;
-use runs::Shard;
+use desk::Desk;
+use watchdog::{Starter, Watchdog};
 
 /// The shards of a worker. Dropping them ends their threads as soon as those look up.
 pub(crate) struct Shards {
-    inboxes: Vec<Arc<Inbox<Event>>>,
+    desks: Vec<Arc<Desk>>,
+    /// The watchdog watches until this is dropped.
+    watchdog: Option<threads::Sender<()>>,
 }
 
-/// Becomes ready when all shards' threads have ended, since each holds a sender until then.
+/// Becomes ready when all shards' threads have ended, since their desks hold senders until then.
 pub(crate) struct Ended(mpsc::Receiver<()>);
 
 /// Something that happened to a run, on its way to the run's shard.
@@ -50,18 +53,18 @@ impl Shards {
     /// If the operating system gives no thread.
     pub(crate) fn start(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<(Self, Ended)> {
         let (alive, ended) = mpsc::channel(1);
-        // Made first, so that a thread that cannot be started ends those that could.
-        let mut shards = Self { inboxes: Vec::new() };
         let count = if shared.guests.is_empty() { 0 } else { shared.options.shards };
-        for number in 0..count {
-            let inbox = Arc::new(Inbox::new());
-            shards.inboxes.push(Arc::clone(&inbox));
-            let (shared, runtime, alive) = (Arc::clone(shared), runtime.clone(), alive.clone());
-            thread::Builder::new().name(format!("stead-shard-{number}")).spawn(move || {
-                // Made here, as what it owns stays on its thread.
-                Shard::new(shared, inbox, runtime).run();
-                drop(alive);
-            })?;
+        let desks: Vec<_> = (0..count).map(|_| Arc::new(Desk::new(alive.clone()))).collect();
+        // Made first, so that a thread that cannot be started ends those that could.
+        let mut shards = Self { desks: desks.clone(), watchdog: None };
+        let starter = Starter { shared: Arc::clone(shared), runtime: runtime.clone() };
+        for (number, desk) in desks.iter().enumerate() {
+            starter.start(number, desk)?;
+        }
+        if let Some(timeout) = shared.options.deadlock_timeout.filter(|_| count > 0) {
+            let (watched, over) = threads::channel();
+            Watchdog { desks, starter, timeout }.start(over)?;
+            shards.watchdog = Some(watched);
         }
         Ok((shards, Ended(ended)))
     }
@@ -69,20 +72,21 @@ impl Shards {
     /// Hands a task to the shard of its run.
     pub(crate) fn send_task(&self, task: Box<PollWorkflowTaskQueueResponse>, permit: Permit) {
         let run_id = task.workflow_execution.as_ref().map(|it| it.run_id.clone()).unwrap_or_default();
-        if let Some(inbox) = self.inboxes.get(shard_of(&run_id, self.inboxes.len())) {
-            inbox.push(Event { run_id, incoming: Incoming::Task(task), permit: Some(permit) });
+        if let Some(desk) = self.desks.get(shard_of(&run_id, self.desks.len())) {
+            desk.push(Event { run_id, incoming: Incoming::Task(task), permit: Some(permit) });
         }
     }
 
     /// Ends the threads once they are done with the event at hand.
     pub(crate) fn close(&self) {
-        self.inboxes.iter().for_each(|inbox| inbox.close());
+        self.desks.iter().for_each(|desk| desk.close());
     }
 }
 
 impl Drop for Shards {
     fn drop(&mut self) {
         self.close();
+        drop(self.watchdog.take());
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Options {
     pub(crate) shards: usize,
     pub(crate) fail_workflows_on: FailOn,
     pub(crate) refuses_large_payloads: bool,
+    /// `None`: nobody watches.
+    pub(crate) deadlock_timeout: Option<Duration>,
 }
 
 impl Shared {
@@ -153,6 +155,7 @@ impl Default for Options {
             shards: std::thread::available_parallelism().map_or(1, Into::into),
             fail_workflows_on: FailOn::NOTHING,
             refuses_large_payloads: true,
+            deadlock_timeout: Some(Duration::from_secs(2)),
         }
     }
 }

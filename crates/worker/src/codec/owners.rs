@@ -62,6 +62,14 @@ impl Owners {
         self.drop_unused(run_id);
     }
 
+    /// None of these runs is cached any more.
+    pub(super) fn forget_all(&mut self, have_left: impl Fn(&str) -> bool) {
+        for (_, run) in self.0.iter_mut().filter(|(run_id, _)| have_left(run_id)) {
+            run.is_cached = false;
+        }
+        self.0.retain(|_, run| run.coming > 0 || run.is_cached);
+    }
+
     fn drop_unused(&mut self, run_id: &str) {
         if self.0.get(run_id).is_some_and(|run| run.coming == 0 && !run.is_cached) {
             self.0.remove(run_id);

@@ -9,12 +9,12 @@ use stead_core::{CompletionOutcome, Eviction, EvictionReason, Instant, Run, RunO
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 use tokio::runtime::Handle;
 
-use super::Event;
-use super::inbox::{Inbox, Popped};
+use super::desk::{Next, Seat};
 use super::outside::ShardOutside;
-use crate::activity::Attempts;
+use super::{Event, watchdog};
 use crate::clock::Clock;
-use crate::driver::{Driver, Ending, Incoming};
+use crate::complete;
+use crate::driver::{Driver, Ending, Incoming, TaskId};
 use crate::guests::Guests;
 use crate::shared::Shared;
 use crate::slots::Permit;
@@ -22,75 +22,72 @@ use crate::slots::Permit;
 /// The runs of one shard.
 pub(super) struct Shard {
     shared: Arc<Shared>,
-    inbox: Arc<Inbox<Event>>,
     runtime: Handle,
     clock: Clock,
     guests: Guests,
     options: Arc<RunOptions>,
-    runs: RunCache<Entry>,
+    runs: RunCache<Driver>,
     /// The moments that runs asked for. Few do.
     timeouts: BTreeMap<String, Instant>,
-}
-
-/// A cached run.
-struct Entry {
-    driver: Driver,
-    /// The slots of its tasks; all are given back when it is idle.
-    permits: Vec<Permit>,
-    /// Attempts of local activities.
-    attempts: Attempts,
+    /// Given up after the runs, whose code may take its time to be dropped.
+    seat: Seat,
 }
 
 impl Shard {
-    pub(super) fn new(shared: Arc<Shared>, inbox: Arc<Inbox<Event>>, runtime: Handle) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, guests: Guests, seat: Seat, runtime: Handle) -> Self {
         let shards = shared.options.shards.max(1);
         let capacity = shared.options.max_cached_workflows.div_ceil(shards);
         let max_bytes = shared.options.max_cached_bytes.div_ceil(shards);
-        let (guests, options) = (shared.guests.for_thread(), Arc::new(shared.run_options()));
+        let options = Arc::new(shared.run_options());
         Self {
             shared,
-            inbox,
             runtime,
             clock: Clock::new(),
             guests,
             options,
             runs: RunCache::new(capacity, max_bytes),
             timeouts: BTreeMap::new(),
+            seat,
         }
     }
 
-    /// Handles events until the inbox is closed.
+    /// Handles events until the desk is closed, or somebody else sits there.
     pub(super) fn run(mut self) {
         loop {
-            match self.inbox.pop(self.next_timeout()) {
-                Popped::Event(event) => {
+            match self.seat.next(self.next_timeout()) {
+                Next::Event(event) => {
                     if event.incoming.task().is_some() {
                         self.shared.codec.arrived(&event.run_id);
                     }
                     self.handle(event);
                 }
-                Popped::TimedOut => self.handle_timeouts(),
-                Popped::Closed => return,
+                Next::TimedOut => self.handle_timeouts(),
+                Next::Leave => return,
             }
         }
     }
 
     fn handle(&mut self, event: Event) {
         let Event { run_id, incoming, permit } = event;
+        if !self.seat.turn_to(&run_id, incoming.task(), permit) {
+            return;
+        }
+        self.guests.last_operation().clear();
         let Some(incoming) = self.admit(&run_id, incoming) else { return };
-        let Some(entry) = self.runs.get_mut(&run_id) else { return };
+        let Some(driver) = self.runs.get_mut(&run_id) else { return };
         if let Some(task) = incoming.task() {
             log_task(task, &run_id);
         }
-        entry.permits.extend(permit);
-        let Entry { driver, attempts, .. } = entry;
         if let Incoming::LocalActivity { seq, attempt, .. } = incoming {
-            attempts.ended(seq, attempt);
+            self.seat.with_attempts(&run_id, |attempts| attempts.ended(seq, attempt));
         }
-        let (shared, inbox, clock) = (&self.shared, &self.inbox, self.clock);
-        let mut outside = ShardOutside { shared, inbox, runtime: &self.runtime, clock, run_id: &run_id, attempts };
+        let (shared, seat, clock) = (&self.shared, &self.seat, self.clock);
+        let mut outside = ShardOutside { shared, seat, runtime: &self.runtime, clock, run_id: &run_id };
         let ending = driver.handle(incoming, &self.guests, &mut outside);
-        self.settle(run_id, ending);
+        // What is shared belongs to whoever sits at the desk.
+        if self.seat.is_mine() {
+            self.settle(run_id, ending);
+        }
     }
 
     /// Makes sure that the run exists if `incoming` is a task for it. What else arrives for a run that is gone, is late.
@@ -103,16 +100,29 @@ impl Shard {
             Incoming::Completed(CompletionOutcome::Accepted { next_task: Some(task), .. }) => task,
             _ => return None,
         };
-        let driver = Driver::new(run_id, Arc::clone(&self.options));
-        self.runs.insert(run_id.to_owned(), Entry { driver, permits: Vec::new(), attempts: Attempts::default() });
+        if self.seat.is_stuck(run_id) {
+            self.refuse(run_id, &task);
+            return None;
+        }
+        self.runs.insert(run_id.to_owned(), Driver::new(run_id, Arc::clone(&self.options)));
         self.make_room(run_id);
         Some(Incoming::Task(task))
+    }
+
+    /// Answers a task of a run in whose code a thread still is that was given up: another one would come to the same.
+    fn refuse(&self, run_id: &str, task: &PollWorkflowTaskQueueResponse) {
+        let failure = watchdog::still_stuck(run_id);
+        tracing::warn!(target: "stead::worker", run_id, "workflow task failed: {}", failure.message);
+        let (shared, owner, task) = (Arc::clone(&self.shared), self.shared.codec.owner_of_run(run_id), TaskId::of(task));
+        self.runtime.spawn(async move { complete::given_up(&shared, &owner, task, failure).await });
+        drop(self.seat.release(run_id));
+        self.shared.codec.forget(run_id);
     }
 
     /// Drops runs that were not used for longest, as far as none of their tasks is under way.
     fn make_room(&mut self, newest: &str) {
         while self.runs.is_over_capacity() {
-            let idle = |entry: &Entry| entry.driver.run().is_idle() && entry.driver.run().run_id() != newest;
+            let idle = |driver: &Driver| driver.run().is_idle() && driver.run().run_id() != newest;
             let Some(run_id) = self.runs.least_recently_used(idle).map(str::to_owned) else { return };
             tracing::debug!(target: "stead::worker", run_id, reason = %EvictionReason::CacheFull, "run evicted");
             self.discard(&run_id);
@@ -133,16 +143,15 @@ impl Shard {
     /// After an event: gives slots back if nothing is under way, and notes the moment that the run asks for.
     fn rest(&mut self, run_id: String) {
         let keeps_idle_runs = self.runs.capacity() > 0;
-        let Some(entry) = self.runs.get_mut(&run_id) else { return };
-        if entry.driver.run().is_idle() {
-            // Without keeping the room for them: most runs in memory are idle.
-            entry.permits = Vec::new();
+        let Some(driver) = self.runs.get_mut(&run_id) else { return };
+        if driver.run().is_idle() {
+            drop(self.seat.release(&run_id));
             if !keeps_idle_runs {
                 self.discard(&run_id);
                 return;
             }
         }
-        let (timeout, size) = (entry.driver.run().poll_timeout(), entry.driver.run().history_size_bytes());
+        let (timeout, size) = (driver.run().poll_timeout(), driver.run().history_size_bytes());
         self.runs.set_weight(&run_id, usize::try_from(size).unwrap_or(usize::MAX));
         self.make_room(&run_id);
         match timeout {
@@ -153,8 +162,8 @@ impl Shard {
 
     /// Drops a run, and begins it anew if tasks for it have arrived in the meantime.
     fn evict(&mut self, run_id: String, eviction: Eviction) {
-        if let Some(entry) = self.runs.get_mut(&run_id) {
-            log_eviction(entry.driver.run(), &eviction);
+        if let Some(driver) = self.runs.get_mut(&run_id) {
+            log_eviction(driver.run(), &eviction);
         }
         let Eviction { next_tasks, .. } = eviction;
         let mut permits = self.forget(&run_id).into_iter();
@@ -170,13 +179,16 @@ impl Shard {
     /// Drops a run that has no more tasks here.
     fn discard(&mut self, run_id: &str) {
         drop(self.forget(run_id));
-        self.shared.codec.forget(run_id);
+        if self.seat.is_mine() {
+            self.shared.codec.forget(run_id);
+        }
     }
 
     /// Drops a run. Its slots are the caller's.
     fn forget(&mut self, run_id: &str) -> Vec<Permit> {
         self.timeouts.remove(run_id);
-        self.runs.remove(run_id).map(|entry| entry.permits).unwrap_or_default()
+        drop(self.runs.remove(run_id));
+        self.seat.release(run_id)
     }
 
     fn next_timeout(&self) -> Option<Duration> {

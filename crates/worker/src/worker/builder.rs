@@ -1,6 +1,7 @@
 //! Options of a worker, with their defaults and limits.
 
 use std::collections::hash_map::RandomState;
+use std::ffi::OsString;
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub struct WorkerBuilder {
     activities: Vec<stead_activity::Definition>,
     workflow_interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
     activity_interceptors: Vec<Arc<dyn Interceptor>>,
+    debug_mode: bool,
     options: Options,
 }
 
@@ -51,6 +53,7 @@ impl WorkerBuilder {
             activities: Vec::new(),
             workflow_interceptors: Vec::new(),
             activity_interceptors: Vec::new(),
+            debug_mode: is_debug(std::env::var_os("TEMPORAL_DEBUG")),
             options: Options::default(),
         }
     }
@@ -241,6 +244,23 @@ impl WorkerBuilder {
         self
     }
 
+    /// How long workflow code may run without waiting for anything. The task of a workflow that takes longer fails with
+    /// `TMPRL1101`, and is tried again; what it blocks goes on elsewhere. A thread cannot be ended from outside, so the one
+    /// that the workflow holds is given up, at most 16 of a shard at a time.
+    ///
+    /// Default: 2 s, as in Temporal's other SDKs.
+    pub fn deadlock_timeout(mut self, timeout: Duration) -> Self {
+        self.options.deadlock_timeout = Some(timeout);
+        self
+    }
+
+    /// Lets workflow code stand still for as long as somebody looks at it with a debugger: nothing watches for deadlocks.
+    /// The environment variable `TEMPORAL_DEBUG`, set to anything, does the same for all workers of a program.
+    pub fn debug_mode(mut self) -> Self {
+        self.debug_mode = true;
+        self
+    }
+
     /// How often heartbeats of activities without a heartbeat timeout are sent.
     ///
     /// Default: 30 s.
@@ -263,11 +283,14 @@ impl WorkerBuilder {
     ///
     /// If nothing is registered, something is registered twice, an option is out of its range, or the program is built
     /// with `panic = "abort"`.
-    pub fn build(self) -> Result<Worker, BuildError> {
+    pub fn build(mut self) -> Result<Worker, BuildError> {
         if cfg!(panic = "abort") {
             return Err(BuildError::PanicAbort);
         }
         self.options.validate()?;
+        if self.debug_mode {
+            self.options.deadlock_timeout = None;
+        }
         if self.task_queue.is_empty() {
             return Err(BuildError::NoTaskQueue);
         }
@@ -376,6 +399,7 @@ impl Options {
             (self.workflow_pollers >= 1, "workflow_task_pollers", "at least 1"),
             (self.activity_pollers >= 1, "activity_pollers", "at least 1"),
             (self.shards >= 1, "shards", "at least 1"),
+            (self.deadlock_timeout != Some(Duration::ZERO), "deadlock_timeout", "more than 0"),
             (
                 self.max_eager_activities != Some(0),
                 "max_eager_activities",
@@ -387,6 +411,11 @@ impl Options {
             None => Ok(()),
         }
     }
+}
+
+/// Whether the variable asks for it, as in Temporal's other SDKs: it is set, and not empty.
+fn is_debug(variable: Option<OsString>) -> bool {
+    variable.is_some_and(|value| !value.is_empty())
 }
 
 /// A name that no other worker has: each `RandomState` has other keys.
@@ -424,6 +453,13 @@ mod tests {
         assert_eq!(refused(|it| it.shards = 0), Some("shards"));
         assert_eq!(refused(|it| it.max_eager_activities = Some(0)), Some("max_eager_activities"));
         assert_eq!(refused(|it| it.max_eager_activities = None), None);
+        assert_eq!(refused(|it| it.deadlock_timeout = Some(Duration::ZERO)), Some("deadlock_timeout"));
+    }
+
+    #[test]
+    fn wk_24_the_variable_asks_for_debug_mode_unless_it_is_empty() {
+        assert!(is_debug(Some("1".into())) && is_debug(Some("true".into())));
+        assert!(!is_debug(Some("".into())) && !is_debug(None));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod activities;
 mod codec;
+mod deadlocks;
 mod lifecycle;
 mod logs;
 mod payload_limits;

@@ -20,9 +20,9 @@ use crate::server::Server;
 use crate::workflows::{Events, Hello, Nap, Pair};
 
 const COMPLETED: &str = "RespondWorkflowTaskCompleted";
-const FAILED: &str = "RespondWorkflowTaskFailed";
+pub(crate) const FAILED: &str = "RespondWorkflowTaskFailed";
 
-fn task(run_id: &str, workflow_type: &str, history: History) -> PollWorkflowTaskQueueResponse {
+pub(crate) fn task(run_id: &str, workflow_type: &str, history: History) -> PollWorkflowTaskQueueResponse {
     let started_event_id = history.events.last().map_or(0, |event| event.event_id);
     PollWorkflowTaskQueueResponse {
         task_token: format!("token of {run_id}").into(),
@@ -40,12 +40,12 @@ pub(crate) fn hello(run_id: &str, input: &str) -> PollWorkflowTaskQueueResponse 
     task(run_id, "Hello", Events::started("Hello", &input).history())
 }
 
-fn nap(run_id: &str) -> PollWorkflowTaskQueueResponse {
+pub(crate) fn nap(run_id: &str) -> PollWorkflowTaskQueueResponse {
     task(run_id, "Nap", Events::started("Nap", &60_u64).history())
 }
 
 /// What the run's second task holds when the worker still has the run in memory.
-fn nap_is_over(run_id: &str) -> PollWorkflowTaskQueueResponse {
+pub(crate) fn nap_is_over(run_id: &str) -> PollWorkflowTaskQueueResponse {
     let mut history = Events::started("Nap", &60_u64)
         .task_completed()
         .timer_started("1", 60)
@@ -56,7 +56,7 @@ fn nap_is_over(run_id: &str) -> PollWorkflowTaskQueueResponse {
     PollWorkflowTaskQueueResponse { previous_started_event_id: 3, ..task(run_id, "Nap", history) }
 }
 
-async fn with_worker(
+pub(crate) async fn with_worker(
     server: &Server,
     options: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
     check: impl Future<Output = ()>,
@@ -68,11 +68,11 @@ async fn with_worker(
     worker.run_until(check).await.expect("the worker was told to stop");
 }
 
-async fn completed(server: &Server) -> RespondWorkflowTaskCompletedRequest {
+pub(crate) async fn completed(server: &Server) -> RespondWorkflowTaskCompletedRequest {
     server.call(COMPLETED).await
 }
 
-fn result_of(request: &RespondWorkflowTaskCompletedRequest) -> Option<String> {
+pub(crate) fn result_of(request: &RespondWorkflowTaskCompletedRequest) -> Option<String> {
     match request.commands.last()?.attributes.as_ref()? {
         Attributes::CompleteWorkflowExecutionCommandAttributes(completed) => {
             let payloads = &completed.result.as_ref()?.payloads;
@@ -82,7 +82,7 @@ fn result_of(request: &RespondWorkflowTaskCompletedRequest) -> Option<String> {
     }
 }
 
-fn starts_timer(request: &RespondWorkflowTaskCompletedRequest) -> bool {
+pub(crate) fn starts_timer(request: &RespondWorkflowTaskCompletedRequest) -> bool {
     let timer = |attributes: &Attributes| matches!(attributes, Attributes::StartTimerCommandAttributes(_));
     request.commands.iter().filter_map(|command| command.attributes.as_ref()).any(timer)
 }
