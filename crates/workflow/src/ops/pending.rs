@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use stead_activation::{CallSite, Seq};
 
+use crate::context;
 use crate::scope::Scope;
 
 /// Operations of one kind, whose results are `T`.
@@ -83,7 +84,11 @@ impl<T> Pending<T> {
             return Poll::Pending;
         }
         match self.entries.remove(index) {
-            Some(Entry { state: State::Resolved(result), .. }) => Poll::Ready(result),
+            Some(Entry { state: State::Resolved(result), at, .. }) => {
+                // The code goes on from here.
+                context::try_with(|runtime| runtime.note_operation(at));
+                Poll::Ready(result)
+            }
             _ => Poll::Pending,
         }
     }
