@@ -194,7 +194,10 @@ async fn wo_17_a_workflow_that_blocks_its_thread_fails_its_task_and_is_done_agai
         let start = env.client.start_workflow(Stuck::run, ()).id(env.id("stuck")).task_queue(&env.task_queue);
         let stuck = start.await.unwrap();
         let json = until_history_has(&stuck, "WORKFLOW_TASK_FAILED").await.to_json().unwrap();
-        assert!(json.contains("[TMPRL1101] Potential deadlock detected: ") && json.contains("determinism.rs:"), "{json}");
+        assert!(
+            json.contains("[TMPRL1101] Potential deadlock detected: ") && json.contains("determinism.rs:"),
+            "{json}"
+        );
         let start = env.client.start_workflow(Draws::run, ()).id(env.id("draws")).task_queue(&env.task_queue);
         assert_eq!(start.await.unwrap().result().await.unwrap().len(), 3, "others go on");
         *DOOR.lock().unwrap() = true;

@@ -113,7 +113,8 @@ impl Shard {
     fn refuse(&self, run_id: &str, task: &PollWorkflowTaskQueueResponse) {
         let failure = watchdog::still_stuck(run_id);
         tracing::warn!(target: "stead::worker", run_id, "workflow task failed: {}", failure.message);
-        let (shared, owner, task) = (Arc::clone(&self.shared), self.shared.codec.owner_of_run(run_id), TaskId::of(task));
+        let (shared, owner, task) =
+            (Arc::clone(&self.shared), self.shared.codec.owner_of_run(run_id), TaskId::of(task));
         self.runtime.spawn(async move { complete::given_up(&shared, &owner, task, failure).await });
         drop(self.seat.release(run_id));
         self.shared.codec.forget(run_id);

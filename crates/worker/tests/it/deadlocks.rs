@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use stead_data::Failure;
 use stead_proto::workflowservice::v1::{
-    GetWorkflowExecutionHistoryRequest, PollWorkflowTaskQueueResponse, RespondQueryTaskCompletedRequest,
-    RespondWorkflowTaskFailedRequest,
+    GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse, PollWorkflowTaskQueueResponse,
+    RespondQueryTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
 };
 use stead_worker::WorkerBuilder;
 use stead_workflow::{Handler, LocalBoxFuture, Workflow};
@@ -110,9 +110,13 @@ async fn wo_17_a_workflow_that_does_not_yield_fails_its_task_and_the_others_go_o
         assert!(failure.message.starts_with(begin), "{}", failure.message);
         assert!(failure.message.contains(&format!("deadlocks.rs:{LINE}:")), "{}", failure.message);
         assert_eq!(result_of(&completed(&server).await).as_deref(), Some("hello, behind it"));
-        server.workflow_task(nap_is_over("other"));
+        let whole =
+            Events::started("Nap", &60_u64).task_completed().timer_started("1", 60).timer_fired("1").task_started();
+        let page = GetWorkflowExecutionHistoryResponse { history: Some(whole.history()), ..Default::default() };
+        server.answers("GetWorkflowExecutionHistory", page).workflow_task(nap_is_over("other"));
         let fetched: GetWorkflowExecutionHistoryRequest = server.call("GetWorkflowExecutionHistory").await;
         assert_eq!(fetched.execution.map(|it| it.run_id).as_deref(), Some("other"), "it is rebuilt");
+        assert!(!starts_timer(&completed(&server).await));
         assert_eq!(server.count(FAILED), 1);
     })
     .await;
