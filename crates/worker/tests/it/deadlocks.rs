@@ -52,7 +52,8 @@ impl Workflow for Blocks {
 
     fn run(self: Rc<Self>, door: String) -> LocalBoxFuture<'static, stead_workflow::Result<String>> {
         Box::pin(async move {
-            let _ = stead_workflow::activity_named::<()>("any", ()).start_to_close(Duration::from_secs(1)).start();
+            let _started =
+                stead_workflow::activity_named::<()>("any", ()).start_to_close(Duration::from_secs(1)).start();
             wait_at(&door);
             Ok(door)
         })
@@ -163,7 +164,7 @@ async fn what_other_runs_had_under_way_is_given_back_to_the_server() {
         server.workflow_task(task("busy", "Locally", Events::started("Locally", &()).history()));
         assert_eq!(events.recv().await, Some("started"));
         server.workflow_task(blocks("stuck", "never"));
-        let mut failures = vec![failure(&server).await, failure(&server).await];
+        let mut failures = [failure(&server).await, failure(&server).await];
         failures.sort_by_key(|(request, _)| request.task_token.clone());
         assert_eq!(failures[0].0.task_token.as_ref(), b"token of busy");
         assert!(failures[0].1.message.contains("the task is tried again"), "{}", failures[0].1.message);
