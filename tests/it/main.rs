@@ -5,6 +5,7 @@ mod activities;
 mod activity_cancellation;
 mod activity_env;
 mod async_activities;
+mod batch;
 mod cancellation;
 mod children;
 mod client;

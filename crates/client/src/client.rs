@@ -10,6 +10,7 @@ use tower::Service;
 
 use crate::{
     activity::AsyncActivity,
+    batch::{Batch, BatchHandle, BatchTargets, ListBatches},
     connect::{Connect, InProcess, Remote},
     connection::{BoxError, Connection, WorkflowService, boxed},
     interceptor::{ClientInterceptor, Next, Operation},
@@ -314,6 +315,28 @@ impl Client {
     /// At the await, see [`ListError`](crate::ListError).
     pub fn count_activities(&self, query: impl Into<String>) -> CountActivities {
         CountActivities::new(self.clone(), query.into())
+    }
+
+    /// A batch: the server does the same to many workflows, or to many activities without one. The next call says what.
+    ///
+    /// ```no_run
+    /// # async fn run(client: stead_client::Client) -> Result<(), stead_client::StartBatchError> {
+    /// client.batch("WorkflowType = 'Order'", "the shop is closed").terminate().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batch(&self, targets: impl Into<BatchTargets>, reason: impl Into<String>) -> Batch {
+        Batch::new(self.clone(), targets.into(), reason.into())
+    }
+
+    /// A handle to the batch with this id, whether it exists or not: no call is made.
+    pub fn batch_by_id(&self, id: impl Into<String>) -> BatchHandle {
+        BatchHandle::new(self.clone(), id.into())
+    }
+
+    /// The batches of the namespace.
+    pub fn list_batches(&self) -> ListBatches {
+        ListBatches::new(self.clone())
     }
 
     /// An activity that is completed from elsewhere, by the token that its code took from

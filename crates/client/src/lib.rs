@@ -21,6 +21,7 @@
 //! are not compressed: for small messages, which nearly all are, it costs more than it saves.
 
 mod activity;
+mod batch;
 mod client;
 mod config;
 mod connect;
@@ -36,6 +37,7 @@ mod secret;
 mod standalone;
 mod workflow;
 
+pub use batch::*;
 #[cfg(feature = "tls")]
 pub use connect::{Tls, TlsMode};
 #[cfg(feature = "cloud")]

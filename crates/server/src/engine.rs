@@ -13,6 +13,7 @@
 mod activity;
 mod activity_options;
 mod activity_tasks;
+mod batches;
 mod call;
 mod children;
 mod chores;
@@ -77,6 +78,7 @@ pub use time::Time;
 pub(crate) use time::duration;
 
 use crate::store::{Batch, Table};
+use batches::Batches;
 use call::Outcome;
 use chores::Chores;
 use closed_histories::ClosedHistories;
@@ -119,6 +121,7 @@ pub struct Engine {
     requests: Requests,
     operations: StandaloneOperations,
     chores: Chores,
+    batches: Batches,
     closed_histories: ClosedHistories,
     effects: VecDeque<Effect>,
     touched: Touched,
@@ -178,6 +181,7 @@ impl Engine {
             requests: Requests::default(),
             operations: StandaloneOperations::default(),
             chores: Chores::default(),
+            batches: Batches::default(),
             closed_histories: ClosedHistories::default(),
             effects: VecDeque::new(),
             touched: Touched::default(),
@@ -215,8 +219,12 @@ impl Engine {
     /// When something becomes due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let retention =
-            [self.runs.next_retention(), self.activities.next_retention(), self.operations.next_retention()];
+        let retention = [
+            self.runs.next_retention(),
+            self.activities.next_retention(),
+            self.operations.next_retention(),
+            self.batches.next_retention(),
+        ];
         self.next_deadline().into_iter().chain(retention.into_iter().flatten()).min()
     }
 
@@ -239,11 +247,13 @@ impl Engine {
         self.fire_deadlines();
         self.fire_schedules();
         self.do_chores();
+        self.do_batches();
         self.carry_out_effects();
         self.purge_stale_tasks();
         self.publish_changes();
         self.publish_activities();
         self.publish_operations();
+        self.publish_batches();
         self.namespaces.write(&mut self.changes);
         self.deployments.write(&mut self.changes);
         self.queue_settings.write(&mut self.changes);

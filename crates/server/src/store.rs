@@ -119,7 +119,7 @@ pub enum Table {
     NexusOperations = 9,
     /// Worker deployments: key of the namespace, name.
     Deployments = 10,
-    /// Batch operations: key of the namespace, id.
+    /// Batch operations, by key; and, by `o` and the same key, what each was asked to do.
     BatchOperations = 11,
     /// Settings of task queues: key of the namespace, name.
     TaskQueues = 12,

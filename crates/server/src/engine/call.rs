@@ -257,6 +257,10 @@ calls! {
         RespondNexusTaskCompleted: workflow::RespondNexusTaskCompletedRequest =>
             workflow::RespondNexusTaskCompletedResponse,
         RespondNexusTaskFailed: workflow::RespondNexusTaskFailedRequest => workflow::RespondNexusTaskFailedResponse,
+        StartBatchOperation: workflow::StartBatchOperationRequest => workflow::StartBatchOperationResponse,
+        StopBatchOperation: workflow::StopBatchOperationRequest => workflow::StopBatchOperationResponse,
+        DescribeBatchOperation: workflow::DescribeBatchOperationRequest => workflow::DescribeBatchOperationResponse,
+        ListBatchOperations: workflow::ListBatchOperationsRequest => workflow::ListBatchOperationsResponse,
         ExecuteMultiOperation: workflow::ExecuteMultiOperationRequest => workflow::ExecuteMultiOperationResponse,
     }
     "temporal.api.operatorservice.v1.OperatorService": {

@@ -52,13 +52,23 @@ impl Engine {
     pub(super) fn when_histories_are_there(&mut self, call: &Call, request: Request) -> Option<Request> {
         let is_away = |run: &RunKey| self.runs.get(*run).is_some_and(|run| run.history.is_away());
         let Some(run) = self.runs_read_by(&request).into_iter().find(is_away) else { return Some(request) };
-        let calls = self.closed_histories.waiting.entry(run).or_insert_with(|| {
+        self.read_history(run).push((call.clone(), request));
+        None
+    }
+
+    /// Has a history read, unless that is on its way; the calls that wait for it.
+    pub(super) fn read_history(&mut self, run: RunKey) -> &mut Vec<(Call, Request)> {
+        self.closed_histories.waiting.entry(run).or_insert_with(|| {
             let prefix = Bytes::copy_from_slice(&run.0.to_be_bytes());
             self.outputs.push_back(Output::Read { table: Table::Events, prefix });
             Vec::new()
-        });
-        calls.push((call.clone(), request));
-        None
+        })
+    }
+
+    /// The first history that has to be read before a run can be reset.
+    pub(super) fn away_history(&self, base: RunKey) -> Option<RunKey> {
+        let is_away = |run: &RunKey| self.runs.get(*run).is_some_and(|run| run.history.is_away());
+        self.chain_from(base).into_iter().find(is_away)
     }
 
     /// The runs whose histories a call reads.
@@ -123,6 +133,7 @@ impl Engine {
             for (call, request) in self.closed_histories.waiting.remove(&key).unwrap_or_default() {
                 self.serve(call, request);
             }
+            self.batches_go_on(key);
         }
         self.finish();
     }

@@ -105,6 +105,8 @@ pub struct Limits {
     pub closed_histories: usize,
     /// Events in a page of history. 256.
     pub history_page: usize,
+    /// Batch operations under way in one namespace. 1.
+    pub batch_operations: usize,
 }
 
 impl Default for Limits {
@@ -126,6 +128,7 @@ impl Default for Limits {
             signals: 10_000,
             closed_histories: 16 << 20,
             history_page: 256,
+            batch_operations: 1,
         }
     }
 }

@@ -75,6 +75,7 @@ impl Engine {
         if runs.is_empty() {
             self.forget_schedules(namespace);
             self.forget_deployments(namespace);
+            self.forget_batches(namespace);
             self.queue_settings.forget(namespace);
             self.visibility.forget(namespace);
             self.namespaces.remove(namespace);

@@ -2,8 +2,9 @@
 //!
 //! A run is busy while a worker has, or could take, something to do for it: a workflow task, an activity that is not in
 //! a backoff, or what a Nexus operation wants of its handler. An operation that the handler has begun waits like a timer:
-//! what goes on elsewhere in this server is busy by itself. Queries keep workers busy without a trace in the run. A room with more of that kind has to be counted in
-//! [`Engine::is_idle`].
+//! what goes on elsewhere in this server is busy by itself. Queries keep workers busy without a trace in the run. A batch
+//! is busy to its end, unless it has a rate and so waits for time to pass. A room with more of that kind has to be counted
+//! in [`Engine::is_idle`].
 
 use super::activity::ActivityState;
 use super::run::Run;
@@ -20,7 +21,7 @@ impl Engine {
     /// Whether nothing goes on before another call comes or time passes.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let executions = self.activities.any_is_busy() || self.operations.any_is_busy();
+        let executions = self.activities.any_is_busy() || self.operations.any_is_busy() || self.batches.any_is_busy();
         let waits = !self.queries.is_empty() || self.closed_histories.reads();
         !self.runs.any_is_busy() && !executions && !waits
     }
@@ -30,7 +31,8 @@ impl Engine {
     #[must_use]
     pub fn worker_has_work(&self, patiently: bool) -> bool {
         let has_work = |run: &Run| run.worker_has_work(patiently);
-        let requests = self.requests.any_is_taken() || self.closed_histories.reads();
+        let batches = self.batches.any_is_busy();
+        let requests = batches || self.requests.any_is_taken() || self.closed_histories.reads();
         self.runs.busy().any(has_work)
             || self.activities.any_is_with_a_worker()
             || self.queries.any_is_started()

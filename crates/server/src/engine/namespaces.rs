@@ -325,7 +325,7 @@ const CAPABILITIES: namespace_info::Capabilities = namespace_info::Capabilities 
     poller_autoscaling_auto_enroll: false,
     workflow_task_completion_pagination: false,
     standalone_activity_start_delay: true,
-    standalone_activity_batch_operations: false,
+    standalone_activity_batch_operations: true,
     standalone_activity_operator_commands: true,
 };
 

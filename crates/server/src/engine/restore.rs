@@ -69,6 +69,7 @@ impl Engine {
             engine.schedule_rests(&key);
         }
         engine.finish();
+        engine.resume_batches();
         Ok(engine)
     }
 
@@ -96,6 +97,7 @@ impl Engine {
             Table::Activities => self.activities.load(key, value)?,
             Table::NexusOperations => self.operations.load(key, value)?,
             Table::NexusEndpoints => self.endpoints.load(key, value)?,
+            Table::BatchOperations => self.batches.load(key, value)?,
             _ => return None,
         }
         Some(())

@@ -18,7 +18,8 @@ use stead_proto::enums::v1::IndexedValueType;
 use stead_proto::history::v1::WorkflowExecutionCancelRequestedEventAttributes;
 use stead_proto::history::v1::history_event::Attributes;
 
-use self::describe::{attribute, identity};
+pub(super) use self::describe::attribute;
+use self::describe::identity;
 use self::schedule::{Action, Closed, Schedule};
 use super::call::Outcome;
 use super::control::Cancellation;

@@ -202,6 +202,7 @@ impl Engine {
             self.schedules.next_timeout(),
             self.activities.next_timeout(),
             self.operations.next_timeout(),
+            self.batches.next_timeout(),
             self.queries.next_deadline(),
             self.next_request_deadline(),
             self.next_chore(),

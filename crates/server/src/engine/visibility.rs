@@ -32,6 +32,7 @@ use columns::{Column, Columns, Field, Seen};
 use convert::question;
 use filter::Filter;
 use index::Place;
+use query::parse;
 
 /// The executions of all namespaces, by kind.
 #[derive(Debug, Default)]
@@ -139,6 +140,11 @@ impl Engine {
         let question = question(query, columns)?;
         Ok(self.visibility.count(key, kind, &question.filter, question.group_by.as_ref()))
     }
+}
+
+/// Whether a text is a query, whatever it asks for. What goes wrong is told as the server tells it.
+pub(crate) fn check_syntax(query: &str) -> Result<(), String> {
+    parse(query).map(drop)
 }
 
 /// All that may match, in the order of lists.

@@ -89,8 +89,9 @@ impl Driver {
     }
 
     fn wake_idlers(&mut self) {
-        if self.engine.is_idle() && self.journal.is_settled() {
-            let now = self.now();
+        let now = self.now();
+        let is_due = self.engine.poll_progress().is_some_and(|at| at <= now);
+        if self.engine.is_idle() && !is_due && self.journal.is_settled() {
             for wake in self.idlers.drain(..) {
                 // Whoever has gone away does not miss it.
                 let _ = wake.send(Ok(now));
@@ -229,10 +230,15 @@ impl Driver {
             .then(|| Standstill { calls: self.calls, retries: self.engine.worker_has_work(false) })
     }
 
+    /// Does what has fallen due, but not without an end: there may be calls to take.
     fn fire_timers(&mut self) {
+        let mut rounds = 0..ROUNDS;
         loop {
             let now = self.now();
             if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+                if rounds.next().is_none() {
+                    return;
+                }
                 self.engine.handle_timeout(now);
                 self.pass_on();
             } else if let Some(sleeper) = self.sleepers.pop_due(now) {
@@ -350,3 +356,7 @@ impl Drop for Running {
 
 /// Calls that are taken between two looks at the timers.
 const AT_ONCE: usize = 256;
+
+/// How often the engine does what is due between two looks at the calls. What is too much for one input, it does in
+/// steps that are due one after the other.
+const ROUNDS: usize = 8;

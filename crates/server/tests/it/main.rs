@@ -3,6 +3,7 @@
 #![allow(deprecated, reason = "what the API has deprecated, callers still send and read")]
 
 mod activities;
+mod batches;
 mod children;
 mod clock;
 mod closed_histories;

@@ -96,6 +96,24 @@ fn a_paused_activity_waits_for_as_long_as_it_takes() {
 }
 
 #[test]
+fn lists_find_what_is_paused() {
+    let mut server = Server::with_activity(|_| {});
+    let count = |server: &mut Server, query: &str| {
+        let request = api::CountWorkflowExecutionsRequest { namespace: NAMESPACE.to_owned(), query: query.to_owned() };
+        call!(server, CountWorkflowExecutions, request).count
+    };
+    let by_activity = "TemporalPauseInfo = 'property:activityType=charge'";
+    server.pause_activity();
+    assert_eq!(count(&mut server, by_activity), 1);
+    call!(server, UnpauseActivity, unpause_request());
+    assert_eq!(count(&mut server, by_activity), 0);
+    call!(server, PauseWorkflowExecution, pause_workflow_request());
+    assert_eq!(count(&mut server, "ExecutionStatus = 'Paused'"), 1);
+    call!(server, UnpauseWorkflowExecution, unpause_workflow_request());
+    assert_eq!(count(&mut server, "ExecutionStatus = 'Running'"), 1);
+}
+
+#[test]
 fn an_attempt_that_runs_may_end_while_its_activity_is_paused() {
     let mut server = Server::with_activity(|_| {});
     let task = server.activity();

@@ -99,7 +99,7 @@ fn terminate_request(id: &str, request_id: &str) -> api::TerminateActivityExecut
 
 impl Server {
     /// Starts an activity with changes to what `start_request` says; its run id.
-    fn start_activity(&mut self, id: &str, change: impl FnOnce(&mut Start)) -> String {
+    pub(crate) fn start_activity(&mut self, id: &str, change: impl FnOnce(&mut Start)) -> String {
         let mut request = start_request(id);
         change(&mut request);
         let started = call!(self, StartActivityExecution, request);

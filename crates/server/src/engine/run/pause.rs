@@ -119,6 +119,7 @@ impl Run {
 
     /// Lists find what is paused by a search attribute.
     fn show_pauses(&mut self) {
+        self.listed = false;
         let mut shown = Vec::new();
         if let Some(pause) = &self.state.pause {
             shown.push(format!("Workflow:{}", self.state.workflow_id));

@@ -111,7 +111,7 @@ pub(super) fn conflict_token(token: i64) -> Bytes {
 }
 
 /// An attribute as JSON that names its type.
-pub(super) fn attribute(json: String, kind: IndexedValueType) -> Payload {
+pub(in crate::engine) fn attribute(json: String, kind: IndexedValueType) -> Payload {
     let metadata = [("encoding", "json/plain"), ("type", type_name(kind))];
     Payload {
         metadata: metadata.map(|(name, value)| (name.to_owned(), Bytes::from_static(value.as_bytes()))).into(),

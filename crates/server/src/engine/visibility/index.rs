@@ -112,6 +112,11 @@ impl Row {
         Self { record, values }
     }
 
+    /// The token of the page after it.
+    pub(crate) fn page_token(&self) -> Vec<u8> {
+        Place::of(&self.record).encode()
+    }
+
     /// The search attributes that the namespace has still.
     pub(crate) fn search_attributes(&self, registry: Registry<'_>) -> SearchAttributes {
         let fields = self.record.search_attributes.indexed_fields.iter();
