@@ -30,6 +30,7 @@ mod killed_worker;
 mod labels;
 mod local_activities;
 mod messages;
+mod metrics;
 mod other_sdks;
 mod patches;
 mod recorded;

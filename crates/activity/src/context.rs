@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use stead_data::metrics::{Meter, MetricSink};
 use stead_data::{DataConverter, Failure, Payload};
 
 use crate::definition::conversion_failure;
@@ -52,6 +53,10 @@ pub struct ContextParts {
     pub heartbeat: Arc<dyn HeartbeatSink>,
     /// Triggered by the worker.
     pub cancellation: Cancellation,
+    /// Triggered by the worker when it is told to stop.
+    pub worker_shutdown: Cancellation,
+    /// Where the numbers go that the activity counts and measures.
+    pub metrics: Option<Arc<dyn MetricSink>>,
     /// Whatever else the worker lends.
     pub extensions: Extensions,
 }
@@ -132,6 +137,26 @@ impl Context {
     /// The signal that tells this attempt to end.
     pub fn cancellation(&self) -> &Cancellation {
         &self.0.parts.cancellation
+    }
+
+    /// See [`meter`].
+    pub fn meter(&self) -> Meter {
+        let Some(sink) = &self.0.parts.metrics else { return Meter::none() };
+        let info = &self.0.info;
+        Meter::new(Arc::clone(sink))
+            .with_attribute("namespace", &info.namespace)
+            .with_attribute("task_queue", &info.task_queue)
+            .with_attribute("activity_type", &info.activity_type)
+    }
+
+    /// The signal that the worker is about to stop.
+    pub fn worker_shutdown(&self) -> &Cancellation {
+        &self.0.parts.worker_shutdown
+    }
+
+    /// See [`data_converter`].
+    pub fn data_converter(&self) -> &DataConverter {
+        &self.0.parts.converter
     }
 
     /// See [`extension`].
@@ -271,6 +296,63 @@ pub fn check_cancelled() -> std::result::Result<(), Cancelled> {
     }
 }
 
+/// Waits until the worker is told to stop. The activity has the worker's grace period from then on; after that it is
+/// [cancelled](cancelled).
+///
+/// # Panics
+///
+/// When called outside of an activity.
+///
+/// # Cancel safety
+///
+/// Nothing is lost when the future is dropped.
+#[track_caller]
+pub fn worker_shutdown() -> impl Future<Output = ()> + Send + 'static {
+    let shutdown = Context::current().worker_shutdown().clone();
+    async move {
+        shutdown.cancelled().await;
+    }
+}
+
+/// Whether the worker was told to stop. A blocking activity asks this where an asynchronous one waits for
+/// [`worker_shutdown`].
+///
+/// # Panics
+///
+/// Outside of an activity.
+#[track_caller]
+pub fn is_worker_shutdown() -> bool {
+    Context::current().worker_shutdown().details().is_some()
+}
+
+/// Makes counters, gauges and histograms whose numbers go where the worker's metrics go, with the activity's namespace,
+/// task queue and type as attributes.
+///
+/// ```
+/// # async fn charge() -> stead_activity::Result<()> {
+/// stead_activity::meter().counter("cards_charged").add(1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// Outside of an activity.
+#[track_caller]
+pub fn meter() -> Meter {
+    Context::current().meter()
+}
+
+/// What turns the worker's values into payloads and back.
+///
+/// # Panics
+///
+/// Outside of an activity.
+#[track_caller]
+pub fn data_converter() -> DataConverter {
+    Context::current().data_converter().clone()
+}
+
 /// What the worker lends to its activities: its client, by the client's type.
 ///
 /// # Panics
@@ -302,6 +384,8 @@ mod tests {
             converter: DataConverter::new(),
             heartbeat: Arc::clone(&recorder) as Arc<dyn HeartbeatSink>,
             cancellation: Cancellation::new(),
+            worker_shutdown: Cancellation::new(),
+            metrics: None,
             extensions: Extensions::new(),
         };
         (Context::new(info, parts), recorder)

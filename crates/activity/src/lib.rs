@@ -22,8 +22,8 @@ mod interceptor;
 
 pub use cancellation::{Cancellation, CancellationDetails, Cancelled};
 pub use context::{
-    Context, ContextParts, HeartbeatSink, cancellation_details, cancelled, check_cancelled, extension, heartbeat,
-    heartbeat_details, in_activity, info, is_cancelled,
+    Context, ContextParts, HeartbeatSink, cancellation_details, cancelled, check_cancelled, data_converter, extension,
+    heartbeat, heartbeat_details, in_activity, info, is_cancelled, is_worker_shutdown, meter, worker_shutdown,
 };
 pub use definition::{Activities, Definition, Implementation, Input};
 pub use error::{Error, Result};

@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use stead_data::DataConverter;
+use stead_data::{DataConverter, metrics::MetricSink};
 use tonic::{body::Body, transport::Endpoint};
 use tower::{Layer, Service};
 
@@ -85,6 +85,7 @@ struct Options {
     converter: DataConverter,
     interceptors: Vec<Arc<dyn ClientInterceptor>>,
     query_reject_condition: QueryRejectCondition,
+    metrics: Option<Arc<dyn MetricSink>>,
 }
 
 /// Pings that tell whether an idle connection still works.
@@ -200,6 +201,13 @@ impl<T> Connect<T> {
     /// Adds an interceptor; the one added first is the outermost.
     pub fn interceptor(mut self, interceptor: impl ClientInterceptor) -> Self {
         self.options.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Where the metrics go: those of the calls of this connection, and those of the workers that poll over it unless a
+    /// worker has a sink of its own. Default: nowhere.
+    pub fn metrics(mut self, sink: Arc<dyn MetricSink>) -> Self {
+        self.options.metrics = Some(sink);
         self
     }
 
@@ -416,6 +424,7 @@ impl Options {
             converter,
             interceptors,
             query_reject_condition,
+            metrics,
         } = self;
         let transport = layers.into_iter().rev().fold(transport, |transport, layer| layer(transport));
         let settings = Settings {
@@ -428,6 +437,7 @@ impl Options {
             may_send_secrets,
             #[cfg(feature = "gzip")]
             gzip,
+            metrics,
         };
         let connection = Connection::new(transport, settings)?;
         if !lazy {
@@ -455,6 +465,7 @@ impl Default for Options {
             converter: DataConverter::default(),
             interceptors: Vec::new(),
             query_reject_condition: QueryRejectCondition::Never,
+            metrics: None,
         }
     }
 }
@@ -521,6 +532,7 @@ impl fmt::Debug for Options {
             .field("max_response_size", &self.max_response_size)
             .field("interceptors", &self.interceptors.len())
             .field("query_reject_condition", &self.query_reject_condition)
+            .field("has_metrics", &self.metrics.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 mod error;
 mod limits;
 mod metadata;
+mod metrics;
 mod options;
 mod raw;
 mod retry;
@@ -19,6 +20,7 @@ use std::{
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost::Message;
+use stead_data::metrics::MetricSink;
 use stead_proto::workflowservice::v1::{GetSystemInfoRequest, get_system_info_response::Capabilities};
 use tokio::time::{Instant, sleep, timeout_at};
 #[cfg(feature = "gzip")]
@@ -30,6 +32,7 @@ use crate::{eager::EagerWorkers, secret::Secret};
 
 use error::Call;
 use metadata::{AUTHORIZATION, ascii};
+use metrics::CallMetrics;
 use raw::Raw;
 use retry::Retries;
 
@@ -65,6 +68,7 @@ struct Shared {
     gzip: bool,
     capabilities: OnceLock<Capabilities>,
     eager_workers: EagerWorkers,
+    metrics: Option<Arc<dyn MetricSink>>,
 }
 
 /// What [`Connect`](crate::Connect) decided.
@@ -78,6 +82,7 @@ pub(crate) struct Settings {
     pub(crate) may_send_secrets: bool,
     #[cfg(feature = "gzip")]
     pub(crate) gzip: bool,
+    pub(crate) metrics: Option<Arc<dyn MetricSink>>,
 }
 
 /// The headers of every call, ready to be copied into one.
@@ -99,6 +104,7 @@ impl Connection {
             may_send_secrets,
             #[cfg(feature = "gzip")]
             gzip,
+            metrics,
         } = settings;
         let headers = RwLock::new(Headers::new(metadata, api_key)?);
         let shared = Shared {
@@ -113,6 +119,7 @@ impl Connection {
             gzip,
             capabilities: OnceLock::new(),
             eager_workers: EagerWorkers::default(),
+            metrics,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -183,6 +190,11 @@ impl Connection {
         &self.shared.eager_workers
     }
 
+    /// Where the connection's metrics go, and those of the workers that poll over it unless they are told otherwise.
+    pub fn metrics(&self) -> Option<&Arc<dyn MetricSink>> {
+        self.shared.metrics.as_ref()
+    }
+
     /// Replaces the API key; calls from now on send the new one, retries of running calls included.
     ///
     /// # Errors
@@ -239,7 +251,8 @@ impl Connection {
         if let Some(too_large) = limits::check(call.rpc, request, limits) {
             return Err(RpcError::not_sent(call, too_large));
         }
-        let answer = self.call_bytes(path, namespace, request.encode_to_vec().into(), options).await?;
+        let metrics = self.metrics().map(|sink| CallMetrics::new(sink, call.rpc, namespace, request));
+        let answer = self.call_bytes(path, namespace, request.encode_to_vec().into(), options, metrics).await?;
         Response::decode(answer).map_err(|error| RpcError::unreadable(call, &error))
     }
 
@@ -249,6 +262,7 @@ impl Connection {
         namespace: Option<&str>,
         body: Bytes,
         options: &CallOptions,
+        metrics: Option<CallMetrics<'_>>,
     ) -> Result<Bytes, RpcError> {
         let call = self.describe(path, options);
         let mut retries = Retries::new(&self.shared.retry, options.retry);
@@ -256,10 +270,18 @@ impl Connection {
         let mut deadline = Instant::now() + call.timeout;
         loop {
             let attempt = self.attempt(path, self.request(namespace, body.clone(), options, deadline));
-            let error = match timeout_at(deadline, attempt).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(status)) => RpcError::from_status(call, status),
-                Err(_elapsed) => RpcError::timed_out(call),
+            let began = metrics.as_ref().map(CallMetrics::attempt);
+            let answered = match timeout_at(deadline, attempt).await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(status)) => Err(RpcError::from_status(call, status)),
+                Err(_elapsed) => Err(RpcError::timed_out(call)),
+            };
+            if let (Some(metrics), Some(began)) = (&metrics, began) {
+                metrics.ended(began, answered.as_ref().map_or_else(RpcError::code, |_| Code::Ok));
+            }
+            let error = match answered {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
             let now = Instant::now();
             let failing_for = now - *failing_since.get_or_insert(now);

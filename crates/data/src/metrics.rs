@@ -1,14 +1,20 @@
-//! Numbers that workflows and activities count and measure: instruments, and the trait behind which they go somewhere.
+//! Numbers that clients, workers, workflows and activities count and measure: instruments, and the trait behind which
+//! they go somewhere.
 //!
-//! What is not here: aggregation, export, the worker's own metrics. A [`MetricSink`] has all of that, or forwards to what
-//! has.
+//! What is not here: aggregation and export. A [`MetricSink`] has them, or forwards to what has; a [`MetricBuffer`] only
+//! keeps the numbers until somebody takes them.
+
+mod buffer;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+pub use buffer::{BufferedMetric, MetricBuffer};
 
 /// Where numbers go.
 ///
-/// It is called on the thread that runs workflow code, so it must not block.
+/// It is called on threads that run workflow code and on those of the asynchronous runtime, so it must not block.
 pub trait MetricSink: Send + Sync + 'static {
     /// Takes one number. A counter's is added, a gauge's replaces the one before, a histogram's is one of many.
     fn record(&self, metric: &Metric<'_>, value: MetricValue, attributes: &[(&str, &str)]);
@@ -20,12 +26,27 @@ pub trait MetricSink: Send + Sync + 'static {
 pub struct Metric<'a> {
     /// How numbers add up.
     pub kind: MetricKind,
+    /// What stands before the name of the SDK's own metrics: `temporal_`, as in all of Temporal's SDKs. A sink may put
+    /// something else there. Empty for metrics of a program's own.
+    pub prefix: &'a str,
     /// Its name.
     pub name: &'a str,
     /// What it is, for people; may be empty.
     pub description: &'a str,
-    /// The unit, such as `s` or `By`; may be empty.
+    /// The unit, such as `s` or `By`; may be empty. Of a [`Duration`](MetricValue::Duration) it is the sink's to choose.
     pub unit: &'a str,
+}
+
+impl<'a> Metric<'a> {
+    /// A metric of a program's own, without a description and a unit.
+    pub const fn new(kind: MetricKind, name: &'a str) -> Self {
+        Self { kind, prefix: "", name, description: "", unit: "" }
+    }
+
+    /// One of the metrics that all of Temporal's SDKs have.
+    pub const fn sdk(kind: MetricKind, name: &'a str, description: &'a str) -> Self {
+        Self { kind, prefix: "temporal_", name, description, unit: "" }
+    }
 }
 
 /// How the numbers of a metric add up.
@@ -48,6 +69,8 @@ pub enum MetricValue {
     Integer(u64),
     /// Any.
     Float(f64),
+    /// A time, which a sink shows in a unit of its choice.
+    Duration(Duration),
 }
 
 impl From<u64> for MetricValue {
@@ -59,6 +82,12 @@ impl From<u64> for MetricValue {
 impl From<f64> for MetricValue {
     fn from(value: f64) -> Self {
         Self::Float(value)
+    }
+}
+
+impl From<Duration> for MetricValue {
+    fn from(value: Duration) -> Self {
+        Self::Duration(value)
     }
 }
 
@@ -112,7 +141,7 @@ impl Meter {
     }
 
     fn instrument<'a>(&self, kind: MetricKind, name: &'a str) -> Instrument<'a> {
-        Instrument { meter: self.clone(), metric: Metric { kind, name, description: "", unit: "" } }
+        Instrument { meter: self.clone(), metric: Metric::new(kind, name) }
     }
 }
 
@@ -197,7 +226,7 @@ mod tests {
 
     impl MetricSink for Lines {
         fn record(&self, metric: &Metric<'_>, value: MetricValue, attributes: &[(&str, &str)]) {
-            let Metric { kind, name, description, unit } = metric;
+            let Metric { kind, name, description, unit, .. } = metric;
             let line = format!("{kind:?} {name} {description} {unit} {value:?} {attributes:?}");
             self.0.lock().unwrap().push(line);
         }

@@ -10,6 +10,7 @@ use stead_activity::{
     Activities, Cancellation, CancellationDetails, Context, ContextParts, Extensions, HeartbeatSink, Implementation,
     Info, Input, WorkflowInfo,
 };
+use stead_data::metrics::MetricSink;
 use stead_data::{Activity, Arg, ConversionError, DataConverter, Failure, Payload};
 use tokio::time::sleep;
 
@@ -52,6 +53,8 @@ pub struct ActivityEnv {
     converter: DataConverter,
     extensions: Extensions,
     cancellation: Cancellation,
+    worker_shutdown: Cancellation,
+    metrics: Option<Arc<dyn MetricSink>>,
     heartbeats: Arc<Heartbeats>,
     cancel_after: Option<(Duration, CancellationDetails)>,
 }
@@ -65,6 +68,8 @@ impl ActivityEnv {
             converter: DataConverter::new(),
             extensions: Extensions::new(),
             cancellation: Cancellation::new(),
+            worker_shutdown: Cancellation::new(),
+            metrics: None,
             heartbeats: Arc::default(),
             cancel_after: None,
         }
@@ -104,6 +109,18 @@ impl ActivityEnv {
     pub fn extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.extensions.insert(value);
         self
+    }
+
+    /// Where the numbers go that the activity counts and measures. Default: nowhere.
+    #[must_use]
+    pub fn metrics(mut self, sink: Arc<dyn MetricSink>) -> Self {
+        self.metrics = Some(sink);
+        self
+    }
+
+    /// Tells the activity that its worker is about to stop.
+    pub fn shut_worker_down(&self) {
+        self.worker_shutdown.cancel(CancellationDetails::worker_shutdown());
     }
 
     /// Cancels the attempt this long after it began, as on request of its workflow. Default: never.
@@ -176,6 +193,8 @@ impl ActivityEnv {
             converter: self.converter.clone(),
             heartbeat: Arc::clone(&self.heartbeats) as Arc<dyn HeartbeatSink>,
             cancellation: self.cancellation.clone(),
+            worker_shutdown: self.worker_shutdown.clone(),
+            metrics: self.metrics.clone(),
             extensions: self.extensions.clone(),
         };
         Context::new(info, parts)

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stead_activity::{
-    Cancellation, CancellationDetails, Context, ContextParts, HeartbeatSink, Implementation, Input, Next,
+    Cancellation, CancellationDetails, Context, ContextParts, HeartbeatSink, Implementation, Info, Input, Next,
 };
 use stead_data::Payload;
 use stead_proto::workflowservice::v1::PollActivityTaskQueueResponse;
@@ -24,6 +24,7 @@ use tokio::time::sleep;
 
 use crate::codec;
 use crate::lifecycle::Phase;
+use crate::metrics::{ActivityTimer, Origin};
 use crate::shared::Shared;
 use crate::slots::Permit;
 use heartbeat::Heartbeats;
@@ -33,18 +34,19 @@ pub(crate) use local::{Attempts, run as run_local};
 pub(crate) use registry::Registry;
 
 /// Runs an attempt of an activity, in the background.
-pub(crate) fn start(shared: &Arc<Shared>, task: PollActivityTaskQueueResponse, permit: Permit) {
+pub(crate) fn start(shared: &Arc<Shared>, task: PollActivityTaskQueueResponse, permit: Permit, origin: Origin) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        attempt(&shared, task).await;
+        attempt(&shared, task, origin).await;
         drop(permit);
     });
 }
 
-async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse) {
+async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse, origin: Origin) {
     let mut arguments = task.input.take().unwrap_or_default().payloads;
     let headers = task.header.take().unwrap_or_default().fields;
     let mut info = info::from_task(shared, task);
+    let timer = ActivityTimer::start(&shared.metrics, &info, origin);
     let owner = shared.codec.activity(&info);
     let decoded = shared.codec.decode_activity(&owner, &mut arguments, &mut info.heartbeat_details).await;
     let mut input = Input::new(arguments, shared.converter.clone());
@@ -57,6 +59,8 @@ async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse) 
             converter: shared.converter.clone(),
             heartbeat: Arc::clone(&heartbeats) as Arc<dyn HeartbeatSink>,
             cancellation,
+            worker_shutdown: shared.told_to_stop.clone(),
+            metrics: shared.metrics.sink().cloned(),
             extensions: shared.extensions.clone(),
         },
     );
@@ -64,7 +68,17 @@ async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse) 
         Ok(()) => execute(shared, &context, &heartbeats, input).await,
         Err(error) => Outcome::failed(codec::failure(&error)),
     };
-    report::report(shared, &context.info(), outcome).await;
+    let info = context.info();
+    measure(&timer, shared, &info, &outcome);
+    report::report(shared, &info, outcome).await;
+}
+
+fn measure(timer: &ActivityTimer, shared: &Shared, info: &Info, outcome: &Outcome) {
+    match outcome {
+        Outcome::Completed(_) => timer.succeeded(&shared.metrics, info),
+        Outcome::Failed { failure, .. } => timer.failed(&shared.metrics, info, report::is_benign(failure)),
+        Outcome::Cancelled(_) | Outcome::CompleteAsync | Outcome::Lost => timer.ended(&shared.metrics, info),
+    }
 }
 
 async fn execute(shared: &Arc<Shared>, context: &Context, heartbeats: &Heartbeats, input: Input) -> Outcome {

@@ -23,6 +23,7 @@ use tonic::Code;
 use crate::codec::{self, Owner};
 use crate::deployment;
 use crate::driver::{Incoming, TaskId};
+use crate::metrics::{RunsEnd, TaskMeasure};
 use crate::shared::Shared;
 use eager::Reserved;
 
@@ -32,8 +33,10 @@ pub(crate) async fn completed(
     owner: &Owner,
     completion: Completion,
     run_id: &str,
+    measure: Option<TaskMeasure>,
 ) -> CompletionOutcome {
     let commands = completion.commands.len();
+    let end = measure.as_ref().and_then(|_| RunsEnd::of(&completion.commands));
     let (request, reserved) = completion_request(shared, completion);
     let task = TaskId { token: request.task_token.clone(), is_query: false };
     let request = match shared.codec.encode_completion(owner, request).await {
@@ -44,6 +47,9 @@ pub(crate) async fn completed(
     match answer {
         Ok(answer) => {
             tracing::debug!(target: "stead::worker", run_id, commands, "workflow task completed");
+            if let Some(measure) = measure {
+                measure.completed(&shared.metrics, end);
+            }
             accepted(shared, answer, reserved).await
         }
         Err(error) => refused(&error, run_id, "workflow task"),
@@ -127,9 +133,18 @@ fn refused(error: &RpcError, run_id: &str, what: &str) -> CompletionOutcome {
 }
 
 /// Fails a workflow task.
-pub(crate) async fn failed(shared: &Arc<Shared>, owner: &Owner, task: FailedTask, run_id: &str) -> CompletionOutcome {
+pub(crate) async fn failed(
+    shared: &Arc<Shared>,
+    owner: &Owner,
+    task: FailedTask,
+    run_id: &str,
+    measure: Option<TaskMeasure>,
+) -> CompletionOutcome {
     let cause = task.cause.as_str_name();
     tracing::debug!(target: "stead::worker", run_id, cause, "workflow task failed");
+    if let Some(measure) = measure {
+        measure.failed(&shared.metrics, task.cause);
+    }
     match fail(shared, owner, task.task_token, task.cause, task.failure).await {
         Ok(()) => CompletionOutcome::accepted(),
         Err(error) => refused(&error, run_id, "failed workflow task"),

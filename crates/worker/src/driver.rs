@@ -17,6 +17,7 @@ use stead_data::Failure;
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
 use crate::guests::Guests;
+use crate::metrics::{Metrics, RunMeasure, TaskMeasure};
 
 /// Something that happened to a run.
 #[derive(Debug)]
@@ -51,12 +52,16 @@ pub(crate) trait Outside {
     /// The run's code is about to be called.
     fn activates(&mut self) {}
     fn fetch_history(&mut self, workflow_id: String, run_id: String, page_token: Bytes);
-    fn complete(&mut self, completion: Box<Completion>);
-    fn fail(&mut self, task: Box<FailedTask>);
+    fn complete(&mut self, completion: Box<Completion>, measure: Option<TaskMeasure>);
+    fn fail(&mut self, task: Box<FailedTask>, measure: Option<TaskMeasure>);
     fn answer_query(&mut self, reply: Box<QueryReply>);
     /// The answer is [`Incoming::LocalActivity`], whenever that is.
     fn start_local_activity(&mut self, attempt: Box<LocalActivityAttempt>, run: &Run);
     fn stop_local_activity(&mut self, seq: Seq, attempt: u32, why: LocalActivityStop);
+    /// Where what is measured of runs goes; nowhere if they are only replayed.
+    fn metrics(&self) -> Option<&Metrics> {
+        None
+    }
     /// The driver itself panicked while it handled this task. No answer is expected.
     fn lost(&mut self, task: TaskId, message: String);
 }
@@ -91,11 +96,12 @@ pub(crate) struct Driver {
     guest: Option<Box<dyn Guest>>,
     /// The task that was handed in last: what is lost if the driver panics.
     task: Option<TaskId>,
+    pub(crate) measure: RunMeasure,
 }
 
 impl Driver {
     pub(crate) fn new(run_id: &str, options: Arc<RunOptions>) -> Self {
-        Self { run: Run::new(run_id, options), guest: None, task: None }
+        Self { run: Run::new(run_id, options), guest: None, task: None, measure: RunMeasure::default() }
     }
 
     pub(crate) fn run(&self) -> &Run {
@@ -143,7 +149,7 @@ impl Driver {
             match output {
                 Output::Activate(activation) => {
                     outside.activates();
-                    match self.activate(activation, guests) {
+                    match self.activate(activation, guests, outside) {
                         Ok(commands) => self.run.handle_commands(commands, outside.now()),
                         Err(failure) => self.run.handle_guest_failure(failure, outside.now()),
                     }
@@ -151,8 +157,8 @@ impl Driver {
                 Output::FetchHistory { workflow_id, run_id, page_token } => {
                     outside.fetch_history(workflow_id, run_id, page_token);
                 }
-                Output::Complete(completion) => outside.complete(completion),
-                Output::Fail(task) => outside.fail(task),
+                Output::Complete(completion) => outside.complete(completion, self.measure.report()),
+                Output::Fail(task) => outside.fail(task, self.measure.report()),
                 Output::AnswerQuery(reply) => outside.answer_query(reply),
                 Output::StartLocalActivity(attempt) => outside.start_local_activity(attempt, &self.run),
                 Output::StopLocalActivity { seq, attempt, why } => outside.stop_local_activity(seq, attempt, why),
@@ -162,14 +168,27 @@ impl Driver {
         None
     }
 
-    fn activate(&mut self, activation: Activation, guests: &Guests) -> Result<Vec<Issued>, TaskFailure> {
+    fn activate(
+        &mut self,
+        activation: Activation,
+        guests: &Guests,
+        outside: &mut impl Outside,
+    ) -> Result<Vec<Issued>, TaskFailure> {
         let initialize = match activation.jobs.first() {
             Some(Job::Initialize(initialize)) => Some(initialize),
             _ => None,
         };
         let is_new = initialize.is_some();
         if let Some(initialize) = initialize {
+            if let Some(metrics) = outside.metrics() {
+                self.measure.initialized(metrics, initialize);
+            }
             self.guest = Some(guests.create(&initialize.workflow_type)?);
+        }
+        if !activation.is_replaying
+            && let Some(metrics) = outside.metrics()
+        {
+            self.measure.caught_up(metrics);
         }
         let Some(guest) = &mut self.guest else { return Err(uninitialized()) };
         let commands = guest.activate(activation);
@@ -242,9 +261,9 @@ mod tests {
 
         fn fetch_history(&mut self, _workflow_id: String, _run_id: String, _page_token: Bytes) {}
 
-        fn complete(&mut self, _completion: Box<Completion>) {}
+        fn complete(&mut self, _completion: Box<Completion>, _measure: Option<TaskMeasure>) {}
 
-        fn fail(&mut self, _task: Box<FailedTask>) {}
+        fn fail(&mut self, _task: Box<FailedTask>, _measure: Option<TaskMeasure>) {}
 
         fn answer_query(&mut self, _reply: Box<QueryReply>) {}
 

@@ -24,8 +24,11 @@ impl EagerWorker for EagerStarts {
         if !is_mine || shared.is_draining() || !shared.guests.knows(workflow_type) {
             return None;
         }
-        let permit = shared.workflow_slots.try_reserve()?;
+        let mut permit = shared.workflow_slots.try_reserve()?;
         let tasks = Arc::clone(&self.tasks);
-        Some(EagerSlot::new(move |task| tasks.dispatch(Box::new(task), permit)))
+        Some(EagerSlot::new(move |task| {
+            permit.mark_used();
+            tasks.dispatch(Box::new(task), permit);
+        }))
     }
 }

@@ -21,7 +21,11 @@ mod eager;
 mod error;
 mod guests;
 mod lifecycle;
+mod metrics;
 mod poll;
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
+pub mod prometheus;
 #[cfg(feature = "replay")]
 #[cfg_attr(docsrs, doc(cfg(feature = "replay")))]
 pub mod replay;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stead_client::{CallOptions, RpcError};
+use stead_proto::enums::v1::TaskQueueKind;
 use stead_proto::taskqueue::v1::TaskQueue;
 use stead_proto::workflowservice::v1::{
     PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollWorkflowTaskQueueRequest,
@@ -12,6 +13,7 @@ use stead_proto::workflowservice::v1::{
 use tokio::time::sleep;
 
 use crate::lifecycle::Phase;
+use crate::metrics::{Origin, Raised, names};
 use crate::shard::Shards;
 use crate::shared::Shared;
 use crate::slots::{Permit, Slots};
@@ -24,6 +26,10 @@ pub(crate) trait Source: Send + Sync + 'static {
     fn slots(&self) -> &Slots;
     /// Waits for a task. `None`: there was none before the server ended the poll.
     fn poll(&self) -> impl Future<Output = Result<Option<Self::Task>, RpcError>> + Send;
+    /// Counts the poll while it is open.
+    fn open(&self) -> Raised<'_>;
+    /// A poll ended.
+    fn note(&self, task: Option<&Self::Task>);
     fn dispatch(&self, task: Self::Task, permit: Permit);
 }
 
@@ -36,13 +42,21 @@ pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
             () = lifecycle.reached(Phase::Draining) => return Ok(()),
             permit = source.slots().reserve() => permit,
         };
+        let open = source.open();
         let polled = tokio::select! {
             biased;
             polled = source.poll() => polled,
             () = lifecycle.reached(Phase::PollsClosed) => return Ok(()),
         };
+        drop(open);
+        if let Ok(task) = &polled {
+            source.note(task.as_ref());
+        }
         match (polled, permit) {
-            (Ok(Some(task)), Some(permit)) => source.dispatch(task, permit),
+            (Ok(Some(task)), Some(mut permit)) => {
+                permit.mark_used();
+                source.dispatch(task, permit);
+            }
             (Ok(_), _) => {}
             (Err(_), _) if source.shared().is_draining() => return Ok(()),
             (Err(error), _) if error.is_response_too_large() => skip(&error).await,
@@ -88,6 +102,17 @@ impl Source for WorkflowTasks {
         Ok((!task.task_token.is_empty()).then(|| Box::new(task)))
     }
 
+    fn open(&self) -> Raised<'_> {
+        match self.queue.kind() {
+            TaskQueueKind::Sticky => self.shared.sticky_polls.raised(),
+            _ => self.shared.workflow_polls.raised(),
+        }
+    }
+
+    fn note(&self, task: Option<&Self::Task>) {
+        self.shared.metrics.workflow_task_polled(task.map(Box::as_ref));
+    }
+
     fn dispatch(&self, mut task: Self::Task, permit: Permit) {
         if !self.shared.codec.is_set() {
             return self.shards.send_task(task, permit);
@@ -131,7 +156,17 @@ impl Source for ActivityTasks {
         Ok((!task.task_token.is_empty()).then_some(task))
     }
 
+    fn open(&self) -> Raised<'_> {
+        self.shared.activity_polls.raised()
+    }
+
+    fn note(&self, task: Option<&Self::Task>) {
+        if task.is_none() {
+            self.shared.metrics.count(&names::ACTIVITY_POLL_NO_TASK, &[]);
+        }
+    }
+
     fn dispatch(&self, task: Self::Task, permit: Permit) {
-        activity::start(&self.shared, task, permit);
+        activity::start(&self.shared, task, permit, Origin::Polled);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use stead_activity::{Extensions, Interceptor};
+use stead_activity::{Cancellation, Extensions, Interceptor};
 use stead_client::{CallOptions, PayloadLimits, WorkflowService};
 use stead_core::RunOptions;
 use stead_data::DataConverter;
@@ -18,6 +18,7 @@ use crate::codec::Codec;
 use crate::deployment::WorkerDeployment;
 use crate::guests::Guests;
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::metrics::{Level, Metrics};
 use crate::slots::Slots;
 
 /// The parts of a worker that never change, and the three that its tasks count and wait on.
@@ -40,11 +41,20 @@ pub(crate) struct Shared {
     /// The first one is the outermost.
     pub(crate) activity_interceptors: Arc<[Arc<dyn Interceptor>]>,
     pub(crate) extensions: Extensions,
+    /// Triggered when the worker stops, for activities to see.
+    pub(crate) told_to_stop: Cancellation,
     /// Whether the server keeps the SDK's metadata of a workflow task.
     pub(crate) records_metadata: bool,
     pub(crate) workflow_slots: Slots,
     pub(crate) activity_slots: Slots,
     pub(crate) local_activity_slots: Slots,
+    /// Polls that are open, by kind of queue.
+    pub(crate) workflow_polls: Level,
+    pub(crate) sticky_polls: Level,
+    pub(crate) activity_polls: Level,
+    /// Runs in memory, on all shards.
+    pub(crate) cached_runs: Level,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) lifecycle: Lifecycle,
     /// Of the namespace, as it said when the worker started.
     pub(crate) payload_limits: OnceLock<PayloadLimits>,

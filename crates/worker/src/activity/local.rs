@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::outcome::{Ended, Outcome};
 use super::{Code, DROP_AFTER_TIMEOUT};
 use crate::lifecycle::Phase;
+use crate::metrics::LocalTimer;
 use crate::shared::Shared;
 use crate::slots::Permit;
 
@@ -65,13 +66,19 @@ pub(crate) async fn run(
     cancellation: Cancellation,
     report: impl FnOnce(LocalActivityOutcome),
 ) {
-    let permit = match slot(&shared, &attempt, &cancellation).await {
+    let mut permit = match slot(&shared, &attempt, &cancellation).await {
         Ok(permit) => permit,
         Err(outcome) => return report(outcome),
     };
+    permit.mark_used();
     let limit = attempt.start_to_close_timeout;
     let (context, input) = context(&shared, attempt, workflow, cancellation);
     let info = context.info();
+    let timer = LocalTimer::start(&shared.metrics, &info);
+    let report = |outcome: LocalActivityOutcome| {
+        timer.ended(&shared.metrics, &info, &outcome);
+        report(outcome);
+    };
     let implementation = match shared.activities.find(&info) {
         Ok(implementation) => implementation,
         Err(failure) => return report(LocalActivityOutcome::Failed(Box::new(failure.into_proto()))),
@@ -142,6 +149,8 @@ fn context(
         converter: shared.converter.clone(),
         heartbeat: Arc::new(NoHeartbeats),
         cancellation,
+        worker_shutdown: shared.told_to_stop.clone(),
+        metrics: shared.metrics.sink().cloned(),
         extensions: shared.extensions.clone(),
     };
     (Context::new(info, parts), input)

@@ -136,6 +136,8 @@ mod tests {
             converter: DataConverter::new(),
             heartbeat: Arc::new(Ignored),
             cancellation,
+            worker_shutdown: Cancellation::new(),
+            metrics: None,
             extensions: Extensions::new(),
         };
         Context::new(Info::default(), parts)

@@ -2,7 +2,7 @@
 
 use stead_activity::Info;
 use stead_client::{CallOptions, RpcError};
-use stead_data::{Failure, FailureCategory, FailureKind, Payload};
+use stead_data::{Failure, FailureCategory, Payload};
 use stead_proto::common::v1::Payloads;
 use stead_proto::workflowservice::v1::{
     RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
@@ -107,16 +107,20 @@ async fn cancelled(shared: &Shared, info: &Info, details: Vec<Payload>) -> Resul
 fn log_failure(info: &Info, failure: &Failure) {
     let (activity_type, activity_id, attempt) = (&info.activity_type, &info.activity_id, info.attempt);
     let failure_text = &failure.message;
-    match &failure.kind {
-        FailureKind::Application(application) if application.category == FailureCategory::Benign => {
+    match is_benign(failure) {
+        true => {
             tracing::debug!(
                 target: "stead::worker",
                 activity_type, activity_id, attempt, failure = failure_text, "completing activity as failed"
             );
         }
-        _ => tracing::warn!(
+        false => tracing::warn!(
             target: "stead::worker",
             activity_type, activity_id, attempt, failure = failure_text, "completing activity as failed"
         ),
     }
+}
+
+pub(super) fn is_benign(failure: &Failure) -> bool {
+    failure.as_application().is_some_and(|application| application.category == FailureCategory::Benign)
 }

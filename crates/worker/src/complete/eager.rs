@@ -7,6 +7,7 @@ use stead_proto::command::v1::command::Attributes;
 use stead_proto::workflowservice::v1::PollActivityTaskQueueResponse;
 
 use crate::activity;
+use crate::metrics::Origin;
 use crate::shared::Shared;
 use crate::slots::Permit;
 
@@ -46,8 +47,9 @@ impl Reserved {
                 Some(permit) => Some(permit),
                 None => shared.activity_slots.reserve().await,
             };
-            if let Some(permit) = permit {
-                activity::start(shared, task, permit);
+            if let Some(mut permit) = permit {
+                permit.mark_used();
+                activity::start(shared, task, permit, Origin::Eager);
             }
         }
     }

@@ -9,6 +9,7 @@ use stead_data::Failure;
 
 use super::error::{ReplayError, ReplayedWorkflow};
 use crate::driver::{Ending, Outside, TaskId};
+use crate::metrics::TaskMeasure;
 
 /// Remembers the first thing that went wrong.
 #[derive(Debug, Default)]
@@ -58,11 +59,11 @@ impl Outside for ReplayOutside {
         self.note(Difference::BadHistory("it is not complete".to_owned()));
     }
 
-    fn complete(&mut self, _completion: Box<Completion>) {
+    fn complete(&mut self, _completion: Box<Completion>, _measure: Option<TaskMeasure>) {
         self.completed = true;
     }
 
-    fn fail(&mut self, task: Box<FailedTask>) {
+    fn fail(&mut self, task: Box<FailedTask>, _measure: Option<TaskMeasure>) {
         let FailedTask { mismatch, failure, .. } = *task;
         self.note(match mismatch {
             Some(mismatch) => Difference::Mismatch(mismatch),

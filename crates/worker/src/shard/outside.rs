@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::codec::Owner;
 use crate::complete;
 use crate::driver::{Incoming, Outside, TaskId, panic_message};
+use crate::metrics::{Metrics, TaskMeasure};
 use crate::shared::Shared;
 
 /// The effects of one run of a shard.
@@ -80,16 +81,18 @@ impl Outside for ShardOutside<'_> {
         self.spawn(fetch, Incoming::HistoryFailed);
     }
 
-    fn complete(&mut self, completion: Box<Completion>) {
+    fn complete(&mut self, completion: Box<Completion>, measure: Option<TaskMeasure>) {
         let (run_id, owner) = (self.run_id.to_owned(), self.owner());
         let token = completion.task_token.clone();
-        self.respond(&token, |shared| async move { complete::completed(&shared, &owner, *completion, &run_id).await });
+        self.respond(&token, |shared| async move {
+            complete::completed(&shared, &owner, *completion, &run_id, measure).await
+        });
     }
 
-    fn fail(&mut self, task: Box<FailedTask>) {
+    fn fail(&mut self, task: Box<FailedTask>, measure: Option<TaskMeasure>) {
         let (run_id, owner) = (self.run_id.to_owned(), self.owner());
         let token = task.task_token.clone();
-        self.respond(&token, |shared| async move { complete::failed(&shared, &owner, *task, &run_id).await });
+        self.respond(&token, |shared| async move { complete::failed(&shared, &owner, *task, &run_id, measure).await });
     }
 
     fn answer_query(&mut self, reply: Box<QueryReply>) {
@@ -112,6 +115,10 @@ impl Outside for ShardOutside<'_> {
 
     fn stop_local_activity(&mut self, seq: Seq, attempt: u32, why: LocalActivityStop) {
         self.seat.with_attempts(self.run_id, |attempts| attempts.stop(seq, attempt, why));
+    }
+
+    fn metrics(&self) -> Option<&Metrics> {
+        Some(&self.shared.metrics)
     }
 
     fn lost(&mut self, task: TaskId, message: String) {

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::complete;
 use crate::driver::{Driver, Ending, Incoming, TaskId};
 use crate::guests::Guests;
+use crate::metrics::names;
 use crate::shared::Shared;
 use crate::slots::Permit;
 
@@ -77,6 +78,9 @@ impl Shard {
         let Some(driver) = self.runs.get_mut(&run_id) else { return };
         if let Some(task) = incoming.task() {
             log_task(task, &run_id);
+            if task.query.is_none() {
+                driver.measure.task(&self.shared.metrics);
+            }
         }
         if let Incoming::LocalActivity { seq, attempt, .. } = incoming {
             self.seat.with_attempts(&run_id, |attempts| attempts.ended(seq, attempt));
@@ -92,7 +96,10 @@ impl Shard {
 
     /// Makes sure that the run exists if `incoming` is a task for it. What else arrives for a run that is gone, is late.
     fn admit(&mut self, run_id: &str, incoming: Incoming) -> Option<Incoming> {
-        if self.runs.contains(run_id) {
+        if let Some(driver) = self.runs.peek(run_id) {
+            if let Incoming::Task(_) = &incoming {
+                driver.measure.cache_hit(&self.shared.metrics);
+            }
             return Some(incoming);
         }
         let task = match incoming {
@@ -104,6 +111,10 @@ impl Shard {
             self.refuse(run_id, &task);
             return None;
         }
+        if !starts_at_the_beginning(&task) {
+            self.shared.metrics.count(&names::STICKY_CACHE_MISS, &[]);
+        }
+        self.shared.cached_runs.raise();
         self.runs.insert(run_id.to_owned(), Driver::new(run_id, Arc::clone(&self.options)));
         self.make_room(run_id);
         Some(Incoming::Task(task))
@@ -126,6 +137,7 @@ impl Shard {
             let idle = |driver: &Driver| driver.run().is_idle() && driver.run().run_id() != newest;
             let Some(run_id) = self.runs.least_recently_used(idle).map(str::to_owned) else { return };
             tracing::debug!(target: "stead::worker", run_id, reason = %EvictionReason::CacheFull, "run evicted");
+            self.count_eviction();
             self.discard(&run_id);
         }
     }
@@ -135,6 +147,7 @@ impl Shard {
             Some(Ending::Evicted(eviction)) => self.evict(run_id, eviction),
             Some(Ending::Panicked(message)) => {
                 tracing::error!(target: "stead::worker", run_id, panic = message, "run dropped");
+                self.count_eviction();
                 self.discard(&run_id);
             }
             None => self.rest(run_id),
@@ -166,7 +179,10 @@ impl Shard {
         if let Some(driver) = self.runs.get_mut(&run_id) {
             log_eviction(driver.run(), &eviction);
         }
-        let Eviction { next_tasks, .. } = eviction;
+        let Eviction { next_tasks, reason, .. } = eviction;
+        if reason != EvictionReason::WorkflowEnded {
+            self.count_eviction();
+        }
         let mut permits = self.forget(&run_id).into_iter();
         if next_tasks.is_empty() {
             self.shared.codec.forget(&run_id);
@@ -188,8 +204,15 @@ impl Shard {
     /// Drops a run. Its slots are the caller's.
     fn forget(&mut self, run_id: &str) -> Vec<Permit> {
         self.timeouts.remove(run_id);
-        drop(self.runs.remove(run_id));
+        if self.runs.remove(run_id).is_some() {
+            self.shared.cached_runs.lower();
+        }
         self.seat.release(run_id)
+    }
+
+    /// A run leaves before it has ended.
+    fn count_eviction(&self) {
+        self.shared.metrics.count(&names::STICKY_CACHE_TOTAL_FORCED_EVICTION, &[]);
     }
 
     fn next_timeout(&self) -> Option<Duration> {
@@ -205,6 +228,21 @@ impl Shard {
             self.handle(Event { run_id, incoming: Incoming::Timeout, permit: None });
         }
     }
+}
+
+impl Drop for Shard {
+    /// The runs leave with the shard.
+    fn drop(&mut self) {
+        for _ in self.runs.iter() {
+            self.shared.cached_runs.lower();
+        }
+    }
+}
+
+/// Whether a task brings all of its run's history, or the first page of it.
+fn starts_at_the_beginning(task: &PollWorkflowTaskQueueResponse) -> bool {
+    let first = task.history.as_ref().and_then(|history| history.events.first());
+    first.is_some_and(|event| event.event_id == 1)
 }
 
 /// What a user has to mend is a warning, on every attempt: the server is told of the first one only.

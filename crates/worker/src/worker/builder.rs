@@ -6,8 +6,9 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use stead_activity::{Activities, Extensions, Interceptor};
+use stead_activity::{Activities, Cancellation, Extensions, Interceptor};
 use stead_client::Client;
+use stead_core::policy::SlotKind;
 use stead_data::metrics::MetricSink;
 use stead_workflow::{
     ActivatesPatch, Definition, FailOn, GuestOptions, PatchActivation, Workflow, WorkflowInterceptor,
@@ -20,6 +21,7 @@ use crate::deployment::WorkerDeployment;
 use crate::error::BuildError;
 use crate::guests::Guests;
 use crate::lifecycle::Lifecycle;
+use crate::metrics::{Level, Metrics, names};
 use crate::shared::{Options, Shared};
 use crate::slots::Slots;
 
@@ -206,9 +208,10 @@ impl WorkerBuilder {
         self
     }
 
-    /// Where the numbers go that [`workflow::meter`](stead_workflow::meter()) makes.
+    /// Where the numbers go: the worker's own, by the names that they have in all of Temporal's SDKs, and those that
+    /// [`workflow::meter`](stead_workflow::meter()) and [`activity::meter`](stead_activity::meter()) make.
     ///
-    /// Default: nowhere.
+    /// Default: where those of the [connection](stead_client::Connect::metrics) go, which is nowhere unless it was told.
     pub fn metrics(mut self, sink: Arc<dyn MetricSink>) -> Self {
         self.metrics = Some(sink);
         self
@@ -301,7 +304,10 @@ impl WorkerBuilder {
         guest_options.fail_on = self.options.fail_workflows_on;
         guest_options.versioning = self.deployment.as_ref().and_then(|deployment| deployment.default_versioning);
         guest_options.activates_patch = self.activates_patch;
-        guest_options.metrics = self.metrics;
+        let connection = self.client.connection();
+        let sink = self.metrics.or_else(|| connection.metrics().cloned());
+        let metrics = Arc::new(Metrics::new(sink.clone(), self.client.namespace(), &self.task_queue));
+        guest_options.metrics = sink;
         if let Some(deployment) = &self.deployment {
             check_deployment(deployment, &self.workflows)?;
         }
@@ -315,7 +321,7 @@ impl WorkerBuilder {
         let caches = self.options.max_cached_workflows > 0 && !guests.is_empty();
         let mut extensions = Extensions::new();
         extensions.insert(self.client.clone());
-        let connection = self.client.connection();
+        let polls = |labels| Level::new(&metrics, &names::NUM_POLLERS, labels);
         let shared = Shared {
             service: connection.workflow_service(),
             records_metadata: connection.capabilities().is_none_or(|it| it.sdk_metadata),
@@ -331,9 +337,19 @@ impl WorkerBuilder {
             activities,
             activity_interceptors: self.activity_interceptors.into(),
             extensions,
-            workflow_slots: Slots::new(self.options.max_concurrent_workflow_tasks),
-            activity_slots: Slots::new(self.options.max_concurrent_activities),
-            local_activity_slots: Slots::new(self.options.max_concurrent_local_activities),
+            told_to_stop: Cancellation::new(),
+            workflow_slots: Slots::new(SlotKind::Workflow, self.options.max_concurrent_workflow_tasks, &metrics),
+            activity_slots: Slots::new(SlotKind::Activity, self.options.max_concurrent_activities, &metrics),
+            local_activity_slots: Slots::new(
+                SlotKind::LocalActivity,
+                self.options.max_concurrent_local_activities,
+                &metrics,
+            ),
+            workflow_polls: polls(&[("poller_type", "workflow_task")]),
+            sticky_polls: polls(&[("poller_type", "sticky_workflow_task")]),
+            activity_polls: polls(&[("poller_type", "activity_task")]),
+            cached_runs: Level::new(&metrics, &names::STICKY_CACHE_SIZE, &[]),
+            metrics,
             lifecycle: Lifecycle::new(),
             payload_limits: OnceLock::new(),
             options: self.options,

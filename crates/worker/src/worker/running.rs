@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stead_activity::CancellationDetails;
 use stead_client::eager::EagerWorker;
 use stead_client::{CallOptions, RpcError};
 use stead_proto::enums::v1::TaskQueueType;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::eager::EagerStarts;
 use crate::lifecycle::Phase;
+use crate::metrics::names;
 use crate::poll::{self, ActivityTasks, WorkflowTasks};
 use crate::shard::{Ended, Shards};
 use crate::shared::Shared;
@@ -32,6 +34,7 @@ impl Running {
     /// Starts shards and pollers.
     pub(super) fn start(shared: Arc<Shared>) -> io::Result<Self> {
         let (shards, shards_ended) = Shards::start(&shared, &Handle::current())?;
+        announce(&shared);
         let mut running =
             Self { shared, pollers: JoinSet::new(), shards: Arc::new(shards), shards_ended, eager_starts: None };
         running.poll_workflow_tasks();
@@ -102,6 +105,7 @@ impl Running {
     pub(super) async fn shut_down(mut self) {
         tracing::debug!(target: "stead::worker", task_queue = self.shared.task_queue, "worker shutting down");
         self.shared.lifecycle.advance(Phase::Draining);
+        self.shared.told_to_stop.cancel(CancellationDetails::worker_shutdown());
         self.eager_starts = None;
         self.close_polls().await;
         tokio::join!(self.drain_activities(), self.drain_workflow_tasks());
@@ -173,6 +177,18 @@ impl Drop for Running {
     /// Without effect after a shutdown. Otherwise nobody waits any more for what still runs.
     fn drop(&mut self) {
         self.shared.lifecycle.advance(Phase::Abandoning);
+    }
+}
+
+/// Tells the metrics that there is a worker, and what it has room for.
+fn announce(shared: &Shared) {
+    shared.metrics.count(&names::WORKER_START, &[]);
+    if !shared.guests.is_empty() {
+        shared.workflow_slots.announce();
+    }
+    if !shared.activities.is_empty() {
+        shared.activity_slots.announce();
+        shared.local_activity_slots.announce();
     }
 }
 

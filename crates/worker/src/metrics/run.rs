@@ -1,0 +1,171 @@
+//! What is measured of a run and its tasks.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use stead_activation::Initialize;
+use stead_data::metrics::Metric;
+use stead_proto::command::v1::Command;
+use stead_proto::command::v1::command::Attributes;
+use stead_proto::enums::v1::{ApplicationErrorCategory, WorkflowTaskFailedCause};
+use stead_proto::failure::v1::failure::FailureInfo;
+
+use super::{Metrics, names};
+
+/// What a shard measures of a run that it has in memory.
+#[derive(Debug, Default)]
+pub(crate) struct RunMeasure {
+    facts: Option<Arc<Facts>>,
+    /// When the task came that is worked on.
+    began: Option<Instant>,
+    /// The same, until the code has seen all of history.
+    behind_since: Option<Instant>,
+}
+
+/// What stays the same about a run.
+#[derive(Debug)]
+struct Facts {
+    workflow_type: String,
+    started: SystemTime,
+}
+
+/// What is measured of a task that is being reported.
+#[derive(Debug)]
+pub(crate) struct TaskMeasure {
+    facts: Option<Arc<Facts>>,
+    began: Instant,
+}
+
+/// How a run ends with a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunsEnd {
+    Completed,
+    Cancelled,
+    Failed,
+    /// With a failure that its author calls benign.
+    FailedBenignly,
+    ContinuedAsNew,
+}
+
+impl RunMeasure {
+    /// A task came.
+    pub(crate) fn task(&mut self, metrics: &Metrics) {
+        if metrics.is_on() {
+            self.began = Some(Instant::now());
+            self.behind_since = self.began;
+        }
+    }
+
+    /// The run's code is about to be made.
+    pub(crate) fn initialized(&mut self, metrics: &Metrics, initialize: &Initialize) {
+        if metrics.is_on() {
+            let (workflow_type, started) = (initialize.workflow_type.clone(), initialize.start_time);
+            self.facts = Some(Arc::new(Facts { workflow_type, started }));
+        }
+    }
+
+    /// The code is about to see news.
+    pub(crate) fn caught_up(&mut self, metrics: &Metrics) {
+        if let Some(since) = self.behind_since.take() {
+            let labels = workflow_type(self.facts.as_deref());
+            metrics.time(&names::WORKFLOW_TASK_REPLAY_LATENCY, since.elapsed(), labels.as_slice());
+        }
+    }
+
+    /// A task found the run in memory.
+    pub(crate) fn cache_hit(&self, metrics: &Metrics) {
+        metrics.count(&names::STICKY_CACHE_HIT, workflow_type(self.facts.as_deref()).as_slice());
+    }
+
+    /// The task is about to be reported.
+    pub(crate) fn report(&mut self) -> Option<TaskMeasure> {
+        Some(TaskMeasure { began: self.began.take()?, facts: self.facts.clone() })
+    }
+}
+
+impl TaskMeasure {
+    /// The task was reported as completed, and the run ended if `end` says so.
+    pub(crate) fn completed(self, metrics: &Metrics, end: Option<RunsEnd>) {
+        let labels = workflow_type(self.facts.as_deref());
+        metrics.time(&names::WORKFLOW_TASK_EXECUTION_LATENCY, self.began.elapsed(), labels.as_slice());
+        let Some(end) = end else { return };
+        if let Some(counter) = end.counter() {
+            metrics.count(counter, labels.as_slice());
+        }
+        if let Some(facts) = &self.facts {
+            let took = SystemTime::now().duration_since(facts.started).unwrap_or_default();
+            metrics.time(&names::WORKFLOW_ENDTOEND_LATENCY, took, labels.as_slice());
+        }
+    }
+
+    /// The task was reported as failed.
+    pub(crate) fn failed(self, metrics: &Metrics, cause: WorkflowTaskFailedCause) {
+        let reason = match cause {
+            WorkflowTaskFailedCause::NonDeterministicError => "NonDeterminismError",
+            WorkflowTaskFailedCause::GrpcMessageTooLarge => "GrpcMessageTooLarge",
+            _ => "WorkflowError",
+        };
+        let labels = workflow_type(self.facts.as_deref());
+        metrics.time(&names::WORKFLOW_TASK_EXECUTION_LATENCY, self.began.elapsed(), labels.as_slice());
+        let workflow_type = self.facts.as_deref().map_or("", |facts| &facts.workflow_type);
+        let labels = [("workflow_type", workflow_type), ("failure_reason", reason)];
+        metrics.count(&names::WORKFLOW_TASK_EXECUTION_FAILED, &labels);
+    }
+}
+
+impl RunsEnd {
+    /// What the commands of a task do to their run. Asked before a codec hides what they hold.
+    pub(crate) fn of(commands: &[Command]) -> Option<Self> {
+        match commands.last()?.attributes.as_ref()? {
+            Attributes::CompleteWorkflowExecutionCommandAttributes(_) => Some(Self::Completed),
+            Attributes::CancelWorkflowExecutionCommandAttributes(_) => Some(Self::Cancelled),
+            Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(_) => Some(Self::ContinuedAsNew),
+            Attributes::FailWorkflowExecutionCommandAttributes(failed) => {
+                let info = failed.failure.as_ref().and_then(|failure| failure.failure_info.as_ref());
+                let is_benign = matches!(info, Some(FailureInfo::ApplicationFailureInfo(info))
+                    if info.category() == ApplicationErrorCategory::Benign);
+                Some(if is_benign { Self::FailedBenignly } else { Self::Failed })
+            }
+            _ => None,
+        }
+    }
+
+    fn counter(self) -> Option<&'static Metric<'static>> {
+        match self {
+            Self::Completed => Some(&names::WORKFLOW_COMPLETED),
+            Self::Cancelled => Some(&names::WORKFLOW_CANCELED),
+            Self::Failed => Some(&names::WORKFLOW_FAILED),
+            Self::ContinuedAsNew => Some(&names::WORKFLOW_CONTINUE_AS_NEW),
+            Self::FailedBenignly => None,
+        }
+    }
+}
+
+/// The label for the type of a run, if that is known.
+fn workflow_type(facts: Option<&Facts>) -> Option<(&str, &str)> {
+    facts.map(|facts| ("workflow_type", facts.workflow_type.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use stead_data::Failure;
+    use stead_proto::command::v1::FailWorkflowExecutionCommandAttributes;
+
+    use super::*;
+
+    fn failing(failure: Failure) -> Vec<Command> {
+        let attributes = Attributes::FailWorkflowExecutionCommandAttributes(FailWorkflowExecutionCommandAttributes {
+            failure: Some(failure.into_proto()),
+        });
+        vec![Command::default(), Command { attributes: Some(attributes), ..Command::default() }]
+    }
+
+    #[test]
+    fn a_workflow_that_fails_benignly_is_not_counted_as_failed() {
+        let failure = || Failure::application("no");
+        assert_eq!(RunsEnd::of(&failing(failure())), Some(RunsEnd::Failed));
+        let benign = RunsEnd::of(&failing(failure().benign()));
+        assert_eq!((benign, benign.and_then(RunsEnd::counter)), (Some(RunsEnd::FailedBenignly), None));
+        assert_eq!(RunsEnd::of(&[Command::default()]), None);
+    }
+}

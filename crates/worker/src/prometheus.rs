@@ -1,0 +1,145 @@
+//! Metrics for Prometheus: a sink that adds numbers up, its text form, and an endpoint that serves it.
+//!
+//! The names, labels, units and buckets are those of Temporal's other SDKs, so that dashboards for these work unchanged.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use stead_worker::prometheus::Prometheus;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let metrics = Arc::new(Prometheus::new());
+//! let endpoint = metrics.serve("127.0.0.1:0").await?;
+//! println!("metrics at http://{}/metrics", endpoint.address());
+//! let client = stead_client::Client::connect("localhost:7233").metrics(metrics).await?;
+//! # let _ = client;
+//! # Ok(())
+//! # }
+//! ```
+
+mod buckets;
+mod registry;
+mod serve;
+mod text;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use stead_data::metrics::{Metric, MetricSink, MetricValue};
+
+use registry::Registry;
+
+pub use serve::Endpoint;
+
+/// Adds up what clients, workers, workflows and activities count and measure, and says it in the text format of
+/// Prometheus.
+///
+/// Give it to [`Connect::metrics`](stead_client::Connect::metrics), which serves the client and its workers, or to
+/// [`WorkerBuilder::metrics`](crate::WorkerBuilder::metrics).
+pub struct Prometheus {
+    options: Options,
+    registry: Registry,
+}
+
+struct Options {
+    prefix: String,
+    labels: Vec<(String, String)>,
+    has_service_name: bool,
+    counters_total_suffix: bool,
+    unit_suffix: bool,
+    durations_as_seconds: bool,
+    buckets: BTreeMap<String, Vec<f64>>,
+}
+
+impl Prometheus {
+    /// With the defaults of Temporal's other SDKs.
+    #[must_use]
+    pub fn new() -> Self {
+        let options = Options {
+            prefix: "temporal_".to_owned(),
+            labels: Vec::new(),
+            has_service_name: true,
+            counters_total_suffix: false,
+            unit_suffix: false,
+            durations_as_seconds: false,
+            buckets: BTreeMap::new(),
+        };
+        Self { options, registry: Registry::default() }
+    }
+
+    /// What the names of the SDK's metrics begin with; those of your own metrics stay as they are. Default: `temporal_`.
+    #[must_use]
+    pub fn metric_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.options.prefix = prefix.into();
+        self
+    }
+
+    /// Adds a label to every number.
+    #[must_use]
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.labels.push((name.into(), value.into()));
+        self
+    }
+
+    /// Leaves the label `service_name="temporal-core-sdk"` out, which dashboards look for.
+    #[must_use]
+    pub fn without_service_name(mut self) -> Self {
+        self.options.has_service_name = false;
+        self
+    }
+
+    /// Ends the names of counters with `_total`. Default: not.
+    #[must_use]
+    pub fn counters_total_suffix(mut self) -> Self {
+        self.options.counters_total_suffix = true;
+        self
+    }
+
+    /// Ends names with the unit, where there is one: `_milliseconds` or `_seconds` for durations. Default: not.
+    #[must_use]
+    pub fn unit_suffix(mut self) -> Self {
+        self.options.unit_suffix = true;
+        self
+    }
+
+    /// Shows durations in seconds. Default: in milliseconds.
+    #[must_use]
+    pub fn durations_as_seconds(mut self) -> Self {
+        self.options.durations_as_seconds = true;
+        self
+    }
+
+    /// The upper bounds of the buckets of a histogram, in the unit that it is shown in, by its name without the prefix.
+    ///
+    /// Default: those of Temporal's other SDKs.
+    #[must_use]
+    pub fn buckets(mut self, metric: impl Into<String>, bounds: impl IntoIterator<Item = f64>) -> Self {
+        let mut bounds: Vec<_> = bounds.into_iter().filter(|bound| bound.is_finite()).collect();
+        bounds.sort_by(f64::total_cmp);
+        bounds.dedup();
+        self.options.buckets.insert(metric.into(), bounds);
+        self
+    }
+
+    /// All numbers so far, in the text format of Prometheus.
+    pub fn render(&self) -> String {
+        text::render(&self.registry)
+    }
+}
+
+impl Default for Prometheus {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MetricSink for Prometheus {
+    fn record(&self, metric: &Metric<'_>, value: MetricValue, attributes: &[(&str, &str)]) {
+        self.registry.record(&self.options, metric, value, attributes);
+    }
+}
+
+impl fmt::Debug for Prometheus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prometheus").field("prefix", &self.options.prefix).finish_non_exhaustive()
+    }
+}
