@@ -12,7 +12,6 @@ mod transport;
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
     sync::{Arc, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
@@ -28,7 +27,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataMap};
 use tracing::Level;
 
-use crate::{eager::EagerWorkers, secret::Secret};
+use crate::{eager::EagerWorkers, random, secret::Secret};
 
 use error::Call;
 use metadata::{AUTHORIZATION, ascii};
@@ -269,6 +268,7 @@ impl Connection {
         let mut failing_since = None;
         let mut deadline = Instant::now() + call.timeout;
         loop {
+            let began = Instant::now();
             let attempt = self.attempt(path, self.request(namespace, body.clone(), options, deadline));
             let began = metrics.as_ref().map(CallMetrics::attempt);
             let answered = match timeout_at(deadline, attempt).await {
@@ -284,11 +284,15 @@ impl Connection {
                 Err(error) => error,
             };
             let now = Instant::now();
+            if options.retry == RetryKind::Wait && now - began >= WAITED {
+                retries = Retries::new(&self.shared.retry, options.retry);
+                failing_since = None;
+            }
             let failing_for = now - *failing_since.get_or_insert(now);
-            let Some(delay) = retries.after(error.fault(), failing_for, random()) else {
+            let Some(delay) = retries.after(error.fault(), failing_for, random::fraction()) else {
                 return Err(error);
             };
-            let each_attempt_has_its_own = options.retry == RetryKind::LongPoll;
+            let each_attempt_has_its_own = matches!(options.retry, RetryKind::LongPoll | RetryKind::Wait);
             if !each_attempt_has_its_own && now + delay >= deadline {
                 return Err(error);
             }
@@ -407,11 +411,9 @@ struct HealthCheckResponse {
 const HEALTH_OF: &str = "temporal.api.workflowservice.v1.WorkflowService";
 const SERVING: i32 = 1;
 
-/// A number in `0.0..1.0` for the jitter of retries: each `RandomState` has other keys.
-fn random() -> f64 {
-    let bits = RandomState::new().hash_one(());
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
-}
+/// An attempt that fails only after so long was not refused: longer than it takes to connect, and shorter than a server
+/// lets anybody wait (20 s).
+const WAITED: Duration = Duration::from_secs(15);
 
 /// Longer ones are cut to this, so that adding one to the clock cannot overflow.
 const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -32,6 +32,8 @@ mod interceptor;
 mod listing;
 #[doc(hidden)]
 pub mod payloads;
+#[doc(hidden)]
+pub mod random;
 mod schedule;
 mod secret;
 mod standalone;

@@ -11,7 +11,7 @@ pub mod server;
 pub mod store;
 
 pub use clock::{Clock, ClockControl, ClockError};
-pub use rim::{Service, Standstill};
+pub use rim::{Service, Standstill, Stepped};
 #[cfg(feature = "tls")]
 pub use rim::{Tls, TlsError, TlsPart};
 pub use server::{Builder, Listen, SearchAttributeType, Server, StartError};

@@ -19,6 +19,7 @@ mod reflection;
 mod service;
 mod sleepers;
 mod status;
+mod stepped;
 mod tcp;
 mod test_service;
 mod timeout;
@@ -33,5 +34,6 @@ pub(crate) use tcp::{Listener, Wire};
 pub use body::Body;
 pub use inbox::Standstill;
 pub use service::Service;
+pub use stepped::Stepped;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError, TlsPart};

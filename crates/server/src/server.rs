@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::{Clock, ClockControl, Timeline};
 use crate::engine::{Config, Corrupt, Engine, Limits};
-use crate::rim::{Driver, Listener, Running, Service, Standstill, Wire};
+use crate::rim::{Driver, Listener, Running, Service, Standstill, Stepped, Wire};
 use crate::store::{Store, StoreError};
 
 /// A Temporal server in this process. Dropping it stops it.
@@ -202,8 +202,8 @@ impl Builder {
         config.seed = seed.unwrap_or_else(random);
         let skips = clock.skips();
         let driver = match store {
-            None => begin(config, &clock)?,
-            Some(open) => on_a_thread(move || resume(config, &clock, open)).await??,
+            None => run(config, &clock, None)?,
+            store => on_a_thread(move || run(config, &clock, store)).await??,
         };
         let mut server = Server { driver, skips, listener: None };
         if let Some(Listen(address)) = listen {
@@ -211,6 +211,23 @@ impl Builder {
             server.listener = Some(bound.map_err(|source| StartError::Listen { address, source })?);
         }
         Ok(server)
+    }
+
+    /// The server without a thread of its own: whoever has it tells it when to do something. `instant` reads the clock
+    /// by which its callers wait, and by which a real [`clock`](Self::clock) passes. It does not
+    /// [`listen`](Self::listen).
+    ///
+    /// # Errors
+    ///
+    /// A search attribute or the store cannot be used.
+    pub fn stepped(self, instant: fn() -> Instant) -> Result<Stepped, StartError> {
+        let Self { mut config, clock, seed, store, refused, .. } = self;
+        if let Some((name, reason)) = refused {
+            return Err(StartError::SearchAttribute { name, reason });
+        }
+        config.seed = seed.unwrap_or_else(random);
+        let (engine, timeline, store) = make(config, &clock, store, instant())?;
+        Ok(Stepped::new(engine, timeline, store, clock.skips(), instant))
     }
 
     #[cfg(feature = "tls")]
@@ -224,22 +241,25 @@ impl Builder {
     }
 }
 
-fn begin(config: Config, clock: &Clock) -> Result<Running, StartError> {
-    let now = Instant::now();
-    let timeline = Timeline::new(clock, now);
-    let engine = Engine::new(config, timeline.now(now));
-    Driver::start(engine, timeline, None).map_err(StartError::Thread)
+fn run(config: Config, clock: &Clock, open: Option<OpenStore>) -> Result<Running, StartError> {
+    let (engine, timeline, store) = make(config, clock, open, Instant::now())?;
+    Driver::start(engine, timeline, store).map_err(StartError::Thread)
 }
 
-fn resume(mut config: Config, clock: &Clock, open: OpenStore) -> Result<Running, StartError> {
+type Made = (Engine, Timeline, Option<Box<dyn Store>>);
+
+/// The parts of a server, which goes on from where its store is, if it has one.
+fn make(mut config: Config, clock: &Clock, open: Option<OpenStore>, now: Instant) -> Result<Made, StartError> {
+    let mut timeline = Timeline::new(clock, now);
+    let Some(open) = open else {
+        return Ok((Engine::new(config, timeline.now(now)), timeline, None));
+    };
     config.durable = true;
     let mut store = open().map_err(StartError::Store)?;
     let rows = store.load().map_err(StartError::Store)?;
-    let now = Instant::now();
-    let mut timeline = Timeline::new(clock, now);
     let engine = Engine::restore(config, rows, timeline.now(now)).map_err(StartError::Rows)?;
     timeline.jump_to(engine.now(), now);
-    Driver::start(engine, timeline, Some(store)).map_err(StartError::Thread)
+    Ok((engine, timeline, Some(store)))
 }
 
 /// Does what may take long without keeping others from the caller's thread.

@@ -81,6 +81,8 @@ pub(crate) struct Options {
     pub(crate) refuses_large_payloads: bool,
     /// `None`: nobody watches.
     pub(crate) deadlock_timeout: Option<Duration>,
+    #[cfg(feature = "simulation")]
+    pub(crate) on_one_thread: bool,
 }
 
 impl Shared {
@@ -166,6 +168,8 @@ impl Default for Options {
             fail_workflows_on: FailOn::NOTHING,
             refuses_large_payloads: true,
             deadlock_timeout: Some(Duration::from_secs(2)),
+            #[cfg(feature = "simulation")]
+            on_one_thread: false,
         }
     }
 }

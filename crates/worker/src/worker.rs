@@ -93,6 +93,7 @@ impl Worker {
         let lifecycle = self.shared.lifecycle.clone();
         let told_to_stop = async {
             tokio::select! {
+                biased;
                 _ = stop => {}
                 () = lifecycle.reached(Phase::Draining) => {}
             }
@@ -105,6 +106,7 @@ impl Worker {
         }
         let mut running = Running::start(Arc::clone(&self.shared)).map_err(RunError::Thread)?;
         let stopped = tokio::select! {
+            biased;
             () = &mut told_to_stop => Ok(()),
             error = running.refused() => Err(self.refused(error)),
         };

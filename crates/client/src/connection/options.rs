@@ -18,7 +18,8 @@ use super::{limits::PayloadLimits, metadata::Metadata, retry::RetryKind};
 pub struct CallOptions {
     /// Which retry rules apply. Default: [`RetryKind::Normal`].
     pub retry: RetryKind,
-    /// The time for the whole call, retries included; with [`RetryKind::LongPoll`], for each attempt. Default: 10 s.
+    /// The time for the whole call, retries included; with [`RetryKind::LongPoll`] and [`RetryKind::Wait`],
+    /// for each attempt. Default: 10 s.
     pub timeout: Duration,
     /// Headers of this call; they win over the connection's.
     pub metadata: Metadata,
@@ -43,9 +44,10 @@ impl CallOptions {
         Self { retry: RetryKind::LongPoll, ..Self::wait() }
     }
 
-    /// A call that waits for something to happen on the server, a workflow's result say: 70 s, normal retries.
+    /// A call that waits for something to happen on the server, a workflow's result say: 70 s, and retries that do not
+    /// count how long it has waited.
     pub fn wait() -> Self {
-        Self { timeout: Duration::from_secs(70), ..Self::new() }
+        Self { retry: RetryKind::Wait, timeout: Duration::from_secs(70), ..Self::new() }
     }
 
     /// Sets the deadline.

@@ -118,6 +118,9 @@ pub enum RetryKind {
     /// The connection's [`RetryOptions`].
     #[default]
     Normal,
+    /// A call that waits for something to happen: as [`Normal`](Self::Normal), but each attempt has the whole time, and one
+    /// that lasted for 15 s before it failed was a wait that went well, after which the limits begin anew.
+    Wait,
     /// A worker's long poll: tried again for ever, from 200 ms doubling up to 10 s; codes that are not worth
     /// a retry are tolerated during the first minute.
     LongPoll,
@@ -148,7 +151,7 @@ impl<'a> Retries<'a> {
     pub(super) fn new(options: &'a RetryOptions, kind: RetryKind) -> Self {
         let options = match kind {
             RetryKind::LongPoll => Cow::Owned(RetryOptions::long_poll()),
-            RetryKind::None | RetryKind::Normal => Cow::Borrowed(options),
+            RetryKind::None | RetryKind::Normal | RetryKind::Wait => Cow::Borrowed(options),
         };
         Self { options, kind, failed: 0, throttled: 0, connection_closed: false }
     }

@@ -2,7 +2,7 @@
 
 use stead_proto::common::v1::WorkflowExecution;
 
-use crate::{client::Client, connection::RpcError, payloads::Owner};
+use crate::{client::Client, connection::RpcError, payloads::Owner, random};
 
 /// Names a workflow, and perhaps one of its runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,5 +35,5 @@ pub(crate) fn is_workflow_not_found(error: &RpcError) -> bool {
 
 /// A fresh id, so that the server can tell a retry of a request from another request.
 pub(crate) fn request_id() -> String {
-    uuid::Uuid::new_v4().to_string()
+    random::uuid()
 }

@@ -33,6 +33,7 @@ struct State {
 enum Step {
     Answer(Bytes),
     Fail { code: Code, message: String, details: Bytes },
+    FailAfter(Duration),
     Break,
     Hang,
 }
@@ -99,6 +100,11 @@ impl Fake {
     pub(crate) fn fails_with(&self, code: Code, message: &str, detail: &impl Name) -> &Self {
         let details = rich_status(detail).into();
         self.push(Step::Fail { code, message: message.to_owned(), details })
+    }
+
+    /// The next call waits for so long, and then the server is not there any more.
+    pub(crate) fn fails_after(&self, time: Duration) -> &Self {
+        self.push(Step::FailAfter(time))
     }
 
     /// The connection breaks under the next call.
@@ -178,6 +184,10 @@ impl Service<Request<Body>> for Fake {
             match fake.step(call) {
                 Step::Answer(message) => Ok(Reply::message(&message)),
                 Step::Fail { code, message, details } => Ok(Reply::status(code, &message, &details)),
+                Step::FailAfter(time) => {
+                    tokio::time::sleep(time).await;
+                    Ok(Reply::status(Code::Unavailable, "gone", &[]))
+                }
                 Step::Break => Err(std::io::ErrorKind::ConnectionReset.into()),
                 Step::Hang => std::future::pending().await,
             }

@@ -95,6 +95,27 @@ async fn a_retry_that_cannot_be_in_time_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_outlasts_servers_that_come_and_go() {
+    let fake = Fake::new();
+    for _ in 0..6 {
+        fake.fails_after(Duration::from_secs(16));
+    }
+    fake.answers(DescribeNamespaceResponse::default());
+    describe(&fake, CallOptions::wait()).await.unwrap();
+    assert_eq!(fake.calls().len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_a_server_that_is_not_there_is_given_up() {
+    let fake = Fake::new();
+    // As long as it takes to connect, or not to.
+    fake.fails_after(Duration::from_secs(10)).fails_after(Duration::from_secs(10));
+    let error = describe(&fake, CallOptions::wait()).await.unwrap_err();
+    assert_eq!(error.message(), "gone");
+    assert_eq!(fake.calls().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_absurd_deadline_does_no_harm() {
     let fake = Fake::new();
     fake.answers(DescribeNamespaceResponse::default());

@@ -28,6 +28,8 @@ pub(crate) struct Driver {
     idlers: Vec<Wake>,
     inputs: Receiver<Input>,
     inbox: Inbox,
+    /// Reads the clock by which callers wait.
+    instant: fn() -> Instant,
     /// How many calls have come.
     calls: u64,
     stopping: bool,
@@ -52,22 +54,54 @@ impl Driver {
     pub(crate) fn start(engine: Engine, timeline: Timeline, store: Option<Box<dyn Store>>) -> io::Result<Running> {
         let (inbox, inputs) = Inbox::new();
         let journal = Journal::new(store, &inbox)?;
-        let (waiting, sleepers) = (Waiting::default(), Sleepers::default());
-        inbox.set_latest(timeline.now(Instant::now()));
-        let driver = Self {
+        let driver = Self::new(engine, timeline, journal, (inbox.clone(), inputs), Instant::now);
+        let thread = thread::Builder::new().name("stead-server".to_owned()).spawn(move || driver.run())?;
+        Ok(Running { inbox, thread: Some(thread) })
+    }
+
+    pub(super) fn new(
+        engine: Engine,
+        timeline: Timeline,
+        journal: Journal,
+        (inbox, inputs): (Inbox, Receiver<Input>),
+        instant: fn() -> Instant,
+    ) -> Self {
+        inbox.set_latest(timeline.now(instant()));
+        Self {
             engine,
             timeline,
-            waiting,
-            sleepers,
+            waiting: Waiting::default(),
+            sleepers: Sleepers::default(),
             journal,
             idlers: Vec::new(),
             inputs,
-            inbox: inbox.clone(),
+            inbox,
+            instant,
             calls: 0,
             stopping: false,
-        };
-        let thread = thread::Builder::new().name("stead-server".to_owned()).spawn(move || driver.run())?;
-        Ok(Running { inbox, thread: Some(thread) })
+        }
+    }
+
+    pub(super) fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Does what there is to do, without waiting for more. Returns how long nothing falls due from then on.
+    pub(super) fn step(&mut self) -> Option<Duration> {
+        self.pass_on();
+        loop {
+            let mut taken = false;
+            while let Ok(input) = self.inputs.try_recv() {
+                self.handle(input);
+                taken = true;
+            }
+            self.do_what_is_due();
+            match self.until_due() {
+                Some(Duration::ZERO) => self.skip(),
+                left if !taken => return left,
+                _ => {}
+            }
+        }
     }
 
     fn run(mut self) {
@@ -78,13 +112,24 @@ impl Driver {
                 Taken::Nothing => self.skip(),
                 Taken::Stop => return self.stop(),
             }
-            if let Some(refusal) = self.journal.failure() {
-                self.give_all_up(&refusal);
-            } else {
-                self.fire_timers();
-                self.end_waits();
-                self.wake_idlers();
-            }
+            self.do_what_is_due();
+        }
+    }
+
+    /// Drops the calls that wait, in the order in which they came.
+    pub(super) fn break_off(&mut self) {
+        for call in self.waiting.ids() {
+            drop(self.waiting.remove(call));
+        }
+    }
+
+    fn do_what_is_due(&mut self) {
+        if let Some(refusal) = self.journal.failure() {
+            self.give_all_up(&refusal);
+        } else {
+            self.fire_timers();
+            self.end_waits();
+            self.wake_idlers();
         }
     }
 
@@ -101,7 +146,7 @@ impl Driver {
 
     /// Sets the clock.
     fn jump_to(&mut self, time: Time) {
-        self.timeline.jump_to(time, Instant::now());
+        self.timeline.jump_to(time, (self.instant)());
         self.inbox.set_latest(self.now());
     }
 
@@ -148,7 +193,7 @@ impl Driver {
     fn handle_call(&mut self, arrived: Arrived) {
         let Arrived { call, request, timeout, reply, .. } = arrived;
         self.calls += 1;
-        let now = Instant::now();
+        let now = (self.instant)();
         let failure = self.journal.failure().map_or(Ok(()), Err);
         match failure.and_then(|()| Patience::of(&request).expires(now, timeout)) {
             Ok(expires) => {
@@ -254,7 +299,7 @@ impl Driver {
     }
 
     fn end_waits(&mut self) {
-        let now = Instant::now();
+        let now = (self.instant)();
         while let Some((call, due)) = self.waiting.pop_due(now) {
             match due {
                 Due::Expired => self.expire(call),
@@ -297,7 +342,7 @@ impl Driver {
     }
 
     fn now(&self) -> Time {
-        self.timeline.now(Instant::now())
+        self.timeline.now((self.instant)())
     }
 
     fn next_timer(&self) -> Option<Time> {
@@ -306,7 +351,7 @@ impl Driver {
 
     /// How long nothing falls due.
     fn until_due(&self) -> Option<Duration> {
-        let now = Instant::now();
+        let now = (self.instant)();
         if self.journal.failure().is_some() {
             return None;
         }

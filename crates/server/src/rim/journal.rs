@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
-use std::{io, thread};
+use std::{fmt, io, thread};
 
 use bytes::Bytes;
 
@@ -22,6 +22,14 @@ pub(super) enum Journal {
     /// Nothing is kept, so nothing waits.
     Nothing,
     Writer(Writer),
+    AtOnce(AtOnce),
+}
+
+/// Keeps each batch before it goes on, without a thread.
+pub(super) struct AtOnce {
+    store: Box<dyn Store>,
+    inbox: Inbox,
+    failure: Option<String>,
 }
 
 /// The thread that writes.
@@ -60,11 +68,20 @@ impl Journal {
         Ok(Self::Writer(Writer { entries: Some(sender), thread: Some(thread), given: 0, shared }))
     }
 
+    /// One that keeps each batch at once.
+    pub(super) fn at_once(store: Option<Box<dyn Store>>, inbox: &Inbox) -> Self {
+        match store {
+            Some(store) => Self::AtOnce(AtOnce { store, inbox: inbox.clone(), failure: None }),
+            None => Self::Nothing,
+        }
+    }
+
     pub(super) fn write(&mut self, batch: Batch) {
         match self {
             // The engine of such a server gives no batches out.
             Self::Nothing => {}
             Self::Writer(writer) => writer.enter(Entry::Write(batch)),
+            Self::AtOnce(at_once) => at_once.write(batch),
         }
     }
 
@@ -74,6 +91,7 @@ impl Journal {
             // The engine of such a server has everything in memory.
             Self::Nothing => {}
             Self::Writer(writer) => writer.enter(Entry::Read(table, prefix)),
+            Self::AtOnce(at_once) => at_once.read(table, prefix),
         }
     }
 
@@ -82,13 +100,17 @@ impl Journal {
             // Whoever has gone away does not miss it.
             Self::Nothing => drop(reply.send(answer)),
             Self::Writer(writer) => writer.enter(Entry::Answer(reply, answer)),
+            Self::AtOnce(_) => {
+                let answer = self.failure().map_or(answer, Err);
+                drop(reply.send(answer));
+            }
         }
     }
 
     /// Whether everything is kept and answered.
     pub(super) fn is_settled(&self) -> bool {
         match self {
-            Self::Nothing => true,
+            Self::Nothing | Self::AtOnce(_) => true,
             Self::Writer(writer) => writer.shared.done.load(Ordering::Acquire) == writer.given,
         }
     }
@@ -98,6 +120,7 @@ impl Journal {
         match self {
             Self::Nothing => None,
             Self::Writer(writer) => writer.shared.failure.get().map(|reason| unavailable(reason)),
+            Self::AtOnce(at_once) => at_once.failure.as_deref().map(unavailable),
         }
     }
 
@@ -110,6 +133,28 @@ impl Journal {
                 let _ = thread.join();
             }
         }
+    }
+}
+
+impl AtOnce {
+    fn write(&mut self, batch: Batch) {
+        if self.failure.is_none() {
+            self.failure = commit(&mut *self.store, &[batch]).err();
+        }
+    }
+
+    fn read(&mut self, table: Table, prefix: Bytes) {
+        match self.store.read(table, &prefix).map_err(explained) {
+            Ok(rows) => self.inbox.tell(Input::Rows(prefix, rows)),
+            // Whoever waits for it is told when the driver hears of the failure.
+            Err(error) => self.failure = Some(error),
+        }
+    }
+}
+
+impl fmt::Debug for AtOnce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AtOnce").field("failure", &self.failure).finish_non_exhaustive()
     }
 }
 

@@ -58,31 +58,43 @@ impl Watch {
                 (Some(now), _) => Some((now, 0)),
             };
             match since {
-                Some((standstill, looks)) if looks >= looks_enough(standstill) => return self.look_closer().await,
+                Some((standstill, looks)) if looks >= looks_enough(standstill) => {
+                    return Stuck::look(&self.client).await;
+                }
                 _ => {}
             }
         }
     }
+}
 
-    async fn look_closer(&self) -> Stuck {
+impl Stuck {
+    /// Asks the server, and the workflows, what they wait for.
+    pub(crate) async fn look(client: &Client) -> Self {
         let request = ListWorkflowExecutionsRequest {
-            namespace: self.client.namespace().to_owned(),
+            namespace: client.namespace().to_owned(),
             query: "ExecutionStatus = 'Running'".to_owned(),
             page_size: SHOWN + 1,
             ..Default::default()
         };
-        let list = self.client.connection().workflow_service().list_workflow_executions(request, quickly()).await;
+        let list = client.connection().workflow_service().list_workflow_executions(request, quickly()).await;
         let mut found = list.map(|list| list.executions).unwrap_or_default();
         let more = found.len() > SHOWN as usize;
         found.truncate(SHOWN as usize);
-        let mut workflows = Vec::new();
+        let (asker, mut workflows) = (Asker { client }, Vec::new());
         // The oldest first.
         for info in found.into_iter().rev() {
-            workflows.push(self.waiting(info).await);
+            workflows.push(asker.waiting(info).await);
         }
-        Stuck { workflows, more }
+        Self { workflows, more }
     }
+}
 
+/// Asks about single workflows.
+struct Asker<'a> {
+    client: &'a Client,
+}
+
+impl Asker<'_> {
     async fn waiting(&self, info: WorkflowExecutionInfo) -> Waiting {
         let execution = info.execution.unwrap_or_default();
         let mut on = Vec::new();

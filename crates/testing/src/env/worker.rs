@@ -24,7 +24,7 @@ pub struct TestWorkerBuilder {
 }
 
 impl TestWorkerBuilder {
-    pub(super) fn new(client: &Client, task_queue: &str) -> Self {
+    pub(crate) fn new(client: &Client, task_queue: &str) -> Self {
         let builder = Worker::builder(client, task_queue).fail_workflows_on(FailOn::PANICS);
         Self { builder, activities: Collected::default() }
     }
@@ -79,11 +79,17 @@ impl TestWorkerBuilder {
     ///
     /// If nothing is registered, something twice, or an option is out of its range.
     pub async fn start(self) -> Result<TestWorker, TestError> {
-        let Self { builder, activities } = self;
-        let builder = if activities.is_empty() { builder } else { builder.activities(activities) };
-        let worker = builder.build()?;
+        let worker = self.build()?;
         let shutdown = worker.shutdown_handle();
         Ok(TestWorker { shutdown, running: Some(tokio::spawn(worker.run())) })
+    }
+}
+
+impl TestWorkerBuilder {
+    pub(crate) fn build(self) -> Result<Worker, TestError> {
+        let Self { builder, activities } = self;
+        let builder = if activities.is_empty() { builder } else { builder.activities(activities) };
+        Ok(builder.build()?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Test environments as their users see them.
 
 mod environment;
+mod simulation;
 mod snapshots;
 mod stuck;

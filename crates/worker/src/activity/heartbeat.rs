@@ -72,6 +72,7 @@ impl Heartbeats {
         loop {
             let wait = self.until_next();
             tokio::select! {
+                biased;
                 () = self.changed.notified() => {}
                 () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
             }

@@ -200,6 +200,7 @@ impl Supervisor<'_> {
             sleep(DROP_AFTER_TIMEOUT).await;
         };
         tokio::select! {
+            biased;
             () = shut_down => {}
             () = stopped => {}
         }

@@ -25,6 +25,9 @@ use crate::slots::Permit;
 pub(super) struct Desk {
     state: Mutex<State>,
     arrived: Condvar,
+    /// The same for a shard that has no thread.
+    #[cfg(feature = "simulation")]
+    changed: tokio::sync::Notify,
 }
 
 struct State {
@@ -108,7 +111,12 @@ impl Desk {
             alive: Some(alive),
             closed: false,
         };
-        Self { state: Mutex::new(state), arrived: Condvar::new() }
+        Self {
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+            #[cfg(feature = "simulation")]
+            changed: tokio::sync::Notify::new(),
+        }
     }
 
     /// Adds an event. Once the desk is closed it is dropped.
@@ -117,6 +125,8 @@ impl Desk {
         if !state.closed {
             state.events.push_back(event);
             self.arrived.notify_one();
+            #[cfg(feature = "simulation")]
+            self.changed.notify_one();
         }
     }
 
@@ -140,6 +150,8 @@ impl Desk {
         // Dropped outside of the lock: an event may hold anything.
         let events = std::mem::take(&mut state.events);
         self.arrived.notify_all();
+        #[cfg(feature = "simulation")]
+        self.changed.notify_one();
         drop(state);
         drop(events);
     }
@@ -211,6 +223,27 @@ impl Seat {
                 Some(left) => arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
+        }
+    }
+
+    /// The same as [`next`](Self::next), but that it does not hold its thread, and waits on the runtime's clock.
+    #[cfg(feature = "simulation")]
+    pub(super) async fn next_here(&self, timeout: Option<Duration>) -> Next {
+        let deadline = timeout.map(|timeout| tokio::time::Instant::now() + timeout);
+        loop {
+            match self.next(Some(Duration::ZERO)) {
+                Next::TimedOut => {}
+                next => return next,
+            }
+            // A change between the look and the wait is kept for the wait.
+            let changed = self.desk.changed.notified();
+            let waited = match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, changed).await,
+                None => Ok(changed.await),
+            };
+            if waited.is_err() {
+                return Next::TimedOut;
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The thread of a shard: its runs, and what happens to them.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,17 +56,36 @@ impl Shard {
     /// Handles events until the desk is closed, or somebody else sits there.
     pub(super) fn run(mut self) {
         loop {
-            match self.seat.next(self.next_timeout()) {
-                Next::Event(event) => {
-                    if event.incoming.task().is_some() {
-                        self.shared.codec.arrived(&event.run_id);
-                    }
-                    self.handle(event);
-                }
-                Next::TimedOut => self.handle_timeouts(),
-                Next::Leave => return,
+            let next = self.seat.next(self.next_timeout());
+            if self.handle_next(next).is_break() {
+                return;
             }
         }
+    }
+
+    /// The same without a thread.
+    #[cfg(feature = "simulation")]
+    pub(super) async fn run_here(mut self) {
+        loop {
+            let next = self.seat.next_here(self.next_timeout()).await;
+            if self.handle_next(next).is_break() {
+                return;
+            }
+        }
+    }
+
+    fn handle_next(&mut self, next: Next) -> ControlFlow<()> {
+        match next {
+            Next::Event(event) => {
+                if event.incoming.task().is_some() {
+                    self.shared.codec.arrived(&event.run_id);
+                }
+                self.handle(event);
+            }
+            Next::TimedOut => self.handle_timeouts(),
+            Next::Leave => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
     }
 
     fn handle(&mut self, event: Event) {

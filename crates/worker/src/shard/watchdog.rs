@@ -53,6 +53,11 @@ impl Starter {
         let guests = self.shared.guests.for_thread();
         let seat = desk.sit(Arc::clone(guests.last_operation()));
         let (shared, runtime) = (Arc::clone(&self.shared), self.runtime.clone());
+        #[cfg(feature = "simulation")]
+        if shared.options.on_one_thread {
+            tokio::task::spawn_local(Shard::new(shared, guests, seat, runtime).run_here());
+            return Ok(());
+        }
         let thread = thread::Builder::new().name(format!("stead-shard-{number}"));
         // The shard is made there, as what it owns stays on its thread.
         thread.spawn(move || Shard::new(shared, guests, seat, runtime).run()).map(drop)

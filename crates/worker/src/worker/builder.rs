@@ -1,13 +1,11 @@
 //! Options of a worker, with their defaults and limits.
 
-use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
-use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use stead_activity::{Activities, Cancellation, Extensions, Interceptor};
-use stead_client::Client;
+use stead_client::{Client, random};
 use stead_core::policy::SlotKind;
 use stead_data::metrics::MetricSink;
 use stead_workflow::{
@@ -280,6 +278,16 @@ impl WorkerBuilder {
         self
     }
 
+    /// Runs the workflows on the thread that runs the worker, which has to be in a `LocalSet`: for simulations. Code that
+    /// does not yield is not noticed there.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn on_one_thread(mut self) -> Self {
+        self.options.on_one_thread = true;
+        self.options.deadlock_timeout = None;
+        self
+    }
+
     /// Makes the worker. It does nothing until it is [run](Worker::run_until).
     ///
     /// # Errors
@@ -434,10 +442,9 @@ fn is_debug(variable: Option<OsString>) -> bool {
     variable.is_some_and(|value| !value.is_empty())
 }
 
-/// A name that no other worker has: each `RandomState` has other keys.
+/// A name that no other worker has.
 fn unique_key() -> String {
-    let random = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", random(), random())
+    format!("{:016x}{:016x}", random::bits(), random::bits())
 }
 
 #[cfg(test)]
