@@ -22,9 +22,13 @@ struct Transfer;
 impl Transfer {
     #[run]
     async fn run(&self, amount: i64) -> workflow::Result<()> {
-        workflow::activity(Bank::book, ("order-1", "Ada", -amount)).start_to_close(secs(10)).await?;
+        let book = |order: &str, account: &str, amount: i64| {
+            let arguments = (order.to_owned(), account.to_owned(), amount);
+            workflow::activity(Bank::book, arguments).start_to_close(secs(10))
+        };
+        book("order-1", "Ada", -amount).await?;
         workflow::sleep(mins(1)).await?;
-        workflow::activity(Bank::book, ("order-2", "Bob", amount)).start_to_close(secs(10)).await?;
+        book("order-2", "Bob", amount).await?;
         Ok(())
     }
 }

@@ -237,11 +237,11 @@ impl Seat {
             }
             // A change between the look and the wait is kept for the wait.
             let changed = self.desk.changed.notified();
-            let waited = match deadline {
-                Some(deadline) => tokio::time::timeout_at(deadline, changed).await,
-                None => Ok(changed.await),
+            let Some(deadline) = deadline else {
+                changed.await;
+                continue;
             };
-            if waited.is_err() {
+            if tokio::time::timeout_at(deadline, changed).await.is_err() {
                 return Next::TimedOut;
             }
         }
