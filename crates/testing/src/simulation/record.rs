@@ -97,7 +97,7 @@ impl Record {
         // Without a workflow there is no history to look at.
         if let Some(WorkflowExecution { workflow_id, run_id }) = task.workflow_execution {
             let activity = ActivityKey { workflow_id, run_id, activity_id: task.activity_id };
-            self.tokens.insert(task.task_token.into(), activity);
+            self.tokens.insert(task.task_token, activity);
         }
     }
 
@@ -130,7 +130,7 @@ impl Record {
             }
             "RespondActivityTaskCompleted" => {
                 let completed: RespondActivityTaskCompletedRequest = read(request);
-                if let Some(activity) = self.tokens.get(&Bytes::from(completed.task_token)) {
+                if let Some(activity) = self.tokens.get(&completed.task_token) {
                     self.activities.insert(activity.clone(), completed.result);
                 }
             }
