@@ -268,7 +268,7 @@ impl Connection {
         let mut failing_since = None;
         let mut deadline = Instant::now() + call.timeout;
         loop {
-            let began = Instant::now();
+            let attempted = Instant::now();
             let attempt = self.attempt(path, self.request(namespace, body.clone(), options, deadline));
             let began = metrics.as_ref().map(CallMetrics::attempt);
             let answered = match timeout_at(deadline, attempt).await {
@@ -284,7 +284,7 @@ impl Connection {
                 Err(error) => error,
             };
             let now = Instant::now();
-            if options.retry == RetryKind::Wait && now - began >= WAITED {
+            if options.retry == RetryKind::Wait && now - attempted >= WAITED {
                 retries = Retries::new(&self.shared.retry, options.retry);
                 failing_since = None;
             }
