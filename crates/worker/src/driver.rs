@@ -183,7 +183,7 @@ impl Driver {
             if let Some(metrics) = outside.metrics() {
                 self.measure.initialized(metrics, initialize);
             }
-            self.guest = Some(guests.create(&initialize.workflow_type)?);
+            self.guest = Some(guests.create_for(self.run.run_id(), &initialize.workflow_type)?);
         }
         if !activation.is_replaying
             && let Some(metrics) = outside.metrics()

@@ -8,6 +8,8 @@ use stead_activation::{Guest, TaskFailure, TaskFailureCause};
 use stead_data::Failure;
 use stead_workflow::{Definition, GuestOptions, LastOperation};
 
+use crate::shadow::{Sample, Shadows};
+
 /// Registered workflows by their type.
 #[derive(Clone, Default)]
 pub(crate) struct Guests {
@@ -15,17 +17,36 @@ pub(crate) struct Guests {
     /// Takes every other type.
     dynamic: Option<Definition>,
     options: Arc<GuestOptions>,
+    /// Which runs are run twice.
+    sample: Option<Sample>,
+    /// Who runs them the second time.
+    shadows: Option<Arc<Shadows>>,
 }
 
 impl Guests {
     pub(crate) fn new(options: GuestOptions) -> Self {
-        Self { definitions: BTreeMap::new(), dynamic: None, options: Arc::new(options) }
+        Self { options: Arc::new(options), ..Self::default() }
+    }
+
+    /// The code of these runs is run twice.
+    pub(crate) fn shadowed(self, sample: Option<Sample>) -> Self {
+        Self { sample, ..self }
     }
 
     /// The same workflows for one thread, which notes their operations in a place of its own.
     pub(crate) fn for_thread(&self) -> Self {
         let mut guests = self.clone();
         Arc::make_mut(&mut guests.options).last_operation = Arc::default();
+        guests.shadows = self.sample.map(|sample| Arc::new(Shadows::new(sample, self.for_shadows())));
+        guests
+    }
+
+    /// The same workflows where nobody should notice that they run.
+    fn for_shadows(&self) -> Self {
+        let mut guests = Self { sample: None, ..self.clone() };
+        let options = Arc::make_mut(&mut guests.options);
+        options.last_operation = Arc::default();
+        options.metrics = None;
         guests
     }
 
@@ -54,6 +75,15 @@ impl Guests {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.definitions.is_empty() && self.dynamic.is_none()
+    }
+
+    /// The code of a run, with a shadow if it is to have one.
+    pub(crate) fn create_for(&self, run_id: &str, workflow_type: &str) -> Result<Box<dyn Guest>, TaskFailure> {
+        let code = self.create(workflow_type)?;
+        Ok(match &self.shadows {
+            Some(shadows) => shadows.follow(run_id, code),
+            None => code,
+        })
     }
 
     /// The code of a new run. An unknown type fails the task: a worker that knows it may be deployed later.

@@ -29,6 +29,7 @@ pub mod prometheus;
 #[cfg(feature = "replay")]
 #[cfg_attr(docsrs, doc(cfg(feature = "replay")))]
 pub mod replay;
+mod shadow;
 mod shard;
 mod shared;
 mod slots;

@@ -19,6 +19,7 @@ use crate::deployment::WorkerDeployment;
 use crate::guests::Guests;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::{Level, Metrics};
+use crate::shadow::Sample;
 use crate::slots::Slots;
 
 /// The parts of a worker that never change, and the three that its tasks count and wait on.
@@ -83,6 +84,8 @@ pub(crate) struct Options {
     pub(crate) deadlock_timeout: Option<Duration>,
     #[cfg(feature = "simulation")]
     pub(crate) on_one_thread: bool,
+    /// Which runs are run twice.
+    pub(crate) shadows: Option<Sample>,
 }
 
 impl Shared {
@@ -170,6 +173,7 @@ impl Default for Options {
             deadlock_timeout: Some(Duration::from_secs(2)),
             #[cfg(feature = "simulation")]
             on_one_thread: false,
+            shadows: None,
         }
     }
 }

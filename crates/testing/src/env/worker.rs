@@ -25,7 +25,9 @@ pub struct TestWorkerBuilder {
 
 impl TestWorkerBuilder {
     pub(crate) fn new(client: &Client, task_queue: &str) -> Self {
-        let builder = Worker::builder(client, task_queue).fail_workflows_on(FailOn::PANICS);
+        let builder = Worker::builder(client, task_queue)
+            .fail_workflows_on(FailOn::PANICS | FailOn::NONDETERMINISM)
+            .shadow_replay();
         Self { builder, activities: Collected::default() }
     }
 
@@ -67,7 +69,10 @@ impl TestWorkerBuilder {
 
     /// Sets options of the worker.
     ///
-    /// It differs from others in that a panic of a workflow fails the workflow, so that an `assert!` in it ends the test.
+    /// It differs from others in two ways. A workflow that panics or is not deterministic fails, where elsewhere its task
+    /// would fail and be tried again: so an `assert!` in it ends the test. And
+    /// [its code is run twice](WorkerBuilder::shadow_replay), to find out whether it does the same both times; a workflow
+    /// that knows of the test, as by a static that counts its attempts, is a reason for `shadow_sample(0.0)`.
     pub fn with(mut self, options: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> Self {
         self.builder = options(self.builder);
         self

@@ -20,6 +20,7 @@ use crate::error::BuildError;
 use crate::guests::Guests;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Level, Metrics, names};
+use crate::shadow::Sample;
 use crate::shared::{Options, Shared};
 use crate::slots::Slots;
 
@@ -255,6 +256,29 @@ impl WorkerBuilder {
         self
     }
 
+    /// Runs the code of each workflow twice, and fails the workflow task, as for history that does not fit, if it does
+    /// something else the second time: at every step on a fresh instance on another thread, and once more from the
+    /// beginning when the workflow ends. So what no replay would repeat (the order of a hash map, a static, the time, a
+    /// random `select!`) is found where it is written. Test environments do this always.
+    ///
+    /// It takes twice the CPU time and memory. What the code logs or counts the second time is dropped; interceptors and
+    /// [`patch_activation`](Self::patch_activation) are called both times.
+    ///
+    /// Default: no code is run twice.
+    pub fn shadow_replay(mut self) -> Self {
+        self.options.shadows = Some(Sample { fraction: 1.0, whole: true });
+        self
+    }
+
+    /// As [`shadow_replay`](Self::shadow_replay), for a fraction of the workflows, from 0 (none) to 1 (all), and step by
+    /// step only: for production, where 0.001 costs next to nothing. Which ones these are goes by their run ids.
+    ///
+    /// Default: 0.
+    pub fn shadow_sample(mut self, fraction: f64) -> Self {
+        self.options.shadows = (fraction != 0.0).then_some(Sample { fraction, whole: false });
+        self
+    }
+
     /// Lets workflow code stand still for as long as somebody looks at it with a debugger: nothing watches for deadlocks.
     /// The environment variable `TEMPORAL_DEBUG`, set to anything, does the same for all workers of a program.
     pub fn debug_mode(mut self) -> Self {
@@ -319,7 +343,7 @@ impl WorkerBuilder {
         if let Some(deployment) = &self.deployment {
             check_deployment(deployment, &self.workflows)?;
         }
-        let guests = guests(self.workflows, guest_options)?;
+        let guests = guests(self.workflows, guest_options)?.shadowed(self.options.shadows);
         let activities = registry(self.activities)?;
         if guests.is_empty() && activities.is_empty() {
             return Err(BuildError::NothingRegistered);
@@ -423,6 +447,11 @@ impl Options {
             (self.workflow_pollers >= 1, "workflow_task_pollers", "at least 1"),
             (self.activity_pollers >= 1, "activity_pollers", "at least 1"),
             (self.shards >= 1, "shards", "at least 1"),
+            (
+                self.shadows.is_none_or(|it| (0.0..=1.0).contains(&it.fraction)),
+                "shadow_sample",
+                "a fraction from 0 to 1",
+            ),
             (self.deadlock_timeout != Some(Duration::ZERO), "deadlock_timeout", "more than 0"),
             (
                 self.max_eager_activities != Some(0),
@@ -476,6 +505,9 @@ mod tests {
         assert_eq!(refused(|it| it.shards = 0), Some("shards"));
         assert_eq!(refused(|it| it.max_eager_activities = Some(0)), Some("max_eager_activities"));
         assert_eq!(refused(|it| it.max_eager_activities = None), None);
+        let fraction = |fraction| refused(|it| it.shadows = Some(Sample { fraction, whole: false }));
+        assert_eq!((fraction(1.0), fraction(1.1)), (None, Some("shadow_sample")));
+        assert_eq!((fraction(-0.1), fraction(f64::NAN)), (Some("shadow_sample"), Some("shadow_sample")));
         assert_eq!(refused(|it| it.deadlock_timeout = Some(Duration::ZERO)), Some("deadlock_timeout"));
     }
 

@@ -7,6 +7,7 @@ mod lifecycle;
 mod logs;
 mod payload_limits;
 mod server;
+mod shadows;
 mod workflow_tasks;
 mod workflows;
 
