@@ -224,8 +224,8 @@ mod tests {
     #[test]
     fn a_command_too_many_or_a_failure_is_a_difference() {
         let one = command(activity("charge", "1"));
-        assert!(text(&[], &[one.clone()]).expect("they differ").contains("first:   nothing\n"));
-        assert!(text(&[one.clone()], &[]).expect("they differ").contains("again:   nothing\n"));
+        assert!(text(&[], std::slice::from_ref(&one)).expect("they differ").contains("first:   nothing\n"));
+        assert!(text(std::slice::from_ref(&one), &[]).expect("they differ").contains("again:   nothing\n"));
         let failure = TaskFailure {
             cause: stead_activation::TaskFailureCause::Panic,
             failure: Box::new(Failure::application("oh").into_proto()),
