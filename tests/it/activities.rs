@@ -443,6 +443,9 @@ async fn eager_activities_are_turned_off_by_call_or_by_worker() {
     assert!(by_call.contains(&"there".to_owned()), "{by_call:?}");
     let by_worker = places(&env, env.worker().disable_eager_activities(), true).await;
     assert!(by_worker.contains(&"there".to_owned()), "{by_worker:?}");
+    // A limit of the task queue cannot be kept by what passes it by.
+    let by_rate = places(&env, env.worker().max_task_queue_activities_per_second(1000.0), true).await;
+    assert!(by_rate.contains(&"there".to_owned()), "{by_rate:?}");
 }
 
 #[derive(Default)]

@@ -46,3 +46,4 @@ mod utilities;
 mod versioning;
 mod visibility;
 mod worker;
+mod worker_heartbeats;

@@ -1,11 +1,14 @@
 //! Pollers: each holds a slot, waits for one task, hands both on, and begins again.
 
+mod behavior;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use stead_client::{CallOptions, RpcError};
+use stead_core::policy::PollEnd;
 use stead_proto::enums::v1::TaskQueueKind;
-use stead_proto::taskqueue::v1::TaskQueue;
+use stead_proto::taskqueue::v1::{PollerScalingDecision, TaskQueue, TaskQueueMetadata};
 use stead_proto::workflowservice::v1::{
     PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollWorkflowTaskQueueRequest,
     PollWorkflowTaskQueueResponse,
@@ -19,13 +22,22 @@ use crate::shared::Shared;
 use crate::slots::{Permit, Slots};
 use crate::{activity, complete};
 
+pub use behavior::PollerBehavior;
+pub(crate) use behavior::Scaler;
+
 /// Where a poller gets tasks from, and where it hands them to.
 pub(crate) trait Source: Send + Sync + 'static {
     type Task: Send;
     fn shared(&self) -> &Shared;
     fn slots(&self) -> &Slots;
-    /// Waits for a task. `None`: there was none before the server ended the poll.
-    fn poll(&self) -> impl Future<Output = Result<Option<Self::Task>, RpcError>> + Send;
+    /// Who lets it poll, if their number changes.
+    fn scaler(&self) -> Option<&Scaler>;
+    /// Waits until it may ask for one more task.
+    fn paced(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+    /// Waits for a task, or until the server ends the poll.
+    fn poll(&self) -> impl Future<Output = Result<Polled<Self::Task>, RpcError>> + Send;
     /// Counts the poll while it is open.
     fn open(&self) -> Raised<'_>;
     /// A poll ended.
@@ -33,14 +45,44 @@ pub(crate) trait Source: Send + Sync + 'static {
     fn dispatch(&self, task: Self::Task, permit: Permit);
 }
 
+/// What a poll brought.
+pub(crate) struct Polled<T> {
+    /// `None`: there was none before the server ended the poll.
+    task: Option<T>,
+    /// How many more or fewer polls the server would like.
+    delta: Option<i32>,
+}
+
+impl<T> Polled<T> {
+    fn new(task: Option<T>, advice: Option<PollerScalingDecision>) -> Self {
+        Self { task, delta: advice.map(|advice| advice.poll_request_delta_suggestion) }
+    }
+
+    fn end(&self) -> PollEnd {
+        match (&self.task, self.delta) {
+            (None, None) => PollEnd::Empty,
+            (_, delta) => PollEnd::Task { delta },
+        }
+    }
+}
+
 /// Polls until the worker drains, or the server says that it may not poll.
 pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
     let lifecycle = &source.shared().lifecycle;
     loop {
-        let permit = tokio::select! {
+        let ready = async {
+            let turn = match source.scaler() {
+                Some(scaler) => Some(scaler.turn().await),
+                None => None,
+            };
+            let permit = source.slots().reserve().await;
+            source.paced().await;
+            (turn, permit)
+        };
+        let (turn, permit) = tokio::select! {
             biased;
             () = lifecycle.reached(Phase::Draining) => return Ok(()),
-            permit = source.slots().reserve() => permit,
+            ready = ready => ready,
         };
         let open = source.open();
         let polled = tokio::select! {
@@ -48,7 +90,11 @@ pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
             polled = source.poll() => polled,
             () = lifecycle.reached(Phase::PollsClosed) => return Ok(()),
         };
-        drop(open);
+        drop((open, turn));
+        if let Some(scaler) = source.scaler() {
+            scaler.ended(polled.as_ref().map_or(PollEnd::Failed, Polled::end));
+        }
+        let polled = polled.map(|polled| polled.task);
         if let Ok(task) = &polled {
             source.note(task.as_ref());
         }
@@ -76,6 +122,7 @@ pub(crate) struct WorkflowTasks {
     pub(crate) shared: Arc<Shared>,
     pub(crate) shards: Arc<Shards>,
     pub(crate) queue: TaskQueue,
+    pub(crate) scaler: Option<Arc<Scaler>>,
 }
 
 impl Source for WorkflowTasks {
@@ -89,7 +136,11 @@ impl Source for WorkflowTasks {
         &self.shared.workflow_slots
     }
 
-    async fn poll(&self) -> Result<Option<Self::Task>, RpcError> {
+    fn scaler(&self) -> Option<&Scaler> {
+        self.scaler.as_deref()
+    }
+
+    async fn poll(&self) -> Result<Polled<Self::Task>, RpcError> {
         let request = PollWorkflowTaskQueueRequest {
             namespace: self.shared.namespace.clone(),
             task_queue: Some(self.queue.clone()),
@@ -99,7 +150,8 @@ impl Source for WorkflowTasks {
             ..Default::default()
         };
         let task = self.shared.service.poll_workflow_task_queue(request, CallOptions::long_poll()).await?;
-        Ok((!task.task_token.is_empty()).then(|| Box::new(task)))
+        let advice = task.poller_scaling_decision;
+        Ok(Polled::new((!task.task_token.is_empty()).then(|| Box::new(task)), advice))
     }
 
     fn open(&self) -> Raised<'_> {
@@ -130,6 +182,7 @@ impl Source for WorkflowTasks {
 /// Activity tasks of the worker's queue.
 pub(crate) struct ActivityTasks {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) scaler: Option<Arc<Scaler>>,
 }
 
 impl Source for ActivityTasks {
@@ -143,17 +196,30 @@ impl Source for ActivityTasks {
         &self.shared.activity_slots
     }
 
-    async fn poll(&self) -> Result<Option<Self::Task>, RpcError> {
+    fn scaler(&self) -> Option<&Scaler> {
+        self.scaler.as_deref()
+    }
+
+    async fn paced(&self) {
+        if let Some(wait) = self.shared.next_activity() {
+            sleep(wait).await;
+        }
+    }
+
+    async fn poll(&self) -> Result<Polled<Self::Task>, RpcError> {
+        let per_second = self.shared.options.max_task_queue_activities_per_second;
         let request = PollActivityTaskQueueRequest {
             namespace: self.shared.namespace.clone(),
             task_queue: Some(self.shared.normal_queue()),
             identity: self.shared.identity.clone(),
             worker_instance_key: self.shared.instance_key.clone(),
             deployment_options: self.shared.deployment_options(),
+            task_queue_metadata: per_second.map(|rate| TaskQueueMetadata { max_tasks_per_second: Some(rate) }),
             ..Default::default()
         };
         let task = self.shared.service.poll_activity_task_queue(request, CallOptions::long_poll()).await?;
-        Ok((!task.task_token.is_empty()).then_some(task))
+        let advice = task.poller_scaling_decision;
+        Ok(Polled::new((!task.task_token.is_empty()).then_some(task), advice))
     }
 
     fn open(&self) -> Raised<'_> {

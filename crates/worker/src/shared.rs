@@ -1,11 +1,13 @@
 //! What all parts of a running worker know.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use stead_activity::{Cancellation, Extensions, Interceptor};
 use stead_client::{CallOptions, PayloadLimits, WorkflowService};
 use stead_core::RunOptions;
+use stead_core::policy::RateLimit;
 use stead_data::DataConverter;
 use stead_proto::deployment::v1::WorkerDeploymentOptions;
 use stead_proto::enums::v1::TaskQueueKind;
@@ -14,11 +16,13 @@ use stead_proto::taskqueue::v1::{StickyExecutionAttributes, TaskQueue};
 use stead_workflow::FailOn;
 
 use crate::activity::Registry;
+use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::deployment::WorkerDeployment;
 use crate::guests::Guests;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::{Level, Metrics};
+use crate::poll::PollerBehavior;
 use crate::shadow::Sample;
 use crate::slots::Slots;
 
@@ -56,6 +60,11 @@ pub(crate) struct Shared {
     /// Runs in memory, on all shards.
     pub(crate) cached_runs: Level,
     pub(crate) metrics: Arc<Metrics>,
+    /// How often the worker asks for an activity.
+    pub(crate) activity_rate: Option<Mutex<RateLimit>>,
+    pub(crate) clock: Clock,
+    /// Whether the namespace wants to hear of its workers, as it said when the worker started.
+    pub(crate) wants_heartbeats: AtomicBool,
     pub(crate) lifecycle: Lifecycle,
     /// Of the namespace, as it said when the worker started.
     pub(crate) payload_limits: OnceLock<PayloadLimits>,
@@ -69,8 +78,14 @@ pub(crate) struct Options {
     pub(crate) max_concurrent_workflow_tasks: u32,
     pub(crate) max_concurrent_activities: u32,
     pub(crate) max_concurrent_local_activities: u32,
-    pub(crate) workflow_pollers: u32,
-    pub(crate) activity_pollers: u32,
+    pub(crate) workflow_pollers: PollerBehavior,
+    pub(crate) activity_pollers: PollerBehavior,
+    /// Of the fixed polls for workflow tasks, those that look at the queue that all workers share.
+    pub(crate) nonsticky_ratio: f64,
+    pub(crate) polls_activities: bool,
+    pub(crate) max_activities_per_second: Option<f64>,
+    pub(crate) max_task_queue_activities_per_second: Option<f64>,
+    pub(crate) heartbeat_interval: Option<Duration>,
     pub(crate) sticky_timeout: Duration,
     pub(crate) graceful_shutdown_timeout: Duration,
     /// `None`: no activity is asked for eagerly.
@@ -117,10 +132,33 @@ impl Shared {
     pub(crate) fn run_options(&self) -> RunOptions {
         let mut options = RunOptions::default();
         options.namespace = self.namespace.as_str().into();
-        options.eager_activities = self.options.max_eager_activities.is_some() && !self.activities.is_empty();
+        options.eager_activities = self.takes_eager_activities();
         options.sdk_metadata = self.records_metadata;
         options.deployment_version = self.deployment.as_ref().map(WorkerDeployment::to_version);
         options
+    }
+
+    /// Whether the worker takes activities from the server, besides those that its own workflows run locally.
+    pub(crate) fn polls_activities(&self) -> bool {
+        self.options.polls_activities && !self.activities.is_empty()
+    }
+
+    /// Whether activities may come with the answer to a workflow task. They pass by the task queue and its limit.
+    pub(crate) fn takes_eager_activities(&self) -> bool {
+        let Options { max_eager_activities, max_task_queue_activities_per_second, .. } = &self.options;
+        max_eager_activities.is_some() && max_task_queue_activities_per_second.is_none() && self.polls_activities()
+    }
+
+    /// Takes the next turn to ask for an activity. Returns how long it is until then; `None` without a limit.
+    pub(crate) fn next_activity(&self) -> Option<Duration> {
+        let limit = self.activity_rate.as_ref()?;
+        Some(limit.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.now()))
+    }
+
+    /// Takes a turn to ask for an activity if one has come. Returns whether it has.
+    pub(crate) fn may_ask_for_activity(&self) -> bool {
+        let Some(limit) = &self.activity_rate else { return true };
+        limit.lock().unwrap_or_else(PoisonError::into_inner).try_take(self.clock.now())
     }
 
     /// Which version the worker is, as polls and answers say it.
@@ -160,8 +198,13 @@ impl Default for Options {
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
             max_concurrent_local_activities: 100,
-            workflow_pollers: 5,
-            activity_pollers: 5,
+            workflow_pollers: PollerBehavior::Fixed(5),
+            activity_pollers: PollerBehavior::Fixed(5),
+            nonsticky_ratio: 0.2,
+            polls_activities: true,
+            max_activities_per_second: None,
+            max_task_queue_activities_per_second: None,
+            heartbeat_interval: Some(Duration::from_secs(60)),
             sticky_timeout: Duration::from_secs(10),
             graceful_shutdown_timeout: Duration::ZERO,
             max_eager_activities: Some(3),

@@ -29,6 +29,16 @@ struct Counts {
     reserved: u32,
     /// Held by tasks.
     used: u32,
+    /// Given back by tasks, so far.
+    processed: u32,
+}
+
+/// What slots have been doing, for people to see.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SlotsReport {
+    pub(crate) used: u32,
+    pub(crate) available: u32,
+    pub(crate) processed: u32,
 }
 
 /// A slot in use, until it is dropped.
@@ -73,8 +83,13 @@ impl Slots {
 
     /// How many are in use, those included that a poll holds.
     pub(crate) fn in_use(&self) -> u32 {
-        let Counts { reserved, used } = self.0.change(|_| {});
+        let Counts { reserved, used, .. } = self.0.change(|_| {});
         reserved + used
+    }
+
+    pub(crate) fn report(&self) -> SlotsReport {
+        let Counts { used, processed, .. } = self.0.change(|_| {});
+        SlotsReport { used, available: self.0.total.saturating_sub(used), processed }
     }
 
     /// Says how many slots there are, before the first one is taken.
@@ -104,7 +119,10 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let inner = &self.slots.0;
         let counts = match self.is_used {
-            true => inner.tell(|counts| counts.used -= 1),
+            true => inner.tell(|counts| {
+                counts.used -= 1;
+                counts.processed = counts.processed.saturating_add(1);
+            }),
             // Metrics do not show what polls hold.
             false => inner.change(|counts| counts.reserved -= 1),
         };

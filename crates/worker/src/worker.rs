@@ -3,17 +3,25 @@
 mod builder;
 mod running;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use stead_client::{CallOptions, Client, RpcError};
+use stead_data::BoxFuture;
 use stead_proto::workflowservice::v1::DescribeNamespaceRequest;
+use tokio::time::timeout;
 
+use crate::driver::panic_message;
 use crate::error::RunError;
 use crate::lifecycle::{Phase, ShutdownHandle};
 use crate::shared::Shared;
 use running::Running;
 
 pub use builder::WorkerBuilder;
+pub(crate) use builder::unique_key;
 
 /// Runs the workflows and activities of a task queue.
 ///
@@ -48,7 +56,11 @@ pub use builder::WorkerBuilder;
 #[must_use = "a worker does nothing unless it is run"]
 pub struct Worker {
     shared: Arc<Shared>,
+    on_fatal_error: Option<FatalErrorHook>,
 }
+
+/// What to do when a worker stops without being told to.
+type FatalErrorHook = Box<dyn for<'a> FnOnce(&'a RunError) -> BoxFuture<'a, ()> + Send + Sync>;
 
 impl Worker {
     /// Begins a worker for a task queue.
@@ -89,7 +101,7 @@ impl Worker {
     ///
     /// Dropping the future stops the worker without any grace: tasks at hand are lost, and the server gives them out
     /// again after their timeouts.
-    pub async fn run_until<F: Future>(self, stop: F) -> Result<(), RunError> {
+    pub async fn run_until<F: Future>(mut self, stop: F) -> Result<(), RunError> {
         let lifecycle = self.shared.lifecycle.clone();
         let told_to_stop = async {
             tokio::select! {
@@ -110,6 +122,17 @@ impl Worker {
             () = &mut told_to_stop => Ok(()),
             error = running.refused() => Err(self.refused(error)),
         };
+        if let (Err(error), Some(hook)) = (&stopped, self.on_fatal_error.take()) {
+            let told = timeout(HOOK_ENDS_WITHIN, AssertUnwindSafe(async { hook(error).await }).catch_unwind()).await;
+            match told {
+                Ok(Ok(())) => {}
+                Ok(Err(panic)) => {
+                    let panic = panic_message(&*panic);
+                    tracing::error!(target: "stead::worker", panic, "the hook on a fatal error panicked");
+                }
+                Err(_elapsed) => tracing::error!(target: "stead::worker", "the hook on a fatal error does not end"),
+            }
+        }
         running.shut_down().await;
         stopped
     }
@@ -140,7 +163,10 @@ impl Worker {
         let request = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
         match service.describe_namespace(request, CallOptions::new()).await {
             Ok(answer) => {
-                self.shared.note_limits(answer.namespace_info.and_then(|info| info.limits).unwrap_or_default());
+                let info = answer.namespace_info.unwrap_or_default();
+                self.shared.note_limits(info.limits.unwrap_or_default());
+                let wants_heartbeats = info.capabilities.is_some_and(|it| it.worker_heartbeats);
+                self.shared.wants_heartbeats.store(wants_heartbeats, Ordering::SeqCst);
                 Ok(())
             }
             Err(source) => {
@@ -154,6 +180,9 @@ impl Worker {
         RunError::Poll { task_queue: task_queue.clone(), namespace: namespace.clone(), source }
     }
 }
+
+/// A shutdown should not wait for ever.
+const HOOK_ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

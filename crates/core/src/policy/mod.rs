@@ -2,10 +2,12 @@
 
 mod heartbeat;
 mod pollers;
+mod rate;
 mod retry;
 mod slots;
 
 pub use heartbeat::{CancelReason, HeartbeatThrottle, heartbeat_interval};
-pub use pollers::{FixedPollers, PollEnd, PollerPolicy};
+pub use pollers::{AutoscalingPollers, FixedPollers, PollEnd, PollerPolicy};
+pub use rate::RateLimit;
 pub use retry::{RetryDecision, next_retry};
 pub use slots::{FixedSlots, SlotKind, SlotPolicy, SlotUse};

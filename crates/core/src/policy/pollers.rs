@@ -47,9 +47,80 @@ impl PollerPolicy for FixedPollers {
     fn handle_poll(&mut self, _end: PollEnd, _now: Instant) {}
 }
 
+/// As many polls as the server advises, between two limits.
+///
+/// The server says with a task how many more or fewer polls it would like. Polls without a task take one away, but only
+/// once the server has given advice: one that gives none would never ask for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AutoscalingPollers {
+    minimum: usize,
+    maximum: usize,
+    target: usize,
+    is_advised: bool,
+}
+
+impl AutoscalingPollers {
+    /// Between `minimum`, which is at least one, and `maximum`, beginning with `initial`.
+    pub fn new(minimum: usize, maximum: usize, initial: usize) -> Self {
+        let minimum = minimum.max(1);
+        let maximum = maximum.max(minimum);
+        Self { minimum, maximum, target: initial.clamp(minimum, maximum), is_advised: false }
+    }
+
+    fn aim(&mut self, target: usize) {
+        self.target = target.clamp(self.minimum, self.maximum);
+    }
+}
+
+impl PollerPolicy for AutoscalingPollers {
+    fn target(&self) -> usize {
+        self.target
+    }
+
+    fn handle_poll(&mut self, end: PollEnd, _now: Instant) {
+        match end {
+            PollEnd::Task { delta: Some(delta) } => {
+                self.is_advised = true;
+                let change = usize::try_from(delta.unsigned_abs()).unwrap_or(usize::MAX);
+                self.aim(match delta > 0 {
+                    true => self.target.saturating_add(change),
+                    false => self.target.saturating_sub(change),
+                });
+            }
+            PollEnd::Empty if self.is_advised => self.aim(self.target.saturating_sub(1)),
+            PollEnd::Exhausted => self.aim(self.target / 2),
+            PollEnd::Failed => self.aim(self.target.saturating_sub(1)),
+            PollEnd::Task { delta: None } | PollEnd::Empty => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn autoscaling_pollers_follow_the_servers_advice_within_their_limits() {
+        let mut policy = AutoscalingPollers::new(2, 10, 5);
+        let mut after = |end| {
+            policy.handle_poll(end, Instant::default());
+            policy.target()
+        };
+        assert_eq!(after(PollEnd::Empty), 5, "a server that gives no advice would not ask for more again");
+        assert_eq!(after(PollEnd::Task { delta: None }), 5);
+        assert_eq!(after(PollEnd::Task { delta: Some(3) }), 8);
+        assert_eq!(after(PollEnd::Task { delta: Some(i32::MAX) }), 10);
+        assert_eq!(after(PollEnd::Empty), 9);
+        assert_eq!(after(PollEnd::Exhausted), 4);
+        assert_eq!(after(PollEnd::Failed), 3);
+        assert_eq!(after(PollEnd::Task { delta: Some(-5) }), 2);
+    }
+
+    #[test]
+    fn autoscaling_pollers_begin_within_their_limits() {
+        assert_eq!(AutoscalingPollers::new(0, 0, 7).target(), 1);
+        assert_eq!(AutoscalingPollers::new(3, 10, 1).target(), 3);
+    }
 
     #[test]
     fn fixed_pollers_are_never_none_and_never_change() {

@@ -29,10 +29,10 @@ impl Reserved {
 
     fn one_more(&mut self, shared: &Shared) -> bool {
         let limit = shared.options.max_eager_activities.unwrap_or(0) as usize;
-        if self.0.len() >= limit || shared.activities.is_empty() || shared.is_draining() {
+        if self.0.len() >= limit || !shared.takes_eager_activities() || shared.is_draining() {
             return false;
         }
-        let permit = shared.activity_slots.try_reserve();
+        let permit = shared.activity_slots.try_reserve().filter(|_| shared.may_ask_for_activity());
         let got = permit.is_some();
         self.0.extend(permit);
         got

@@ -1,25 +1,30 @@
 //! Options of a worker, with their defaults and limits.
 
 use std::ffi::OsString;
-use std::sync::{Arc, OnceLock};
+use std::ops::RangeInclusive;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use stead_activity::{Activities, Cancellation, Extensions, Interceptor};
 use stead_client::{Client, random};
-use stead_core::policy::SlotKind;
+use stead_core::policy::{RateLimit, SlotKind};
+use stead_data::BoxFuture;
 use stead_data::metrics::MetricSink;
 use stead_workflow::{
     ActivatesPatch, Definition, FailOn, GuestOptions, PatchActivation, Workflow, WorkflowInterceptor,
 };
 
-use super::Worker;
+use super::{FatalErrorHook, Worker};
 use crate::activity::Registry;
+use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::deployment::WorkerDeployment;
-use crate::error::BuildError;
+use crate::error::{BuildError, RunError};
 use crate::guests::Guests;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Level, Metrics, names};
+use crate::poll::PollerBehavior;
 use crate::shadow::Sample;
 use crate::shared::{Options, Shared};
 use crate::slots::Slots;
@@ -37,6 +42,7 @@ pub struct WorkerBuilder {
     activities: Vec<stead_activity::Definition>,
     workflow_interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
     activity_interceptors: Vec<Arc<dyn Interceptor>>,
+    on_fatal_error: Option<FatalErrorHook>,
     debug_mode: bool,
     options: Options,
 }
@@ -54,6 +60,7 @@ impl WorkerBuilder {
             activities: Vec::new(),
             workflow_interceptors: Vec::new(),
             activity_interceptors: Vec::new(),
+            on_fatal_error: None,
             debug_mode: is_debug(std::env::var_os("TEMPORAL_DEBUG")),
             options: Options::default(),
         }
@@ -143,19 +150,83 @@ impl WorkerBuilder {
         self
     }
 
-    /// How many polls for workflow tasks are open at once, at most as many as slots. At least 1.
+    /// How many polls for workflow tasks are open at once, at most as many as slots: a number, at least 1, or
+    /// [as many as the server advises](PollerBehavior::autoscaling). With a cache the advised number is one for each of
+    /// two queues, the one that all workers share and this worker's own, and at most half of the slots.
     ///
     /// Default: 5.
-    pub fn workflow_task_pollers(mut self, count: u32) -> Self {
-        self.options.workflow_pollers = count;
+    pub fn workflow_task_pollers(mut self, behavior: impl Into<PollerBehavior>) -> Self {
+        self.options.workflow_pollers = behavior.into();
         self
     }
 
-    /// How many polls for activities are open at once, at most as many as slots. At least 1.
+    /// Which part of a fixed number of polls for workflow tasks looks at the queue that all workers share; the others
+    /// look at this worker's own, where workflows in its memory get their tasks. At least one looks at each. Between 0
+    /// and 1.
+    ///
+    /// Default: 0.2.
+    pub fn nonsticky_to_sticky_poll_ratio(mut self, ratio: f64) -> Self {
+        self.options.nonsticky_ratio = ratio;
+        self
+    }
+
+    /// Takes no activities from the server: only workflows of this worker run its activities, as local ones.
+    pub fn local_activities_only(mut self) -> Self {
+        self.options.polls_activities = false;
+        self
+    }
+
+    /// How many activities this worker starts in a second, evenly spread. Above 0.
+    ///
+    /// Default: no limit.
+    pub fn max_activities_per_second(mut self, rate: f64) -> Self {
+        self.options.max_activities_per_second = Some(rate);
+        self
+    }
+
+    /// How many activities of the task queue the server gives out in a second, to all workers together. If workers
+    /// differ, the one that polled last decides. No activity is started eagerly then, as it would pass by the limit.
+    /// Above 0.
+    ///
+    /// Default: no limit.
+    pub fn max_task_queue_activities_per_second(mut self, rate: f64) -> Self {
+        self.options.max_task_queue_activities_per_second = Some(rate);
+        self
+    }
+
+    /// How often the server is told how this worker does, if its namespace wants to know: what `temporal worker list` and
+    /// `describe` show. Between 1 s and 60 s; `None` for never.
+    ///
+    /// Default: 60 s.
+    pub fn heartbeat_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.options.heartbeat_interval = interval.into();
+        self
+    }
+
+    /// Is called when the worker stops without being told to, before it shuts down, which waits for it for a minute at
+    /// most. A panic of it is logged.
+    ///
+    /// ```no_run
+    /// # fn example(client: &stead_client::Client, alarm: fn(String)) {
+    /// let worker = stead_worker::Worker::builder(client, "orders")
+    ///     .on_fatal_error(move |error| { let text = error.to_string(); Box::pin(async move { alarm(text) }) });
+    /// # let _ = worker;
+    /// # }
+    /// ```
+    pub fn on_fatal_error(
+        mut self,
+        hook: impl for<'a> FnOnce(&'a RunError) -> BoxFuture<'a, ()> + Send + Sync + 'static,
+    ) -> Self {
+        self.on_fatal_error = Some(Box::new(hook));
+        self
+    }
+
+    /// How many polls for activities are open at once, at most as many as slots: a number, at least 1, or
+    /// [as many as the server advises](PollerBehavior::autoscaling).
     ///
     /// Default: 5.
-    pub fn activity_pollers(mut self, count: u32) -> Self {
-        self.options.activity_pollers = count;
+    pub fn activity_pollers(mut self, behavior: impl Into<PollerBehavior>) -> Self {
+        self.options.activity_pollers = behavior.into();
         self
     }
 
@@ -348,6 +419,10 @@ impl WorkerBuilder {
         if guests.is_empty() && activities.is_empty() {
             return Err(BuildError::NothingRegistered);
         }
+        if guests.is_empty() && !self.options.polls_activities {
+            let requirement = "used with workflows, which are all that runs local activities";
+            return Err(BuildError::InvalidOption { option: "local_activities_only", requirement });
+        }
         let identity = self.identity.unwrap_or_else(|| self.client.identity().to_owned());
         let instance_key = unique_key();
         let caches = self.options.max_cached_workflows > 0 && !guests.is_empty();
@@ -382,11 +457,14 @@ impl WorkerBuilder {
             activity_polls: polls(&[("poller_type", "activity_task")]),
             cached_runs: Level::new(&metrics, &names::STICKY_CACHE_SIZE, &[]),
             metrics,
+            activity_rate: self.options.max_activities_per_second.and_then(RateLimit::new).map(Mutex::new),
+            clock: Clock::new(),
+            wants_heartbeats: AtomicBool::new(false),
             lifecycle: Lifecycle::new(),
             payload_limits: OnceLock::new(),
             options: self.options,
         };
-        Ok(Worker { shared: Arc::new(shared) })
+        Ok(Worker { shared: Arc::new(shared), on_fatal_error: self.on_fatal_error })
     }
 }
 
@@ -444,8 +522,23 @@ impl Options {
             ),
             (self.max_concurrent_activities >= 1, "max_concurrent_activities", "at least 1"),
             (self.max_concurrent_local_activities >= 1, "max_concurrent_local_activities", "at least 1"),
-            (self.workflow_pollers >= 1, "workflow_task_pollers", "at least 1"),
-            (self.activity_pollers >= 1, "activity_pollers", "at least 1"),
+            (self.workflow_pollers.is_valid(), "workflow_task_pollers", POLLERS),
+            (self.activity_pollers.is_valid(), "activity_pollers", POLLERS),
+            ((0.0..=1.0).contains(&self.nonsticky_ratio), "nonsticky_to_sticky_poll_ratio", "between 0 and 1"),
+            (self.max_activities_per_second.is_none_or(is_rate), "max_activities_per_second", "above 0"),
+            (
+                self.max_task_queue_activities_per_second.is_none_or(is_rate),
+                "max_task_queue_activities_per_second",
+                "above 0",
+            ),
+            (
+                self.heartbeat_interval.is_none_or(|interval| HEARTBEATS.contains(&interval)),
+                "heartbeat_interval",
+                "between 1 s and 60 s, or `None`",
+            ),
+            (!self.sticky_timeout.is_zero(), "sticky_schedule_to_start_timeout", "more than 0"),
+            (!self.default_heartbeat_throttle.is_zero(), "default_heartbeat_throttle_interval", "more than 0"),
+            (!self.max_heartbeat_throttle.is_zero(), "max_heartbeat_throttle_interval", "more than 0"),
             (self.shards >= 1, "shards", "at least 1"),
             (
                 self.shadows.is_none_or(|it| (0.0..=1.0).contains(&it.fraction)),
@@ -471,8 +564,18 @@ fn is_debug(variable: Option<OsString>) -> bool {
     variable.is_some_and(|value| !value.is_empty())
 }
 
+/// Above zero, and none that is too large to wait for.
+fn is_rate(per_second: f64) -> bool {
+    RateLimit::new(per_second).is_some()
+}
+
+const POLLERS: &str = "at least 1, and its beginning within its limits";
+
+/// What the server takes for a sign of life.
+const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
+
 /// A name that no other worker has.
-fn unique_key() -> String {
+pub(crate) fn unique_key() -> String {
     format!("{:016x}{:016x}", random::bits(), random::bits())
 }
 
@@ -508,6 +611,25 @@ mod tests {
         let fraction = |fraction| refused(|it| it.shadows = Some(Sample { fraction, whole: false }));
         assert_eq!((fraction(1.0), fraction(1.1)), (None, Some("shadow_sample")));
         assert_eq!((fraction(-0.1), fraction(f64::NAN)), (Some("shadow_sample"), Some("shadow_sample")));
+        for count in [0.into(), PollerBehavior::autoscaling(2..=5, 1), PollerBehavior::autoscaling(0..=5, 1)] {
+            assert_eq!(refused(|it| it.workflow_pollers = count), Some("workflow_task_pollers"), "{count:?}");
+            assert_eq!(refused(|it| it.activity_pollers = count), Some("activity_pollers"), "{count:?}");
+        }
+        assert_eq!(refused(|it| it.activity_pollers = PollerBehavior::autoscaling(1..=1, 1)), None);
+        assert_eq!(refused(|it| it.nonsticky_ratio = 1.1), Some("nonsticky_to_sticky_poll_ratio"));
+        assert_eq!(refused(|it| it.nonsticky_ratio = f64::NAN), Some("nonsticky_to_sticky_poll_ratio"));
+        assert_eq!(refused(|it| it.max_activities_per_second = Some(0.0)), Some("max_activities_per_second"));
+        let queue_rate = refused(|it| it.max_task_queue_activities_per_second = Some(-1.0));
+        assert_eq!(queue_rate, Some("max_task_queue_activities_per_second"));
+        assert_eq!(refused(|it| it.sticky_timeout = Duration::ZERO), Some("sticky_schedule_to_start_timeout"));
+        let throttle = refused(|it| it.max_heartbeat_throttle = Duration::ZERO);
+        assert_eq!(throttle, Some("max_heartbeat_throttle_interval"));
+        let throttle = refused(|it| it.default_heartbeat_throttle = Duration::ZERO);
+        assert_eq!(throttle, Some("default_heartbeat_throttle_interval"));
+        let heartbeat = |interval| refused(|it| it.heartbeat_interval = interval);
+        assert_eq!(heartbeat(Some(Duration::from_millis(999))), Some("heartbeat_interval"));
+        assert_eq!(heartbeat(Some(Duration::from_secs(61))), Some("heartbeat_interval"));
+        assert_eq!((heartbeat(None), heartbeat(Some(Duration::from_secs(1)))), (None, None));
         assert_eq!(refused(|it| it.deadlock_timeout = Some(Duration::ZERO)), Some("deadlock_timeout"));
     }
 

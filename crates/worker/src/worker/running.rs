@@ -7,16 +7,20 @@ use std::time::Duration;
 use stead_activity::CancellationDetails;
 use stead_client::eager::EagerWorker;
 use stead_client::{CallOptions, RpcError};
-use stead_proto::enums::v1::TaskQueueType;
+use stead_core::policy::AutoscalingPollers;
+use stead_proto::enums::v1::{TaskQueueType, WorkerStatus};
+use stead_proto::taskqueue::v1::TaskQueue;
+use stead_proto::worker::v1::WorkerHeartbeat;
 use stead_proto::workflowservice::v1::ShutdownWorkerRequest;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::eager::EagerStarts;
+use crate::heartbeat::Heartbeat;
 use crate::lifecycle::Phase;
 use crate::metrics::names;
-use crate::poll::{self, ActivityTasks, WorkflowTasks};
+use crate::poll::{self, ActivityTasks, PollerBehavior, Scaler, WorkflowTasks};
 use crate::shard::{Ended, Shards};
 use crate::shared::Shared;
 
@@ -28,6 +32,7 @@ pub(super) struct Running {
     shards_ended: Ended,
     /// Held, as the connection forgets a worker that nobody holds.
     eager_starts: Option<Arc<dyn EagerWorker>>,
+    heartbeat: Option<Heartbeat>,
 }
 
 impl Running {
@@ -35,11 +40,18 @@ impl Running {
     pub(super) fn start(shared: Arc<Shared>) -> io::Result<Self> {
         let (shards, shards_ended) = Shards::start(&shared, &Handle::current())?;
         announce(&shared);
-        let mut running =
-            Self { shared, pollers: JoinSet::new(), shards: Arc::new(shards), shards_ended, eager_starts: None };
+        let mut running = Self {
+            shared,
+            pollers: JoinSet::new(),
+            shards: Arc::new(shards),
+            shards_ended,
+            eager_starts: None,
+            heartbeat: None,
+        };
         running.poll_workflow_tasks();
         running.take_eager_starts();
         running.poll_activity_tasks();
+        running.heartbeat = Heartbeat::start(&running.shared);
         tracing::debug!(
             target: "stead::worker",
             task_queue = running.shared.task_queue, namespace = running.shared.namespace,
@@ -48,18 +60,24 @@ impl Running {
         Ok(running)
     }
 
-    /// One poller in five looks at the queue that all workers share, the others at this worker's own.
+    /// Some look at the queue that all workers share, the others at this worker's own.
     fn poll_workflow_tasks(&mut self) {
         if self.shared.guests.is_empty() {
             return;
         }
-        let (shared_pollers, own_pollers) = split_pollers(&self.shared);
-        let normal = std::iter::repeat_n(self.shared.normal_queue(), shared_pollers as usize);
-        let own =
-            self.shared.sticky_queue().into_iter().flat_map(|queue| std::iter::repeat_n(queue, own_pollers as usize));
-        for queue in normal.chain(own) {
+        let plan = plan(&self.shared);
+        self.poll_queue(self.shared.normal_queue(), plan.on_shared);
+        if let (Some(queue), Some(pollers)) = (self.shared.sticky_queue(), plan.on_own) {
+            self.poll_queue(queue, pollers);
+        }
+    }
+
+    fn poll_queue(&mut self, queue: TaskQueue, pollers: PollerBehavior) {
+        let (count, scaler) = pool(pollers);
+        for _ in 0..count {
             let (shared, shards) = (Arc::clone(&self.shared), Arc::clone(&self.shards));
-            self.pollers.spawn(poll::run(WorkflowTasks { shared, shards, queue }));
+            let tasks = WorkflowTasks { shared, shards, queue: queue.clone(), scaler: scaler.clone() };
+            self.pollers.spawn(poll::run(tasks));
         }
     }
 
@@ -69,18 +87,21 @@ impl Running {
         }
         let (shared, shards) = (Arc::clone(&self.shared), Arc::clone(&self.shards));
         let queue = shared.normal_queue();
-        let worker: Arc<dyn EagerWorker> = Arc::new(EagerStarts::new(WorkflowTasks { shared, shards, queue }));
+        let worker: Arc<dyn EagerWorker> =
+            Arc::new(EagerStarts::new(WorkflowTasks { shared, shards, queue, scaler: None }));
         self.shared.service.connection().eager_workers().register(&worker);
         self.eager_starts = Some(worker);
     }
 
     fn poll_activity_tasks(&mut self) {
-        if self.shared.activities.is_empty() {
+        if !self.shared.polls_activities() {
             return;
         }
         let options = &self.shared.options;
-        for _ in 0..options.activity_pollers.min(options.max_concurrent_activities) {
-            self.pollers.spawn(poll::run(ActivityTasks { shared: Arc::clone(&self.shared) }));
+        let (count, scaler) = pool(within(options.activity_pollers, options.max_concurrent_activities));
+        for _ in 0..count {
+            let tasks = ActivityTasks { shared: Arc::clone(&self.shared), scaler: scaler.clone() };
+            self.pollers.spawn(poll::run(tasks));
         }
     }
 
@@ -107,7 +128,8 @@ impl Running {
         self.shared.lifecycle.advance(Phase::Draining);
         self.shared.told_to_stop.cancel(CancellationDetails::worker_shutdown());
         self.eager_starts = None;
-        self.close_polls().await;
+        let last_heartbeat = self.heartbeat.take().map(|heartbeat| heartbeat.last(WorkerStatus::ShuttingDown));
+        self.close_polls(last_heartbeat).await;
         tokio::join!(self.drain_activities(), self.drain_workflow_tasks());
         self.shards.close();
         if !self.shards_ended.within(SHARDS_END_WITHIN).await {
@@ -118,8 +140,9 @@ impl Running {
 
     /// Asks the server to end the polls, so that no task is on its way to a poll that nobody reads; then drops those
     /// that did not end.
-    async fn close_polls(&mut self) {
-        let announced = self.shared.service.shutdown_worker(self.shutdown_request(), shutdown_call()).await;
+    async fn close_polls(&mut self, worker_heartbeat: Option<WorkerHeartbeat>) {
+        let request = ShutdownWorkerRequest { worker_heartbeat, ..self.shutdown_request() };
+        let announced = self.shared.service.shutdown_worker(request, shutdown_call()).await;
         if let Err(error) = announced {
             tracing::debug!(target: "stead::worker", %error, "shutdown not announced");
         }
@@ -132,7 +155,7 @@ impl Running {
     fn shutdown_request(&self) -> ShutdownWorkerRequest {
         let shared = &self.shared;
         let workflows = (!shared.guests.is_empty()).then_some(TaskQueueType::Workflow);
-        let activities = (!shared.activities.is_empty()).then_some(TaskQueueType::Activity);
+        let activities = shared.polls_activities().then_some(TaskQueueType::Activity);
         ShutdownWorkerRequest {
             namespace: shared.namespace.clone(),
             sticky_task_queue: shared.sticky_queue.clone().unwrap_or_default(),
@@ -187,21 +210,61 @@ fn announce(shared: &Shared) {
         shared.workflow_slots.announce();
     }
     if !shared.activities.is_empty() {
-        shared.activity_slots.announce();
         shared.local_activity_slots.announce();
+    }
+    if shared.polls_activities() {
+        shared.activity_slots.announce();
     }
 }
 
-/// How many pollers look at the shared queue, and how many at the worker's own. There is a slot for each of them, or
-/// polls of one queue could hold all slots while tasks wait in the other.
-fn split_pollers(shared: &Shared) -> (u32, u32) {
-    let pollers = shared.options.workflow_pollers.min(shared.options.max_concurrent_workflow_tasks);
-    match shared.sticky_queue {
-        Some(_) => {
-            let on_shared = (pollers / 5).max(1);
-            (on_shared, pollers.saturating_sub(on_shared).max(1))
+/// How many pollers look at the shared queue, and how many at the worker's own.
+struct Plan {
+    on_shared: PollerBehavior,
+    on_own: Option<PollerBehavior>,
+}
+
+/// There is a slot for each of them, or polls of one queue could hold all slots while tasks wait in the other.
+fn plan(shared: &Shared) -> Plan {
+    let (options, is_sticky) = (&shared.options, shared.sticky_queue.is_some());
+    match options.workflow_pollers {
+        PollerBehavior::Fixed(count) => {
+            let count = count.min(options.max_concurrent_workflow_tasks);
+            if !is_sticky {
+                return Plan { on_shared: PollerBehavior::Fixed(count), on_own: None };
+            }
+            // Cut off: what is left over looks at the worker's own queue.
+            let on_shared = ((f64::from(count) * options.nonsticky_ratio) as u32).max(1);
+            let on_own = count.saturating_sub(on_shared).max(1);
+            Plan { on_shared: PollerBehavior::Fixed(on_shared), on_own: Some(PollerBehavior::Fixed(on_own)) }
         }
-        None => (pollers, 0),
+        autoscaling => {
+            let queues = if is_sticky { 2 } else { 1 };
+            let each = within(autoscaling, (options.max_concurrent_workflow_tasks / queues).max(1));
+            Plan { on_shared: each, on_own: is_sticky.then_some(each) }
+        }
+    }
+}
+
+/// The same with no more polls than slots.
+fn within(pollers: PollerBehavior, slots: u32) -> PollerBehavior {
+    match pollers {
+        PollerBehavior::Fixed(count) => PollerBehavior::Fixed(count.min(slots)),
+        PollerBehavior::Autoscaling { minimum, maximum, initial } => PollerBehavior::Autoscaling {
+            minimum: minimum.min(slots),
+            maximum: maximum.min(slots),
+            initial: initial.min(slots),
+        },
+    }
+}
+
+/// How many pollers there are, and who lets them poll if not all do.
+fn pool(pollers: PollerBehavior) -> (u32, Option<Arc<Scaler>>) {
+    match pollers {
+        PollerBehavior::Fixed(count) => (count, None),
+        PollerBehavior::Autoscaling { minimum, maximum, initial } => {
+            let policy = AutoscalingPollers::new(minimum as usize, maximum as usize, initial as usize);
+            (maximum, Some(Arc::new(Scaler::new(policy))))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod codec;
 mod deadlocks;
 mod lifecycle;
 mod logs;
+mod options;
 mod payload_limits;
 mod server;
 mod shadows;

@@ -1,0 +1,165 @@
+//! Heartbeats of a worker: what the server is told of how it does, and shows to operators.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use stead_client::CallOptions;
+use stead_data::time::{duration_to_proto, time_to_proto};
+use stead_proto::deployment::v1::WorkerDeploymentVersion;
+use stead_proto::enums::v1::WorkerStatus;
+use stead_proto::worker::v1::{WorkerHeartbeat, WorkerHostInfo, WorkerPollerInfo, WorkerSlotsInfo};
+use stead_proto::workflowservice::v1::RecordWorkerHeartbeatRequest;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+use tonic::Code;
+
+use crate::metrics::Level;
+use crate::shared::Shared;
+use crate::slots::Slots;
+
+/// Tells the server how a worker does, until it is dropped.
+pub(crate) struct Heartbeat {
+    teller: Arc<Teller>,
+    task: JoinHandle<()>,
+}
+
+struct Teller {
+    shared: Arc<Shared>,
+    started: SystemTime,
+    last: Mutex<Last>,
+}
+
+/// What the heartbeat before said.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    at: Option<Instant>,
+    workflow_tasks: u32,
+    activities: u32,
+    local_activities: u32,
+}
+
+impl Heartbeat {
+    /// Begins at once; `None` if the namespace does not want to hear of it, or the worker does not want to tell.
+    pub(crate) fn start(shared: &Arc<Shared>) -> Option<Self> {
+        let period = shared.options.heartbeat_interval?;
+        if !shared.wants_heartbeats.load(Ordering::SeqCst) {
+            return None;
+        }
+        let teller =
+            Arc::new(Teller { shared: Arc::clone(shared), started: SystemTime::now(), last: Mutex::default() });
+        let task = tokio::spawn(tell_forever(Arc::clone(&teller), period));
+        Some(Self { teller, task })
+    }
+
+    /// The one that goes with the announcement that the worker stops.
+    pub(crate) fn last(self, status: WorkerStatus) -> WorkerHeartbeat {
+        self.task.abort();
+        self.teller.heartbeat(status)
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn tell_forever(teller: Arc<Teller>, period: Duration) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let shared = &teller.shared;
+        let request = RecordWorkerHeartbeatRequest {
+            namespace: shared.namespace.clone(),
+            identity: shared.identity.clone(),
+            worker_heartbeat: vec![teller.heartbeat(WorkerStatus::Running)],
+            resource_id: format!("worker:{}", process_key()),
+        };
+        match shared.service.record_worker_heartbeat(request, CallOptions::new()).await {
+            Ok(_) => {}
+            Err(error) if error.code() == Code::Unimplemented => return,
+            Err(error) => tracing::debug!(target: "stead::worker", %error, "heartbeat of the worker not sent"),
+        }
+    }
+}
+
+impl Teller {
+    fn heartbeat(&self, status: WorkerStatus) -> WorkerHeartbeat {
+        let shared = &*self.shared;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = last.at.replace(Instant::now()).map(|at| at.elapsed());
+        let has_workflows = !shared.guests.is_empty();
+        let workflow_pollers = shared.options.workflow_pollers.is_autoscaling();
+        let activity_pollers = shared.options.activity_pollers.is_autoscaling();
+        WorkerHeartbeat {
+            worker_instance_key: shared.instance_key.clone(),
+            worker_identity: shared.identity.clone(),
+            host_info: Some(host_info()),
+            task_queue: shared.task_queue.clone(),
+            deployment_version: shared.deployment.as_ref().map(|deployment| WorkerDeploymentVersion {
+                deployment_name: deployment.version.deployment_name.clone(),
+                build_id: deployment.version.build_id.clone(),
+            }),
+            sdk_name: "stead".to_owned(),
+            sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
+            status: status.into(),
+            start_time: Some(time_to_proto(self.started)),
+            heartbeat_time: Some(time_to_proto(SystemTime::now())),
+            elapsed_since_last_heartbeat: elapsed.map(duration_to_proto),
+            workflow_task_slots_info: has_workflows.then(|| slots(&shared.workflow_slots, &mut last.workflow_tasks)),
+            activity_task_slots_info: shared
+                .polls_activities()
+                .then(|| slots(&shared.activity_slots, &mut last.activities)),
+            local_activity_slots_info: (has_workflows && !shared.activities.is_empty())
+                .then(|| slots(&shared.local_activity_slots, &mut last.local_activities)),
+            workflow_poller_info: has_workflows.then(|| pollers(&shared.workflow_polls, workflow_pollers)),
+            workflow_sticky_poller_info: shared
+                .sticky_queue
+                .as_ref()
+                .map(|_| pollers(&shared.sticky_polls, workflow_pollers)),
+            activity_poller_info: shared.polls_activities().then(|| pollers(&shared.activity_polls, activity_pollers)),
+            current_sticky_cache_size: small(shared.cached_runs.get()),
+            ..WorkerHeartbeat::default()
+        }
+    }
+}
+
+/// `before`: how many tasks were processed at the time of the heartbeat before.
+fn slots(slots: &Slots, before: &mut u32) -> WorkerSlotsInfo {
+    let report = slots.report();
+    let since = report.processed.saturating_sub(std::mem::replace(before, report.processed));
+    WorkerSlotsInfo {
+        current_available_slots: small(report.available.into()),
+        current_used_slots: small(report.used.into()),
+        slot_supplier_kind: "Fixed".to_owned(),
+        total_processed_tasks: small(report.processed.into()),
+        last_interval_processed_tasks: small(since.into()),
+        ..WorkerSlotsInfo::default()
+    }
+}
+
+fn pollers(open: &Level, is_autoscaling: bool) -> WorkerPollerInfo {
+    WorkerPollerInfo { current_pollers: small(open.get()), is_autoscaling, ..WorkerPollerInfo::default() }
+}
+
+fn host_info() -> WorkerHostInfo {
+    let host_name = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    WorkerHostInfo {
+        host_name,
+        worker_grouping_key: process_key().to_owned(),
+        process_id: std::process::id().to_string(),
+        ..WorkerHostInfo::default()
+    }
+}
+
+/// What the workers of this process have in common.
+fn process_key() -> &'static str {
+    static KEY: OnceLock<String> = OnceLock::new();
+    KEY.get_or_init(crate::worker::unique_key)
+}
+
+fn small(number: u64) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
