@@ -74,11 +74,7 @@ impl Engine {
     /// Does what is due at runs.
     pub(super) fn fire_deadlines(&mut self) {
         while let Some(key) = self.runs.due(self.now) {
-            self.transact(key, |run, cx| {
-                if let Some(deadline) = run.deadlines.take_due(cx.now) {
-                    run.deadline(cx, deadline);
-                }
-            });
+            self.transact(key, Run::deadlines_due);
         }
         self.fire_activity_deadlines();
         self.fire_operation_deadlines();
@@ -140,6 +136,18 @@ impl Engine {
 }
 
 impl Run {
+    /// Does what is due, in one go: the workflow hears at once of all timers that fire together.
+    fn deadlines_due(&mut self, cx: &mut Context<'_>) {
+        let mut fired = false;
+        while let Some(deadline) = self.deadlines.take_due(cx.now) {
+            fired |= matches!(deadline, Deadline::Timer(..));
+            self.deadline(cx, deadline);
+        }
+        if fired {
+            self.wake(cx);
+        }
+    }
+
     /// A deadline has come.
     fn deadline(&mut self, cx: &mut Context<'_>, deadline: Deadline) {
         match deadline {
@@ -148,7 +156,7 @@ impl Run {
             Deadline::FirstTask => self.wake(cx),
             Deadline::TaskScheduleToStart => self.task_not_taken(cx),
             Deadline::TaskStartToClose => self.task_timed_out(cx),
-            Deadline::Timer(id) => self.fire_timer(cx, id),
+            Deadline::Timer(_, id) => self.fire_timer(cx, id),
             Deadline::Activity(id, deadline) => self.activity_due(cx, id, deadline),
             Deadline::Operation(id, deadline) => self.operation_due(cx, id, deadline),
             Deadline::Run => self.time_out(cx, false),

@@ -258,3 +258,23 @@ fn whoever_waits_for_the_end_gets_the_last_event() {
     assert_eq!(types(&decoded(response.history)), "WorkflowExecutionCompleted");
     assert!(response.next_page_token.is_empty());
 }
+
+#[test]
+fn timers_that_are_due_together_fire_in_one_go_in_the_order_of_their_starts() {
+    let mut server = Server::new();
+    server.start("w");
+    let timers = (8..=11).map(|number| start_timer(&number.to_string(), 60));
+    server.step(timers.collect());
+    server.advance(Duration::from_secs(60));
+    let history = server.history("w");
+    assert!(
+        types(&history).ends_with("TimerFired TimerFired TimerFired TimerFired WorkflowTaskScheduled"),
+        "{}",
+        types(&history)
+    );
+    let fired = history.iter().filter_map(|event| match &event.attributes {
+        Some(Attributes::TimerFiredEventAttributes(fired)) => Some(fired.timer_id.as_str()),
+        _ => None,
+    });
+    assert_eq!(fired.collect::<Vec<_>>(), ["8", "9", "10", "11"]);
+}

@@ -19,8 +19,8 @@ pub(crate) enum Deadline {
     TaskScheduleToStart,
     /// The worker did not answer in time.
     TaskStartToClose,
-    /// A timer fires.
-    Timer(String),
+    /// A timer fires, by its started event, in whose order those of one instant fire, and its id.
+    Timer(i64, String),
     /// An activity, by its scheduled event.
     Activity(i64, ActivityDeadline),
     /// A Nexus operation, by its scheduled event.

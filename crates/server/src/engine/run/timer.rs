@@ -32,7 +32,7 @@ impl Run {
     /// Keeps what a timer is that was started by this event.
     pub(crate) fn expect_timer(&mut self, at: Time, started_event_id: i64, started: TimerStartedEventAttributes) {
         let fires_at = at + duration(started.start_to_fire_timeout.as_ref()).unwrap_or_default();
-        self.deadlines.set(Deadline::Timer(started.timer_id.clone()), Some(fires_at));
+        self.deadlines.set(Deadline::Timer(started_event_id, started.timer_id.clone()), Some(fires_at));
         self.timers.insert(started.timer_id, TimerState { started_event_id, fires_at: fires_at.unix_nanos() });
     }
 
@@ -43,7 +43,7 @@ impl Run {
             Some(timer) => timer.started_event_id,
             None => self.forget_firing(timer_id).unwrap_or_default(),
         };
-        self.deadlines.set(Deadline::Timer(timer_id.to_owned()), None);
+        self.deadlines.set(Deadline::Timer(started_event_id, timer_id.to_owned()), None);
         let event = TimerCanceledEventAttributes {
             timer_id: timer_id.to_owned(),
             started_event_id,
@@ -55,8 +55,9 @@ impl Run {
 
     /// A timer has fired or was cancelled, by an event of the history.
     pub(crate) fn forget_timer(&mut self, timer_id: &str) {
-        self.timers.remove(&timer_id.to_owned());
-        self.deadlines.set(Deadline::Timer(timer_id.to_owned()), None);
+        if let Some(timer) = self.timers.remove(&timer_id.to_owned()) {
+            self.deadlines.set(Deadline::Timer(timer.started_event_id, timer_id.to_owned()), None);
+        }
     }
 
     /// Whether the workflow may cancel the timer: it runs, or the workflow has not heard yet that it fired.
@@ -79,10 +80,10 @@ impl Run {
         }
     }
 
-    pub(crate) fn fire_timer(&mut self, cx: &mut Context<'_>, timer_id: String) {
+    /// The workflow is to be woken then.
+    pub(crate) fn fire_timer(&mut self, cx: &Context<'_>, timer_id: String) {
         let Some(timer) = self.timers.remove(&timer_id) else { return };
         let event = TimerFiredEventAttributes { timer_id, started_event_id: timer.started_event_id };
         self.add(cx, Attributes::TimerFiredEventAttributes(event));
-        self.wake(cx);
     }
 }
