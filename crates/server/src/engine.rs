@@ -73,7 +73,7 @@ use bytes::Bytes;
 pub use call::{Call, CallId, Request, Response};
 pub use config::{Config, Limits};
 pub use refusal::{Code, Refusal};
-pub use restore::Corrupt;
+pub use restore::{Corrupt, Restoring};
 pub use time::Time;
 pub(crate) use time::duration;
 

@@ -1,6 +1,7 @@
 //! [`Server`]: a running server, and [`Builder`], what it is told before it runs.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::time::Instant;
 use std::{fmt, io, thread};
@@ -9,7 +10,7 @@ use stead_proto::enums::v1::IndexedValueType;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, ClockControl, Timeline};
-use crate::engine::{Config, Corrupt, Engine, Limits};
+use crate::engine::{Config, Corrupt, Engine, Limits, Restoring};
 use crate::rim::{Driver, Listener, Running, Service, Standstill, Stepped, Wire};
 use crate::store::{Store, StoreError};
 
@@ -256,8 +257,20 @@ fn make(mut config: Config, clock: &Clock, open: Option<OpenStore>, now: Instant
     };
     config.durable = true;
     let mut store = open().map_err(StartError::Store)?;
-    let rows = store.load().map_err(StartError::Store)?;
-    let engine = Engine::restore(config, rows, timeline.now(now)).map_err(StartError::Rows)?;
+    let mut restoring = Restoring::new(config, timeline.now(now));
+    let mut corrupt = None;
+    let loaded = store.load(&mut |row| match restoring.take(row) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(found) => {
+            corrupt = Some(found);
+            ControlFlow::Break(())
+        }
+    });
+    loaded.map_err(StartError::Store)?;
+    if let Some(corrupt) = corrupt {
+        return Err(StartError::Rows(corrupt));
+    }
+    let engine = restoring.finish();
     timeline.jump_to(engine.now(), now);
     Ok((engine, timeline, Some(store)))
 }

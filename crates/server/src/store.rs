@@ -9,6 +9,7 @@ mod sqlite;
 
 use std::error::Error;
 use std::fmt;
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
@@ -18,12 +19,13 @@ pub use sqlite::SqliteStore;
 
 /// Keeps the rows of one server. [`kit::check`] tests a provider.
 pub trait Store: Send + 'static {
-    /// All rows, in the order of their tables and keys. Called once, before anything else.
+    /// Gives all rows to `take`, one by one, in the order of their tables and keys, or as many as it wants. Called once,
+    /// before anything else.
     ///
     /// # Errors
     ///
     /// They cannot be read, all of them.
-    fn load(&mut self) -> Result<Vec<Row>, StoreError>;
+    fn load(&mut self, take: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<(), StoreError>;
 
     /// The rows of a table whose keys begin with `prefix`, in order, as the batches before left them.
     ///

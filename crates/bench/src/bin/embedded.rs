@@ -1,5 +1,6 @@
-//! `stead-bench-embedded [N]`: what the embedded server costs, with client and worker in the same process. `N`: workflows
-//! of each throughput, by default 2,000.
+//! `stead-bench-embedded [N [PART…]]`: what the embedded server costs, with client and worker in the same process. `N`:
+//! workflows of each throughput, by default 2,000. Parts: `starts`, `year`, `timers`, `memory`, `tcp`, `sqlite`,
+//! `recovery`, `open`; by default all.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -20,14 +21,25 @@ type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 #[tokio::main]
 async fn main() -> Result {
     let count = std::env::args().nth(1).map_or(Ok(2_000), |word| word.parse())?;
-    starts().await?;
-    year().await?;
-    timers().await?;
-    throughput("in memory, in process", Server::in_memory(), false, count).await?;
-    throughput("in memory, over TCP", Server::in_memory().listen(0), true, count).await?;
-    let file = File::new();
-    throughput("SQLite, in process", Server::sqlite(&file.0), false, count).await?;
-    open_workflows().await?;
+    let parts: Vec<_> = std::env::args().skip(2).collect();
+    for part in ["starts", "year", "timers", "memory", "tcp", "sqlite", "recovery", "open"] {
+        if !parts.is_empty() && !parts.iter().any(|wanted| wanted == part) {
+            continue;
+        }
+        match part {
+            "starts" => starts().await?,
+            "year" => year().await?,
+            "timers" => timers().await?,
+            "memory" => throughput("in memory, in process", Server::in_memory(), false, count).await?,
+            "tcp" => throughput("in memory, over TCP", Server::in_memory().listen(0), true, count).await?,
+            "sqlite" => {
+                let file = File::new();
+                throughput("SQLite, in process", Server::sqlite(&file.0), false, count).await?;
+            }
+            "recovery" => recovery().await?,
+            _ => open_workflows().await?,
+        }
+    }
     Ok(())
 }
 
@@ -116,6 +128,40 @@ async fn acts(what: &str, client: &Client, count: usize) -> Result {
         "{what}: {count} workflows of {ACTIVITIES} activities, {:.0} a second, {cpu:.2} ms of CPU each",
         count as f64 / seconds
     );
+    Ok(())
+}
+
+/// From opening a file with 10,000 workflows that sleep to the first answer.
+async fn recovery() -> Result {
+    const COUNT: usize = 10_000;
+    let file = File::new();
+    let server = Server::sqlite(&file.0).start().await?;
+    let client = Client::with_service(server.service()).await?;
+    let worker = Worker::builder(&client, "bench").workflow::<Sleeps>().build()?;
+    let asleep = async {
+        let mut starts = stream::iter(0..COUNT)
+            .map(|i| {
+                let sleep = client.start_workflow(Sleeps::run, (1, 365 * 86_400, 0));
+                sleep.id(format!("sleeps-{i}")).task_queue("bench").into_future()
+            })
+            .buffer_unordered(AT_A_TIME);
+        while let Some(started) = starts.next().await {
+            started.expect("a workflow starts");
+        }
+        server.clock().idle().await.expect("the workers come to rest");
+    };
+    worker.run_until(asleep).await?;
+    server.shutdown().await;
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        let server = Server::sqlite(&file.0).start().await?;
+        Client::with_service(server.service()).await?;
+        times.push(started.elapsed());
+        server.shutdown().await;
+    }
+    let more = format!("; file of {} kB", std::fs::metadata(&file.0)?.len() / 1024);
+    report("recovery of 10,000 workflows that sleep, SQLite", median(times), &more);
     Ok(())
 }
 

@@ -45,18 +45,32 @@ pub(super) struct Memory {
 
 const MEMORY: &[u8] = b"engine";
 
-impl Engine {
-    /// The engine that wrote `rows`, which come in the order of their tables and keys.
+/// An engine on its way back: [`take`](Self::take) it the rows that the earlier one wrote, then [`finish`](Self::finish).
+#[derive(Debug)]
+pub struct Restoring(Engine);
+
+impl Restoring {
+    /// Begins with nothing.
+    #[must_use]
+    pub fn new(config: Config, now: Time) -> Self {
+        Self(Engine::empty(config, now))
+    }
+
+    /// Takes the next row, in the order of tables and keys.
     ///
     /// # Errors
     ///
-    /// When a row cannot be read. Nothing of it is guessed.
-    pub fn restore(config: Config, rows: impl IntoIterator<Item = Row>, now: Time) -> Result<Self, Corrupt> {
-        let mut engine = Self::empty(config, now);
-        for Row { table, key, value } in rows {
-            let Some(value) = value else { continue };
-            engine.load(table, &key, value).ok_or(Corrupt { table, key })?;
-        }
+    /// It cannot be read. Nothing of it is guessed.
+    pub fn take(&mut self, row: Row) -> Result<(), Corrupt> {
+        let Row { table, key, value } = row;
+        let Some(value) = value else { return Ok(()) };
+        self.0.load(table, &key, value).ok_or(Corrupt { table, key })
+    }
+
+    /// The engine, when it has all of them.
+    #[must_use]
+    pub fn finish(self) -> Engine {
+        let Self(mut engine) = self;
         engine.register_configured_namespaces();
         engine.route_all();
         engine.apply_all_queue_settings();
@@ -70,7 +84,20 @@ impl Engine {
         }
         engine.finish();
         engine.resume_batches();
-        Ok(engine)
+        engine
+    }
+}
+
+impl Engine {
+    /// The engine that wrote `rows`, which come in the order of their tables and keys.
+    ///
+    /// # Errors
+    ///
+    /// When a row cannot be read. Nothing of it is guessed.
+    pub fn restore(config: Config, rows: impl IntoIterator<Item = Row>, now: Time) -> Result<Self, Corrupt> {
+        let mut restoring = Restoring::new(config, now);
+        rows.into_iter().try_for_each(|row| restoring.take(row))?;
+        Ok(restoring.finish())
     }
 
     fn load(&mut self, table: Table, key: &Bytes, value: Bytes) -> Option<()> {
@@ -165,7 +192,8 @@ impl Run {
     pub(super) fn resume_pending(&mut self, cx: &mut Context<'_>) {
         self.watch_run();
         for (id, timer) in self.timers.iter() {
-            self.deadlines.set(Deadline::Timer(id.clone()), Some(Time::from_unix_nanos(timer.fires_at)));
+            let deadline = Deadline::Timer(timer.started_event_id, id.clone());
+            self.deadlines.set(deadline, Some(Time::from_unix_nanos(timer.fires_at)));
         }
         for id in self.activities.keys().copied().collect::<Vec<_>>() {
             self.resume_activity(cx, id);

@@ -1,10 +1,11 @@
 //! What every [`Store`] has to do, as a test of any provider.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Batch, Row, Store, Table};
+use super::{Batch, Row, Store, StoreError, Table};
 
 /// Checks a provider. `open` makes an empty store, another one for each number; `reopen` closes a store and opens it
 /// again, as after a restart.
@@ -15,7 +16,7 @@ use super::{Batch, Row, Store, Table};
 pub fn check<S: Store>(open: impl Fn(usize) -> S, reopen: impl Fn(S) -> S) {
     for (number, scenario) in SCENARIOS.into_iter().enumerate() {
         let mut store = open(number);
-        assert_eq!(store.load().expect("an empty store loads"), [], "a new store is empty");
+        assert_eq!(load(&mut store).expect("an empty store loads"), [], "a new store is empty");
         let mut model = Model::default();
         for group in scenario() {
             store.commit(&group).expect("a store with room commits");
@@ -23,15 +24,41 @@ pub fn check<S: Store>(open: impl Fn(usize) -> S, reopen: impl Fn(S) -> S) {
         }
         check_reading(&mut store, model.clone());
         let mut store = reopen(store);
-        let found = store.load().expect("a store loads again");
+        let found = load(&mut store).expect("a store loads again");
         assert_eq!(found, model.rows(), "scenario {number}: what was committed is there, in order");
+        check_stopping(&mut store, found.len());
         store.commit(&[remove_all(&found)]).expect("a store commits after it was loaded");
         assert_eq!(
-            reopen(store).load().expect("a store loads again"),
+            load(&mut reopen(store)).expect("a store loads again"),
             [],
             "scenario {number}: what was removed is gone"
         );
     }
+}
+
+/// All rows of a store, at once.
+///
+/// # Errors
+///
+/// They cannot be read.
+pub fn load(store: &mut impl Store) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::new();
+    store.load(&mut |row| {
+        rows.push(row);
+        ControlFlow::Continue(())
+    })?;
+    Ok(rows)
+}
+
+/// Whoever has enough of the rows gets no more.
+fn check_stopping(store: &mut impl Store, count: usize) {
+    let mut taken = 0;
+    let stopping = store.load(&mut |_| {
+        taken += 1;
+        ControlFlow::Break(())
+    });
+    stopping.expect("a store stops where it is told to");
+    assert_eq!(taken, count.min(1), "no row after the one that was enough");
 }
 
 /// Rows are found by the beginning of their keys, and by nothing else.

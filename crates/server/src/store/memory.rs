@@ -1,6 +1,7 @@
 //! [`MemoryStore`]: rows in memory, for tests of what a server knows after a restart.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -24,14 +25,15 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn load(&mut self) -> Result<Vec<Row>, StoreError> {
+    fn load(&mut self, take: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<(), StoreError> {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let row = |((table, key), value): (&(Table, Bytes), &Bytes)| Row {
-            table: *table,
-            key: key.clone(),
-            value: Some(value.clone()),
-        };
-        Ok(rows.iter().map(row).collect())
+        for ((table, key), value) in rows.iter() {
+            let row = Row { table: *table, key: key.clone(), value: Some(value.clone()) };
+            if take(row).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn read(&mut self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {

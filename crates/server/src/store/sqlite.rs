@@ -3,6 +3,7 @@
 //! One table of one server, held under an exclusive lock. The log is written ahead and synchronised at each commit, so
 //! that what was acknowledged survives the end of the machine. Many batches share one commit.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -46,10 +47,19 @@ impl SqliteStore {
         Ok(Self { path, connection })
     }
 
-    fn read_all(&self) -> rusqlite::Result<Vec<(u8, Bytes, Bytes)>> {
+    /// Gives rows out until it is enough; the kind of one that this version does not know.
+    fn read_all(&self, take: &mut dyn FnMut(Row) -> ControlFlow<()>) -> rusqlite::Result<Option<u8>> {
         let mut statement = self.connection.prepare("SELECT kind, key, value FROM rows ORDER BY kind, key")?;
-        let rows = statement.query_map([], |columns| Ok((columns.get(0)?, bytes(columns, 1)?, bytes(columns, 2)?)))?;
-        rows.collect()
+        let mut rows = statement.query([])?;
+        while let Some(columns) = rows.next()? {
+            let number = columns.get(0)?;
+            let Some(table) = Table::from_number(number) else { return Ok(Some(number)) };
+            let row = Row { table, key: bytes(columns, 1)?, value: Some(bytes(columns, 2)?) };
+            if take(row).is_break() {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     fn read_prefix(&self, table: Table, prefix: &[u8]) -> rusqlite::Result<Vec<Row>> {
@@ -87,13 +97,9 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn load(&mut self) -> Result<Vec<Row>, StoreError> {
-        let rows = self.read_all().map_err(|error| describe(&self.path, "read", error))?;
-        let row = |(number, key, value)| match Table::from_number(number) {
-            Some(table) => Ok(Row { table, key, value: Some(value) }),
-            None => Err(unknown(&self.path, number)),
-        };
-        rows.into_iter().map(row).collect()
+    fn load(&mut self, take: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let strange = self.read_all(take).map_err(|error| describe(&self.path, "read", error))?;
+        strange.map_or(Ok(()), |number| Err(unknown(&self.path, number)))
     }
 
     fn read(&mut self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
@@ -191,7 +197,8 @@ mod tests {
     use crate::store::kit;
 
     fn refused(path: &Path) -> String {
-        let error = SqliteStore::open(path).and_then(|mut store| store.load()).expect_err("a store that is refused");
+        let error =
+            SqliteStore::open(path).and_then(|mut store| kit::load(&mut store)).expect_err("a store that is refused");
         let message = error.to_string();
         assert!(message.contains(&path.display().to_string()), "{message}");
         message
@@ -254,7 +261,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut store = SqliteStore::open(file(&folder)).unwrap();
         store.connection.execute_batch("INSERT INTO rows VALUES (200, x'00', x'00')").unwrap();
-        assert!(store.load().unwrap_err().to_string().contains("rows of kind 200"));
+        assert!(kit::load(&mut store).unwrap_err().to_string().contains("rows of kind 200"));
     }
 
     #[test]
@@ -297,7 +304,7 @@ mod tests {
         let error = store.commit(&[batch(kept)]).unwrap_err();
         assert!(error.to_string().contains("the disk is full"), "{error}");
         drop(store);
-        let found = SqliteStore::open(file(&folder)).unwrap().load().unwrap();
+        let found = kit::load(&mut SqliteStore::open(file(&folder)).unwrap()).unwrap();
         assert_eq!(found.len() as u64, 2 * kept, "whole batches");
     }
 }

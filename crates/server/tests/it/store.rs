@@ -5,6 +5,7 @@ mod crash;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
@@ -61,8 +62,8 @@ struct Gate {
 }
 
 impl Store for Gate {
-    fn load(&mut self) -> Result<Vec<Row>, StoreError> {
-        Ok(Vec::new())
+    fn load(&mut self, _: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn read(&mut self, _: Table, _: &[u8]) -> Result<Vec<Row>, StoreError> {
@@ -112,8 +113,8 @@ struct Full {
 }
 
 impl Store for Full {
-    fn load(&mut self) -> Result<Vec<Row>, StoreError> {
-        Ok(Vec::new())
+    fn load(&mut self, _: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn read(&mut self, _: Table, _: &[u8]) -> Result<Vec<Row>, StoreError> {

@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use stead_server::store::{SqliteStore, Table};
-use stead_server::{Server, Store};
+use stead_server::Server;
+use stead_server::store::{SqliteStore, Table, kit};
 
 use crate::live::Live;
 
@@ -90,7 +90,7 @@ async fn serves_until_it_is_killed() {
 
 /// A start is one batch: whatever is there of a run, all of it is.
 fn assert_whole(path: &Path) {
-    let rows = SqliteStore::open(path).unwrap().load().unwrap();
+    let rows = kit::load(&mut SqliteStore::open(path).unwrap()).unwrap();
     let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for row in rows.iter().filter(|row| [Table::Runs, Table::Events].contains(&row.table)) {
         parts.entry(row.key.slice(..8)).or_default().push(row.table);
