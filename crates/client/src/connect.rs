@@ -2,6 +2,7 @@
 
 mod address;
 mod balance;
+mod channel;
 mod dial;
 mod error;
 mod proxy;
@@ -17,9 +18,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{
+    Request, Response,
+    uri::{Authority, Scheme},
+};
 use stead_data::{DataConverter, metrics::MetricSink};
-use tonic::{body::Body, transport::Endpoint};
+use tonic::body::Body;
 use tower::{Layer, Service};
 
 use crate::{
@@ -34,6 +38,7 @@ use crate::{
 };
 use address::Address;
 use balance::Balanced;
+use channel::{Channel, Http2};
 use dial::{Dialer, Way};
 
 pub use balance::DnsLoadBalancing;
@@ -282,8 +287,8 @@ impl Connect<Remote> {
     async fn connect(self) -> Result<Client, ConnectError> {
         let Self { target, options, error } = self;
         error.map_or(Ok(()), Err)?;
-        let Route { endpoint, dialer, may_send_secrets } = target.route(options.api_key.is_some())?;
-        let transport = target.transport(&endpoint, dialer).await?;
+        let Route { http2, dialer, may_send_secrets } = target.route(options.api_key.is_some())?;
+        let transport = target.transport(http2, dialer).await?;
         options.finish(transport, &target.address, may_send_secrets, target.lazy).await
     }
 }
@@ -302,7 +307,7 @@ impl Connect<InProcess> {
 
 /// How to get there, and whether secrets may travel there.
 struct Route {
-    endpoint: Endpoint,
+    http2: Http2,
     dialer: Dialer,
     may_send_secrets: bool,
 }
@@ -316,32 +321,31 @@ impl Remote {
             return Err(ConnectError::ApiKeyWithoutTls { address: self.address.clone() });
         }
         let dialer = self.dialer(&address, encrypted)?;
-        // The dialer encrypts, so that the endpoint must not; calls say what is meant.
-        let uri = address.uri(false).map_err(|_| ConnectError::InvalidAddress)?;
-        let origin = self.origin(&address, encrypted).ok_or(ConnectError::InvalidAddress)?;
-        let mut endpoint = Endpoint::from(uri).origin(origin).connect_timeout(self.connect_timeout);
-        if let Some(KeepAlive { interval, timeout }) = self.keep_alive {
-            endpoint =
-                endpoint.http2_keep_alive_interval(interval).keep_alive_timeout(timeout).keep_alive_while_idle(true);
-        }
-        Ok(Route { endpoint, dialer, may_send_secrets })
+        let http2 = Http2 {
+            scheme: if encrypted { Scheme::HTTPS } else { Scheme::HTTP },
+            authority: self.authority(&address, encrypted).ok_or(ConnectError::InvalidAddress)?,
+            connect_timeout: self.connect_timeout,
+            keep_alive: self.keep_alive,
+        };
+        Ok(Route { http2, dialer, may_send_secrets })
     }
 
-    async fn transport(&self, endpoint: &Endpoint, dialer: Dialer) -> Result<Transport, ConnectError> {
+    async fn transport(&self, http2: Http2, dialer: Dialer) -> Result<Transport, ConnectError> {
         if self.proxy.is_some() && self.balancing.is_some() {
             tracing::warn!(target: "stead::client", "DNS load balancing has no effect through a proxy");
         }
         if let (None, Some(balancing)) = (&self.proxy, self.balancing) {
-            let balanced = Balanced::new(dialer, endpoint.clone(), balancing);
+            let balanced = Balanced::new(dialer, http2, balancing);
             if !self.lazy {
                 self.in_time(balanced.resolve()).await?;
             }
             return Ok(boxed(balanced));
         }
-        if self.lazy {
-            return Ok(boxed(endpoint.connect_with_connector_lazy(dialer)));
+        let channel = Channel::new(dialer, http2);
+        if !self.lazy {
+            self.in_time(channel.connect()).await?;
         }
-        Ok(boxed(self.in_time(endpoint.connect_with_connector(dialer)).await?))
+        Ok(boxed(channel))
     }
 
     async fn in_time<T, E: Into<BoxError>>(
@@ -390,15 +394,15 @@ impl Remote {
         Ok(Dialer::new(Way { host, port, proxy: self.proxy.clone() }))
     }
 
-    /// What calls say they are for.
-    fn origin(&self, address: &Address, encrypted: bool) -> Option<Uri> {
+    /// Whom calls say they are for.
+    fn authority(&self, address: &Address, encrypted: bool) -> Option<Authority> {
         #[cfg(feature = "tls")]
         if let (true, TlsMode::On(tls)) = (encrypted, &self.tls)
             && let Some(name) = tls.authority()
         {
-            return Uri::builder().scheme("https").authority(name).path_and_query("/").build().ok();
+            return name.parse().ok();
         }
-        address.uri(encrypted).ok()
+        Some(address.authority.clone())
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use http::{Uri, uri::Authority};
+use http::uri::Authority;
 
 /// `host:port`, with or without a scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
-    authority: Authority,
+    pub(super) authority: Authority,
     /// What a scheme in front of it says about encryption.
     pub(super) encrypted: Option<bool>,
 }
@@ -41,11 +41,6 @@ impl Address {
         let host = self.host();
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
-
-    pub(super) fn uri(&self, encrypted: bool) -> Result<Uri, http::Error> {
-        let scheme = if encrypted { "https" } else { "http" };
-        Uri::builder().scheme(scheme).authority(self.authority.clone()).path_and_query("/").build()
-    }
 }
 
 #[cfg(test)]
@@ -57,7 +52,7 @@ mod tests {
         assert_eq!(Address::parse("localhost:7233").unwrap().encrypted, None);
         assert_eq!(Address::parse("http://localhost:7233/").unwrap().encrypted, Some(false));
         assert_eq!(Address::parse("https://a.b.tmprl.cloud:7233").unwrap().encrypted, Some(true));
-        assert_eq!(Address::parse("[::1]:7233").unwrap().uri(true).unwrap(), "https://[::1]:7233/");
+        assert_eq!(Address::parse("[::1]:7233").unwrap().authority, "[::1]:7233");
         for wrong in ["", "localhost", ":7233", "ftp://localhost:7233", "user:secret@host:7233", "host:1/path", "a b:1"]
         {
             assert_eq!(Address::parse(wrong), None, "{wrong}");

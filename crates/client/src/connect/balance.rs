@@ -13,15 +13,15 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::Request;
 use stead_data::BoxFuture;
-use tonic::{
-    body::Body,
-    transport::{Channel, Endpoint},
-};
-use tower::{Service, ServiceExt};
+use tonic::body::Body;
+use tower::Service;
 
-use super::dial::{Dialer, nowhere};
+use super::{
+    channel::{Channel, Http2},
+    dial::{Dialer, nowhere},
+};
 use crate::connection::BoxError;
 
 /// Balancing of calls among the addresses that a name stands for, one connection each.
@@ -60,24 +60,24 @@ pub(super) struct Balanced(Arc<Shared>);
 struct Shared {
     resolve: Resolve,
     dialer: Dialer,
-    endpoint: Endpoint,
+    http2: Http2,
     channels: RwLock<Vec<(SocketAddr, Channel)>>,
     next: AtomicUsize,
 }
 
 impl Balanced {
     /// Connections that are made when they are needed, to addresses that are looked up again and again.
-    pub(super) fn new(dialer: Dialer, endpoint: Endpoint, options: DnsLoadBalancing) -> Self {
+    pub(super) fn new(dialer: Dialer, http2: Http2, options: DnsLoadBalancing) -> Self {
         let name = dialer.clone();
         let resolve: Resolve = Box::new(move || {
             let name = name.clone();
             Box::pin(async move { name.resolve().await })
         });
-        Self::among(resolve, dialer, endpoint, options)
+        Self::among(resolve, dialer, http2, options)
     }
 
-    fn among(resolve: Resolve, dialer: Dialer, endpoint: Endpoint, options: DnsLoadBalancing) -> Self {
-        let shared = Shared { resolve, dialer, endpoint, channels: RwLock::default(), next: AtomicUsize::new(0) };
+    fn among(resolve: Resolve, dialer: Dialer, http2: Http2, options: DnsLoadBalancing) -> Self {
+        let shared = Shared { resolve, dialer, http2, channels: RwLock::default(), next: AtomicUsize::new(0) };
         let balanced = Self(Arc::new(shared));
         tokio::spawn(keep_fresh(Arc::downgrade(&balanced.0), options.interval.max(MIN_INTERVAL)));
         balanced
@@ -101,7 +101,7 @@ impl Shared {
         channels.retain(|(address, _)| addresses.contains(address));
         for address in addresses {
             if !channels.iter().any(|(known, _)| *known == address) {
-                channels.push((address, self.endpoint.connect_with_connector_lazy(self.dialer.to(address))));
+                channels.push((address, Channel::new(self.dialer.to(address), self.http2.clone())));
             }
         }
         Ok(())
@@ -137,9 +137,9 @@ async fn keep_fresh(shared: Weak<Shared>, interval: Duration) {
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Service<Request<Body>> for Balanced {
-    type Response = Response<Body>;
+    type Response = <Channel as Service<Request<Body>>>::Response;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -147,10 +147,7 @@ impl Service<Request<Body>> for Balanced {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let shared = Arc::clone(&self.0);
-        Box::pin(async move {
-            let mut channel = shared.pick().await?;
-            Ok(channel.ready().await?.call(request).await?)
-        })
+        Box::pin(async move { shared.pick().await?.call(request).await })
     }
 }
 
@@ -158,6 +155,7 @@ impl Service<Request<Body>> for Balanced {
 mod tests {
     use std::sync::Mutex;
 
+    use http::uri::{Authority, Scheme};
     use tokio::{io::AsyncReadExt, net::TcpListener};
 
     use super::*;
@@ -202,8 +200,13 @@ mod tests {
             let addresses = known.lock().expect("nobody panics").clone();
             Box::pin(async move { Ok(addresses) })
         });
-        let endpoint = Endpoint::from_static("http://temporal.test:7233");
-        let balanced = Balanced::among(resolve, dialer(), endpoint, DnsLoadBalancing::default());
+        let http2 = Http2 {
+            scheme: Scheme::HTTP,
+            authority: Authority::from_static("temporal.test:7233"),
+            connect_timeout: Duration::from_secs(10),
+            keep_alive: None,
+        };
+        let balanced = Balanced::among(resolve, dialer(), http2, DnsLoadBalancing::default());
         balanced.resolve().await.expect("there are addresses");
         let in_order = if a < b { [&first, &second] } else { [&second, &first] };
         for listener in in_order {

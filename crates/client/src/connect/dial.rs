@@ -2,17 +2,8 @@
 //!
 //! Names are resolved anew for each connection, and so are certificates in files.
 
-use std::{
-    future::Future,
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -20,7 +11,6 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tower::Service;
 
 use super::proxy::HttpProxy;
 #[cfg(feature = "tls")]
@@ -58,7 +48,7 @@ impl Dialer {
         Ok(lookup_host((self.way.host.as_str(), self.way.port)).await?.collect())
     }
 
-    async fn dial(self) -> Result<Connected, BoxError> {
+    pub(super) async fn dial(self) -> Result<Connected, BoxError> {
         let Way { host, port, proxy, .. } = &*self.way;
         let stream = match (proxy, self.address) {
             (Some(proxy), _) => proxy.dial(host, *port).await?,
@@ -84,26 +74,11 @@ impl Dialer {
 
 /// A connection, encrypted or not.
 pub(super) type Connected = TokioIo<Box<dyn Stream>>;
-type Dialing = Pin<Box<dyn Future<Output = Result<Connected, BoxError>> + Send>>;
 
 /// What bytes go through in both directions.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-impl Service<Uri> for Dialer {
-    type Response = Connected;
-    type Error = BoxError;
-    type Future = Dialing;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _uri: Uri) -> Dialing {
-        Box::pin(self.clone().dial())
-    }
-}
 
 /// The first connection that comes about. The addresses are tried one after the other, without waiting for ever for one
 /// that does not answer: a host may have some that cannot be reached from here.

@@ -200,8 +200,12 @@ impl fmt::Debug for RpcError {
 
 impl Error for RpcError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let source = self.status.source()?;
-        if source.is::<TransportError>() { source.source() } else { Some(source) }
+        let mut source = self.status.source()?;
+        // They only carry what they are made of.
+        while source.is::<TransportError>() || source.is::<Status>() {
+            source = source.source()?;
+        }
+        Some(source)
     }
 }
 
