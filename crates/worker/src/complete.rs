@@ -226,6 +226,8 @@ async fn fail_workflow(shared: &Shared, owner: &Owner, task_token: Bytes, failur
     let failure = Some(shared.codec.encode_failure_or_say_why(context, failure.into_proto()).await);
     let attributes =
         Attributes::FailWorkflowExecutionCommandAttributes(FailWorkflowExecutionCommandAttributes { failure });
+    // No code of the workflow was asked, so that the worker's default is all there is to say.
+    let default_versioning = shared.deployment.as_ref().and_then(|it| it.default_versioning);
     let request = RespondWorkflowTaskCompletedRequest {
         task_token,
         commands: vec![Command {
@@ -235,6 +237,8 @@ async fn fail_workflow(shared: &Shared, owner: &Owner, task_token: Bytes, failur
         }],
         identity: shared.identity.clone(),
         namespace: shared.namespace.clone(),
+        deployment_options: shared.deployment_options(),
+        versioning_behavior: deployment::behavior(shared.deployment.as_ref(), default_versioning).into(),
         ..Default::default()
     };
     if let Err(error) = shared.service.respond_workflow_task_completed(request, CallOptions::new()).await {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use stead_data::{BoxFuture, CodecError, DataConverter, Failure, Payload, PayloadCodec, SerializationContext};
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::common::v1::Payloads;
+use stead_proto::enums::v1::VersioningBehavior;
 use stead_proto::failure::v1::Failure as ProtoFailure;
 use stead_proto::query::v1::WorkflowQuery;
 use stead_proto::visit::VisitPayloads;
@@ -14,7 +15,8 @@ use stead_proto::workflowservice::v1::{
     RecordActivityTaskHeartbeatResponse, RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
     RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
 };
-use stead_worker::Worker;
+use stead_worker::{Worker, WorkerDeployment};
+use stead_workflow::Versioning;
 
 use crate::activities::{asynchronous, task};
 use crate::server::Server;
@@ -270,11 +272,15 @@ async fn a_codec_may_say_that_it_is_of_no_use_to_try_again() {
     let server = Server::default();
     let client = server.client().await.with_data_converter(DataConverter::new().with_codec(Arc::new(Strict)));
     let echo = asynchronous("echo", |input| Box::pin(async move { input.encode(&input.decode::<u32>(1)?) }));
-    let worker =
-        Worker::builder(&client, "orders").workflow::<Hello>().activities(echo).build().expect("valid options");
+    let deployment = WorkerDeployment::new("shop", "1.0").default_versioning(Versioning::Pinned);
+    let worker = Worker::builder(&client, "orders").workflow::<Hello>().activities(echo).deployment(deployment);
+    let worker = worker.build().expect("valid options");
     let check = async {
         server.workflow_task(hello("r", "world"));
         let request: RespondWorkflowTaskCompletedRequest = server.call("RespondWorkflowTaskCompleted").await;
+        let version = request.deployment_options.expect("whose word it is");
+        assert_eq!((&*version.deployment_name, &*version.build_id), ("shop", "1.0"));
+        assert_eq!(request.versioning_behavior, i32::from(VersioningBehavior::Pinned));
         match request.commands.into_iter().next().and_then(|command| command.attributes) {
             Some(Attributes::FailWorkflowExecutionCommandAttributes(failed)) => {
                 assert_eq!(final_type(failed.failure), "PayloadValidationError");
