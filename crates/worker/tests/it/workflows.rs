@@ -161,6 +161,7 @@ impl Events {
         self
     }
 
+    #[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "only replays need a history that ends"))]
     pub(crate) fn workflow_completed(mut self) -> Self {
         let completed = WorkflowExecutionCompletedEventAttributes {
             workflow_task_completed_event_id: self.last(),
