@@ -39,6 +39,7 @@ mod runs;
 mod schedules;
 mod scopes;
 mod standalone_activities;
+mod test_env;
 mod timers;
 mod update_with_start;
 mod upserts;

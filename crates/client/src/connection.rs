@@ -128,6 +128,11 @@ impl Connection {
         &self.shared.address
     }
 
+    /// What carries the calls, for another connection of the same way with options of its own.
+    pub fn transport(&self) -> Transport {
+        self.shared.transport.clone()
+    }
+
     /// The server's raw methods, for what the typed API does not offer.
     pub fn workflow_service(&self) -> WorkflowService {
         WorkflowService::new(self.clone())

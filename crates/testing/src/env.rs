@@ -1,6 +1,7 @@
 //! [`TestEnv`]: a server of its own for each test, with a client and workers.
 
 mod mock;
+mod program;
 mod stuck;
 mod worker;
 
@@ -9,13 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use stead_client::{Client, Given, StartWorkflow, Started, WorkflowHandle};
+use stead_client::{Client, Connect, Given, InProcess, StartWorkflow, Started, WorkflowHandle};
 use stead_data::{Arg, WorkflowFn, WorkflowType};
-use stead_server::{Clock, Server};
+use stead_server::{Builder, Clock, Server};
 
 use crate::error::TestError;
 use crate::snapshot::Snapshot;
 pub use mock::Mock;
+use program::RunningProgram;
+pub use program::ServerProgram;
 pub use stuck::Stuck;
 pub(crate) use stuck::Watch;
 pub use worker::{TestWorker, TestWorkerBuilder};
@@ -41,6 +44,8 @@ pub struct TestEnv {
     client: Client,
     /// `None` where a server outside is tested against.
     server: Option<Arc<Server>>,
+    /// The server's program, if the environment has started one. It ends with the environment.
+    _program: Option<RunningProgram>,
     task_queue: String,
     began: SystemTime,
     workflows: AtomicU64,
@@ -53,12 +58,34 @@ impl TestEnv {
     ///
     /// If the machine has no more threads.
     pub async fn new() -> Result<Self, TestError> {
-        let server = Server::in_memory().clock(Clock::skipping().standing()).start().await?;
+        Self::with(|server| server).await
+    }
+
+    /// The same with options of the server: search attributes, namespaces, limits …
+    ///
+    /// ```
+    /// # use stead_testing::TestEnv;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stead_testing::TestError> {
+    /// use stead_server::engine::Limits;
+    /// // As if a hundredth of everything were too much.
+    /// let env = TestEnv::with(|server| server.limits(Limits::default().shrunk(100))).await?;
+    /// # let _ = env;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the server does not start with these options.
+    pub async fn with(options: impl FnOnce(Builder) -> Builder) -> Result<Self, TestError> {
+        let server = options(Server::in_memory().clock(Clock::skipping().standing())).start().await?;
         let client = Client::with_service(server.service()).await?;
         let began = server.clock().latest();
         Ok(Self {
             client,
             server: Some(Arc::new(server)),
+            _program: None,
             task_queue: "test".to_owned(),
             began,
             workflows: AtomicU64::new(0),
@@ -72,16 +99,35 @@ impl TestEnv {
     ///
     /// If the server is not reached.
     pub async fn against(address: impl Into<String>) -> Result<Self, TestError> {
-        let client = Client::connect(address).await?;
-        let began = SystemTime::now();
+        Ok(Self::outside(Client::connect(address).await?, None))
+    }
+
+    /// The same on a server that is a program of its own, which is started for this environment and ends with it.
+    ///
+    /// # Errors
+    ///
+    /// If the program is not found, ends, or does not answer in its time.
+    pub async fn on(program: ServerProgram) -> Result<Self, TestError> {
+        let (program, client) = program.start().await?;
+        Ok(Self::outside(client, Some(program)))
+    }
+
+    fn outside(client: Client, program: Option<RunningProgram>) -> Self {
         let task_queue = format!("test-{}", uuid::Uuid::new_v4());
-        Ok(Self { client, server: None, task_queue, began, workflows: AtomicU64::new(0) })
+        let began = SystemTime::now();
+        Self { client, server: None, _program: program, task_queue, began, workflows: AtomicU64::new(0) }
     }
 
     /// A client of the server.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Begins another client of the same server, which may have a namespace, an identity, a converter, interceptors of its
+    /// own: awaiting it connects.
+    pub fn connect(&self) -> Connect<InProcess> {
+        Client::with_service(self.client.connection().transport())
     }
 
     /// The server, unless it is one outside of this process.

@@ -1,5 +1,6 @@
 //! [`TestError`]: why a test environment could not do what it was asked for.
 
+use std::ffi::OsString;
 use std::{error, fmt};
 
 use stead_client::{ConnectError, HistoryError};
@@ -20,6 +21,13 @@ pub enum TestError {
     Run(RunError),
     /// A history was not given.
     History(HistoryError),
+    /// A server's program does not serve.
+    Program {
+        /// The program.
+        program: OsString,
+        /// Why it does not.
+        why: String,
+    },
 }
 
 macro_rules! causes {
@@ -32,13 +40,21 @@ macro_rules! causes {
 
         impl error::Error for TestError {
             fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-                match self { $(Self::$variant(cause) => cause.source(),)+ }
+                match self {
+                    $(Self::$variant(cause) => cause.source(),)+
+                    Self::Program { .. } => None,
+                }
             }
         }
 
         impl fmt::Display for TestError {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self { $(Self::$variant(cause) => cause.fmt(f),)+ }
+                match self {
+                    $(Self::$variant(cause) => cause.fmt(f),)+
+                    Self::Program { program, why } => {
+                        write!(f, "the server's program `{}` does not serve: {why}", program.display())
+                    }
+                }
             }
         }
     };

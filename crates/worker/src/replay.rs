@@ -105,7 +105,7 @@ impl Replayer {
         options.interceptors = self.interceptors.as_slice().into();
         self.guests = Guests::new(options);
         for definition in self.workflows.iter().rev() {
-            self.guests.register(*definition);
+            self.guests.register(definition.clone());
         }
         self
     }

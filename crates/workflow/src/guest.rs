@@ -4,6 +4,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use stead_activation::{CallSite, Guest, VersioningBehavior};
 use stead_data::metrics::MetricSink;
 use stead_data::{ConversionError, DataConverter};
@@ -15,10 +17,11 @@ use crate::interceptor::WorkflowInterceptor;
 use crate::patch::ActivatesPatch;
 use crate::program::{self, PayloadFuture, Program};
 
-pub(crate) type StartFn = fn(&Arguments<'_>) -> Result<(Rc<dyn Program>, PayloadFuture), ConversionError>;
+pub(crate) type StartFn =
+    Arc<dyn Fn(&Arguments<'_>) -> Result<(Rc<dyn Program>, PayloadFuture), ConversionError> + Send + Sync>;
 
 /// A workflow type that can be run: what a worker registers.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Definition {
     name: &'static str,
     start: StartFn,
@@ -31,9 +34,26 @@ impl Definition {
     pub fn of<W: Workflow>() -> Self {
         Self {
             name: W::NAME,
-            start: program::start::<W>,
+            start: Arc::new(program::start::<W>),
             options: W::OPTIONS,
             is_configured_by_run: W::CONFIG.is_some(),
+        }
+    }
+
+    /// The definition of a workflow whose code is a closure and that has no handlers: what a test puts in the place of
+    /// another.
+    #[doc(hidden)]
+    pub fn of_code<I, O, R>(name: &'static str, arity: usize, code: impl Fn(I) -> R + Send + Sync + 'static) -> Self
+    where
+        I: DeserializeOwned + 'static,
+        O: Serialize + 'static,
+        R: Future<Output = crate::Result<O>> + 'static,
+    {
+        Self {
+            name,
+            start: Arc::new(move |arguments: &Arguments<'_>| program::start_code(&code, arguments, arity)),
+            options: WorkflowOptions::NONE,
+            is_configured_by_run: false,
         }
     }
 
@@ -55,7 +75,7 @@ impl Definition {
     /// The code of one run, which has not started.
     pub fn instantiate(&self, options: &Arc<GuestOptions>) -> Box<dyn Guest> {
         let fail_on = options.fail_on | self.options.config.fail_on;
-        Box::new(Instance::new(self.start, fail_on, Arc::clone(options)))
+        Box::new(Instance::new(Arc::clone(&self.start), fail_on, Arc::clone(options)))
     }
 }
 

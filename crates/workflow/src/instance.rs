@@ -59,7 +59,7 @@ impl Instance {
             let Some(Job::Initialize(initialize)) = jobs.next_if(|job| matches!(job, Job::Initialize(_))) else {
                 return Err(error::nondeterminism("the first job of a run did not initialize it"));
             };
-            let run = Run::start(*start, Arc::clone(options), moment, *initialize)?;
+            let run = Run::start(start, Arc::clone(options), moment, *initialize)?;
             let config = run.config();
             self.fail_on = self.fail_on | config.fail_on;
             self.versioning = config.versioning.or(self.versioning);
@@ -125,7 +125,7 @@ impl Drop for Instance {
 
 impl Run {
     fn start(
-        start: StartFn,
+        start: &StartFn,
         options: Arc<GuestOptions>,
         moment: Moment,
         mut initialize: Initialize,

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use stead_activation::Payload;
 use stead_data::ConversionError;
 
@@ -126,6 +127,50 @@ impl<W: Workflow> Program for W {
 
     fn handlers(&self) -> Vec<HandlerInfo> {
         W::HANDLERS.iter().map(info).collect()
+    }
+}
+
+/// A workflow that is nothing but the code of its `run`.
+struct Code;
+
+/// Decodes the arguments and makes the future of `code` without polling it.
+pub(crate) fn start_code<I, O, R>(
+    code: &impl Fn(I) -> R,
+    arguments: &Arguments<'_>,
+    arity: usize,
+) -> std::result::Result<(Rc<dyn Program>, PayloadFuture), ConversionError>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+    R: Future<Output = Result<O>> + 'static,
+{
+    let run = code(arguments.decode(arity)?);
+    Ok((Rc::new(Code), Box::pin(async move { encode(&run.await?) })))
+}
+
+impl Program for Code {
+    fn signal(self: Rc<Self>, _: Option<&str>, _: &Arguments<'_>) -> Called<(UnfinishedPolicy, SignalFuture)> {
+        None
+    }
+
+    fn query(&self, _: Option<&str>, _: &Arguments<'_>) -> Called<Result<Payload>> {
+        None
+    }
+
+    fn validate(&self, _: Option<&str>, _: &Arguments<'_>) -> Called<Result<()>> {
+        None
+    }
+
+    fn update(self: Rc<Self>, _: Option<&str>, _: &Arguments<'_>) -> Called<(UnfinishedPolicy, PayloadFuture)> {
+        None
+    }
+
+    fn config(&self) -> Config {
+        Config::new()
+    }
+
+    fn handlers(&self) -> Vec<HandlerInfo> {
+        Vec::new()
     }
 }
 

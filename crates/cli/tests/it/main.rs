@@ -1,5 +1,7 @@
 //! The program as whoever starts it sees it.
 
+mod environment;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

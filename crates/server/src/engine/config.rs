@@ -109,6 +109,42 @@ pub struct Limits {
     pub batch_operations: usize,
 }
 
+impl Limits {
+    /// The same limits, so many times as low, so that a test reaches them with little; each is 1 at least. Ids may be as
+    /// long as before, and pages of histories and what stays in memory of closed ones as large: they limit nothing that
+    /// a caller sees.
+    ///
+    /// ```
+    /// use stead_server::engine::Limits;
+    /// assert_eq!(Limits::default().shrunk(100).history_events, 512);
+    /// ```
+    #[must_use]
+    pub fn shrunk(self, by: usize) -> Self {
+        let by = by.max(1);
+        let fewer = |count: usize| (count / by).max(1);
+        let less = |count: i64| (count / i64::try_from(by).unwrap_or(i64::MAX)).max(1);
+        Self {
+            blob: fewer(self.blob),
+            memo: fewer(self.memo),
+            pending: fewer(self.pending),
+            nexus_operations: fewer(self.nexus_operations),
+            history_events: less(self.history_events),
+            history_size: fewer(self.history_size),
+            history_events_suggest: less(self.history_events_suggest),
+            history_size_suggest: fewer(self.history_size_suggest),
+            buffered_events: fewer(self.buffered_events),
+            updates_in_flight: fewer(self.updates_in_flight),
+            updates_total: fewer(self.updates_total),
+            updates_size: fewer(self.updates_size),
+            signals: fewer(self.signals),
+            batch_operations: fewer(self.batch_operations),
+            id_length: self.id_length,
+            closed_histories: self.closed_histories,
+            history_page: self.history_page,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! [`Mock`]: an activity whose code is a closure of the test.
+//! [`Mock`]: an activity whose code is a closure of the test; and workflows of that kind.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_activity::{Activities, Definition, Implementation, Input};
 use stead_data::{Activity, BoxFuture, Payload};
+use stead_workflow::Definition as WorkflowDefinition;
 
 /// Activities that a test has put together.
 #[derive(Debug, Default)]
@@ -63,5 +64,30 @@ impl Activities for Collected {
         let mocked = |definition: &&Definition| self.mocks.iter().any(|mock| mock.name == definition.name);
         let real = self.real.iter().filter(|definition| !mocked(definition));
         real.chain(&self.mocks).cloned().collect()
+    }
+}
+
+/// Workflows that a test has put together.
+#[derive(Debug, Default)]
+pub(super) struct CollectedWorkflows {
+    real: Vec<WorkflowDefinition>,
+    mocks: Vec<WorkflowDefinition>,
+}
+
+impl CollectedWorkflows {
+    pub(super) fn add(&mut self, workflow: WorkflowDefinition) {
+        self.real.push(workflow);
+    }
+
+    /// Adds a mock, which stands before a real workflow and an earlier mock of its name.
+    pub(super) fn mock(&mut self, workflow: WorkflowDefinition) {
+        self.mocks.retain(|mock| mock.name() != workflow.name());
+        self.mocks.push(workflow);
+    }
+
+    pub(super) fn into_definitions(self) -> impl Iterator<Item = WorkflowDefinition> {
+        let Self { mut real, mocks } = self;
+        real.retain(|real| mocks.iter().all(|mock| mock.name() != real.name()));
+        real.into_iter().chain(mocks)
     }
 }

@@ -8,18 +8,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_activity::Activities;
 use stead_client::Client;
-use stead_data::Activity;
+use stead_data::{Activity, WorkflowFn};
 use stead_worker::{RunError, ShutdownHandle, Worker, WorkerBuilder};
-use stead_workflow::{FailOn, Workflow};
+use stead_workflow::{Definition, FailOn, Workflow};
 use tokio::task::JoinHandle;
 
-use super::mock::{Collected, Mock};
+use super::mock::{Collected, CollectedWorkflows, Mock};
 use crate::error::TestError;
 
 /// Collects what a test's worker runs. Made by [`TestEnv::worker`](super::TestEnv::worker).
 #[must_use = "a builder does nothing until `start` is called"]
 pub struct TestWorkerBuilder {
     builder: WorkerBuilder,
+    workflows: CollectedWorkflows,
     activities: Collected,
 }
 
@@ -28,12 +29,42 @@ impl TestWorkerBuilder {
         let builder = Worker::builder(client, task_queue)
             .fail_workflows_on(FailOn::PANICS | FailOn::NONDETERMINISM)
             .shadow_replay();
-        Self { builder, activities: Collected::default() }
+        Self { builder, workflows: CollectedWorkflows::default(), activities: Collected::default() }
     }
 
     /// Registers a workflow.
-    pub fn workflow<W: Workflow>(self) -> Self {
-        self.with(WorkerBuilder::workflow::<W>)
+    pub fn workflow<W: Workflow>(mut self) -> Self {
+        self.workflows.add(Definition::of::<W>());
+        self
+    }
+
+    /// Runs a closure in the place of a workflow, whether or not the workflow itself is registered: of a child mostly.
+    /// None of its code runs and it has no handlers, but it has a run and a history as any other. It takes no time,
+    /// unless the closure waits.
+    ///
+    /// The closure is workflow code: it has to be deterministic, and may be called again when the run is rebuilt.
+    ///
+    /// ```
+    /// # use stead_testing::TestWorkerBuilder;
+    /// # struct Shipping;
+    /// # impl Shipping {
+    /// #     #[allow(non_upper_case_globals)]
+    /// #     const run: stead_data::WorkflowFn<Shipping, String, u64> = stead_data::WorkflowFn::new("Shipping", 1);
+    /// # }
+    /// # fn with(worker: TestWorkerBuilder) -> TestWorkerBuilder {
+    /// worker.mock_workflow(Shipping::run, |order: String| async move { Ok(order.len() as u64) })
+    /// # }
+    /// ```
+    pub fn mock_workflow<W, I, O, F, R>(mut self, workflow: WorkflowFn<W, I, O>, code: F) -> Self
+    where
+        W: ?Sized,
+        I: DeserializeOwned + 'static,
+        O: Serialize + 'static,
+        F: Fn(I) -> R + Send + Sync + 'static,
+        R: Future<Output = stead_workflow::Result<O>> + 'static,
+    {
+        self.workflows.mock(Definition::of_code(workflow.name(), workflow.arity(), code));
+        self
     }
 
     /// Registers the activities of an instance.
@@ -92,7 +123,8 @@ impl TestWorkerBuilder {
 
 impl TestWorkerBuilder {
     pub(crate) fn build(self) -> Result<Worker, TestError> {
-        let Self { builder, activities } = self;
+        let Self { builder, workflows, activities } = self;
+        let builder = workflows.into_definitions().fold(builder, WorkerBuilder::workflow_definition);
         let builder = if activities.is_empty() { builder } else { builder.activities(activities) };
         Ok(builder.build()?)
     }

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use stead::client::proto::history::v1::history_event::Attributes;
 use stead::prelude::*;
+use stead::server::engine::Limits;
 use stead::workflow::Error;
 
 #[derive(Default)]
@@ -114,5 +116,71 @@ async fn environments_know_nothing_of_each_other(env: TestEnv) -> stead::Result<
     let other = TestEnv::new().await?;
     let order = env.start(Order::run, "Ada").await?;
     assert!(other.client().workflow::<Order>(order.id()).describe().await.is_err());
+    Ok(())
+}
+
+#[derive(Default)]
+struct Parent;
+
+#[workflow]
+impl Parent {
+    #[run]
+    async fn run(&self, customer: String) -> workflow::Result<u64> {
+        let paid = workflow::child(Order::run, &customer).id("order").await?;
+        Ok(paid + 1)
+    }
+}
+
+#[stead::test]
+async fn a_mock_stands_in_the_place_of_a_child_and_takes_no_time(env: TestEnv) -> stead::Result<()> {
+    let order = |customer: String| async move { Ok(customer.len() as u64 * 10) };
+    let worker = env.worker().workflow::<Parent>().mock_workflow(Order::run, order).workflow::<Order>();
+    let _worker = worker.start().await?;
+    let parent = env.start(Parent::run, "Ada").await?;
+    assert_eq!(parent.result().await?, 31);
+    assert_eq!(env.elapsed(), secs(0), "the order itself waits for an hour");
+    Ok(())
+}
+
+#[stead::test]
+async fn a_mock_of_a_child_fails_and_waits_as_it_likes(env: TestEnv) -> stead::Result<()> {
+    let unpaid = |customer: String| async move {
+        workflow::sleep(mins(5)).await?;
+        Err(OrderError::Unpaid { customer }.into())
+    };
+    let _worker = env.worker().workflow::<Parent>().mock_workflow(Order::run, unpaid).start().await?;
+    let error = env.start(Parent::run, "Ada").await?.result().await.unwrap_err();
+    assert!(format!("{error:?}").contains("Ada did not pay"), "{error:?}");
+    assert_eq!(env.elapsed(), mins(5));
+    Ok(())
+}
+
+#[stead::test]
+async fn a_second_client_has_options_of_its_own_and_the_same_server(env: TestEnv) -> stead::Result<()> {
+    let charge = |customer: String| async move { Ok(customer.len() as u64) };
+    let _worker = env.worker().workflow::<Order>().mock(Payments::charge, charge).start().await?;
+    let order = env.start(Order::run, "Ada").await?;
+    let second = env.connect().identity("the second").await?;
+    assert_eq!(second.identity(), "the second");
+    second.workflow::<Order>(order.id()).signal(Order::pay, ()).await?;
+    order.result().await?;
+    let history = env.history(&order).await?;
+    let signaled_by = history.history().0.events.iter().find_map(|event| match event.attributes.as_ref()? {
+        Attributes::WorkflowExecutionSignaledEventAttributes(signal) => Some(signal.identity.as_str()),
+        _ => None,
+    });
+    assert_eq!(signaled_by, Some("the second"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn limits_are_reached_with_little_when_they_are_shrunk() -> stead::Result<()> {
+    let env = TestEnv::with(|server| server.limits(Limits::default().shrunk(1_000))).await?;
+    let order = env.start(Order::run, "Ada").await?;
+    for _ in 0..10 {
+        order.signal(Order::pay, ()).await?;
+    }
+    let refused = order.signal(Order::pay, ()).await.unwrap_err();
+    assert!(refused.to_string().contains("exceeded workflow execution limit for signal events"), "{refused}");
     Ok(())
 }

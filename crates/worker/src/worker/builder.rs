@@ -67,8 +67,14 @@ impl WorkerBuilder {
     }
 
     /// Registers a workflow.
-    pub fn workflow<W: Workflow>(mut self) -> Self {
-        self.workflows.push(Definition::of::<W>());
+    pub fn workflow<W: Workflow>(self) -> Self {
+        self.workflow_definition(Definition::of::<W>())
+    }
+
+    /// Registers a workflow by its definition.
+    #[doc(hidden)]
+    pub fn workflow_definition(mut self, definition: Definition) -> Self {
+        self.workflows.push(definition);
         self
     }
 
