@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// Waits for all of `futures` and returns what they gave, in their order.
@@ -28,16 +28,20 @@ pub fn join_all<I>(futures: I) -> JoinAll<<I::Item as IntoFuture>::IntoFuture>
 where
     I: IntoIterator<Item: IntoFuture>,
 {
-    let children = futures.into_iter().map(|future| Child::Running(Box::pin(future.into_future()))).collect();
-    JoinAll { children, wakers: Vec::new() }
+    let children: Vec<_> = futures.into_iter().map(|future| Child::Running(Box::pin(future.into_future()))).collect();
+    JoinAll { running: children.len(), children, woken: Woken::default(), task: None, wakers: Vec::new() }
 }
 
 /// The future of [`join_all`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct JoinAll<F: Future> {
     children: Vec<Child<F>>,
-    /// One for each child, for as long as the task's own waker stays the same.
-    wakers: Vec<(Arc<ChildWaker>, Waker)>,
+    running: usize,
+    woken: Woken,
+    /// The task's own waker, as it was last seen.
+    task: Option<Waker>,
+    /// One for each child, for as long as that stays the same.
+    wakers: Vec<Waker>,
 }
 
 enum Child<F: Future> {
@@ -46,9 +50,41 @@ enum Child<F: Future> {
     Taken,
 }
 
-/// Tells which child was woken.
+/// Which children were woken: a bit for each, so that few words say it of many.
+#[derive(Clone, Default)]
+struct Woken(Arc<[AtomicU64]>);
+
+impl Woken {
+    /// All of `count`, who have not been asked yet.
+    fn all(count: usize) -> Self {
+        let word = |word: usize| u64::MAX >> (64 - (count - word * 64).min(64));
+        Self((0..count.div_ceil(64)).map(|at| AtomicU64::new(word(at))).collect())
+    }
+
+    fn set(&self, child: usize) {
+        self.0[child / 64].fetch_or(1 << (child % 64), Ordering::Release);
+    }
+
+    /// Takes the first that is woken from `from` on. A child that is woken meanwhile is among them.
+    fn take_from(&self, from: usize) -> Option<usize> {
+        let mut unseen = u64::MAX << (from % 64);
+        for (at, word) in self.0.iter().enumerate().skip(from / 64) {
+            let woken = word.load(Ordering::Acquire) & unseen;
+            if woken != 0 {
+                let first = woken.trailing_zeros();
+                word.fetch_and(!(1 << first), Ordering::AcqRel);
+                return Some(at * 64 + first as usize);
+            }
+            unseen = u64::MAX;
+        }
+        None
+    }
+}
+
+/// Tells that a child was woken.
 struct ChildWaker {
-    is_woken: AtomicBool,
+    child: usize,
+    woken: Woken,
     task: Waker,
 }
 
@@ -58,7 +94,7 @@ impl Wake for ChildWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.is_woken.store(true, Ordering::Release);
+        self.woken.set(self.child);
         self.task.wake_by_ref();
     }
 }
@@ -68,14 +104,13 @@ impl<F: Future> Unpin for JoinAll<F> {}
 
 impl<F: Future> JoinAll<F> {
     fn follow(&mut self, task: &Waker) {
-        if self.wakers.first().is_some_and(|(child, _)| child.task.will_wake(task)) {
+        if self.task.as_ref().is_some_and(|followed| followed.will_wake(task)) {
             return;
         }
-        let waker = || {
-            let child = Arc::new(ChildWaker { is_woken: AtomicBool::new(true), task: task.clone() });
-            (Arc::clone(&child), Waker::from(child))
-        };
-        self.wakers = std::iter::repeat_with(waker).take(self.children.len()).collect();
+        self.task = Some(task.clone());
+        self.woken = Woken::all(self.children.len());
+        let waker = |child| ChildWaker { child, woken: self.woken.clone(), task: task.clone() };
+        self.wakers = (0..self.children.len()).map(|child| Waker::from(Arc::new(waker(child)))).collect();
     }
 }
 
@@ -85,18 +120,17 @@ impl<F: Future> Future for JoinAll<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         this.follow(cx.waker());
-        for (child, (woken, waker)) in this.children.iter_mut().zip(&this.wakers) {
-            let Child::Running(future) = child else {
-                continue;
-            };
-            if !woken.is_woken.swap(false, Ordering::AcqRel) {
-                continue;
-            }
-            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(waker)) {
+        let mut next = 0;
+        while let Some(woken) = this.woken.take_from(next) {
+            next = woken + 1;
+            let child = &mut this.children[woken];
+            let Child::Running(future) = child else { continue };
+            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&this.wakers[woken])) {
                 *child = Child::Done(value);
+                this.running -= 1;
             }
         }
-        if this.children.iter().any(|child| matches!(child, Child::Running(_))) {
+        if this.running > 0 {
             return Poll::Pending;
         }
         Poll::Ready(this.children.iter_mut().filter_map(Child::take).collect())
