@@ -26,7 +26,7 @@ use crate::codec;
 use crate::lifecycle::Phase;
 use crate::metrics::{ActivityTimer, Origin};
 use crate::shared::Shared;
-use crate::slots::Permit;
+use crate::slots::{Permit, SlotTask};
 use heartbeat::Heartbeats;
 use outcome::{Ended, Outcome};
 
@@ -40,6 +40,12 @@ pub(crate) fn start(shared: &Arc<Shared>, task: PollActivityTaskQueueResponse, p
         attempt(&shared, task, origin).await;
         drop(permit);
     });
+}
+
+/// What a slot for this activity is used for.
+pub(crate) fn slot_task(task: &PollActivityTaskQueueResponse) -> SlotTask {
+    let activity_type = task.activity_type.as_ref().map(|it| it.name.clone()).unwrap_or_default();
+    SlotTask::Activity { activity_type }
 }
 
 async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse, origin: Origin) {

@@ -24,11 +24,12 @@ impl EagerWorker for EagerStarts {
         if !is_mine || shared.is_draining() || !shared.guests.knows(workflow_type) {
             return None;
         }
-        let mut permit = shared.workflow_slots.try_reserve()?;
+        let mut permit = shared.workflow_slots.try_reserve(false)?;
         let tasks = Arc::clone(&self.tasks);
         Some(EagerSlot::new(move |task| {
-            permit.mark_used();
-            tasks.dispatch(Box::new(task), permit);
+            let task = Box::new(task);
+            permit.mark_used(|| tasks.describe(&task));
+            tasks.dispatch(task, permit);
         }))
     }
 }

@@ -131,9 +131,9 @@ fn slots(slots: &Slots, before: &mut u32) -> WorkerSlotsInfo {
     let report = slots.report();
     let since = report.processed.saturating_sub(std::mem::replace(before, report.processed));
     WorkerSlotsInfo {
-        current_available_slots: small(report.available.into()),
+        current_available_slots: report.available.map_or(0, |available| small(available.into())),
         current_used_slots: small(report.used.into()),
-        slot_supplier_kind: "Fixed".to_owned(),
+        slot_supplier_kind: report.kind.to_owned(),
         total_processed_tasks: small(report.processed.into()),
         last_interval_processed_tasks: small(since.into()),
         ..WorkerSlotsInfo::default()

@@ -40,4 +40,7 @@ pub use deployment::WorkerDeployment;
 pub use error::{BuildError, RunError};
 pub use lifecycle::ShutdownHandle;
 pub use poll::PollerBehavior;
+pub use slots::{
+    ResourceSlots, ResourceTargets, SlotContext, SlotKind, SlotPermit, SlotSupplier, SlotSupply, SlotTask, Tuner,
+};
 pub use worker::{Worker, WorkerBuilder};

@@ -19,7 +19,7 @@ use crate::lifecycle::Phase;
 use crate::metrics::{Origin, Raised, names};
 use crate::shard::Shards;
 use crate::shared::Shared;
-use crate::slots::{Permit, Slots};
+use crate::slots::{Permit, SlotTask, Slots};
 use crate::{activity, complete};
 
 pub use behavior::PollerBehavior;
@@ -30,6 +30,12 @@ pub(crate) trait Source: Send + Sync + 'static {
     type Task: Send;
     fn shared(&self) -> &Shared;
     fn slots(&self) -> &Slots;
+    /// Whether it polls the worker's own queue.
+    fn is_sticky(&self) -> bool {
+        false
+    }
+    /// What a slot is used for.
+    fn describe(&self, task: &Self::Task) -> SlotTask;
     /// Who lets it poll, if their number changes.
     fn scaler(&self) -> Option<&Scaler>;
     /// Waits until it may ask for one more task.
@@ -75,7 +81,7 @@ pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
                 Some(scaler) => Some(scaler.turn().await),
                 None => None,
             };
-            let permit = source.slots().reserve().await;
+            let permit = source.slots().reserve(source.is_sticky()).await;
             source.paced().await;
             (turn, permit)
         };
@@ -98,15 +104,16 @@ pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
         if let Ok(task) = &polled {
             source.note(task.as_ref());
         }
-        match (polled, permit) {
-            (Ok(Some(task)), Some(mut permit)) => {
-                permit.mark_used();
+        match polled {
+            Ok(Some(task)) => {
+                let mut permit = permit;
+                permit.mark_used(|| source.describe(&task));
                 source.dispatch(task, permit);
             }
-            (Ok(_), _) => {}
-            (Err(_), _) if source.shared().is_draining() => return Ok(()),
-            (Err(error), _) if error.is_response_too_large() => skip(&error).await,
-            (Err(error), _) => return Err(error),
+            Ok(None) => {}
+            Err(_) if source.shared().is_draining() => return Ok(()),
+            Err(error) if error.is_response_too_large() => skip(&error).await,
+            Err(error) => return Err(error),
         }
     }
 }
@@ -134,6 +141,15 @@ impl Source for WorkflowTasks {
 
     fn slots(&self) -> &Slots {
         &self.shared.workflow_slots
+    }
+
+    fn is_sticky(&self) -> bool {
+        self.queue.kind() == TaskQueueKind::Sticky
+    }
+
+    fn describe(&self, task: &Self::Task) -> SlotTask {
+        let workflow_type = task.workflow_type.as_ref().map(|it| it.name.clone()).unwrap_or_default();
+        SlotTask::Workflow { workflow_type, is_sticky: self.is_sticky() }
     }
 
     fn scaler(&self) -> Option<&Scaler> {
@@ -194,6 +210,10 @@ impl Source for ActivityTasks {
 
     fn slots(&self) -> &Slots {
         &self.shared.activity_slots
+    }
+
+    fn describe(&self, task: &Self::Task) -> SlotTask {
+        activity::slot_task(task)
     }
 
     fn scaler(&self) -> Option<&Scaler> {

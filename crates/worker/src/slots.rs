@@ -1,12 +1,26 @@
 //! Slots: how many tasks a worker has at once. A permit is taken before a poll, so no task arrives without room for it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod resources;
+mod supplier;
+mod tuner;
 
-use stead_core::policy::SlotKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use stead_core::policy::{ResourceUse, SlotPolicy, SlotUse};
 use stead_data::metrics::MetricValue;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
 
+use crate::clock::Clock;
+use crate::driver::panic_message;
 use crate::metrics::{Metrics, names};
+use resources::Resources;
+
+pub use supplier::{SlotContext, SlotKind, SlotPermit, SlotSupplier, SlotTask};
+pub use tuner::{ResourceSlots, ResourceTargets, SlotSupply, Tuner};
 
 /// The slots for tasks of one kind. Cheap to clone.
 #[derive(Clone)]
@@ -14,12 +28,40 @@ pub(crate) struct Slots(Arc<Inner>);
 
 struct Inner {
     kind: SlotKind,
-    free: Arc<Semaphore>,
-    total: u32,
+    source: Source,
     metrics: Arc<Metrics>,
     counts: Mutex<Counts>,
-    /// Told when no permit is left.
-    idle: Notify,
+    /// Told when a permit is given back.
+    freed: Notify,
+}
+
+/// What decides whether there is one more slot.
+enum Source {
+    Fixed { free: Arc<Semaphore>, total: u32 },
+    Resources(Box<ByResources>),
+    Custom { supplier: Arc<dyn SlotSupplier>, worker: SlotWorker },
+}
+
+struct ByResources {
+    policy: Mutex<stead_core::policy::ResourceSlots>,
+    resources: Arc<Resources>,
+    clock: Clock,
+    maximum: u32,
+}
+
+/// What suppliers are told of the worker.
+#[derive(Debug, Clone)]
+pub(crate) struct SlotWorker {
+    pub(crate) task_queue: String,
+    pub(crate) identity: String,
+    pub(crate) build_id: String,
+}
+
+/// Makes the slots of one worker.
+pub(crate) struct SlotMaker<'a> {
+    metrics: &'a Arc<Metrics>,
+    worker: SlotWorker,
+    resources: Arc<Resources>,
 }
 
 /// What the permits are doing.
@@ -36,8 +78,10 @@ struct Counts {
 /// What slots have been doing, for people to see.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SlotsReport {
+    pub(crate) kind: &'static str,
     pub(crate) used: u32,
-    pub(crate) available: u32,
+    /// `None` where there is no fixed number.
+    pub(crate) available: Option<u32>,
     pub(crate) processed: u32,
 }
 
@@ -45,51 +89,133 @@ pub(crate) struct SlotsReport {
 pub(crate) struct Permit {
     slots: Slots,
     is_used: bool,
-    _held: OwnedSemaphorePermit,
+    held: Held,
+}
+
+enum Held {
+    Fixed(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit),
+    /// By the counts alone.
+    Counted,
+    Custom {
+        permit: SlotPermit,
+        task: Option<SlotTask>,
+    },
+}
+
+impl<'a> SlotMaker<'a> {
+    pub(crate) fn new(metrics: &'a Arc<Metrics>, worker: SlotWorker) -> Self {
+        Self { metrics, worker, resources: Arc::new(Resources::new()) }
+    }
+
+    pub(crate) fn make(&self, kind: SlotKind, supply: SlotSupply) -> Slots {
+        let source = match supply {
+            SlotSupply::Fixed(total) => Source::Fixed { free: Arc::new(Semaphore::new(total as usize)), total },
+            SlotSupply::ResourceBased(ResourceSlots { targets, minimum, maximum, ramp_throttle }) => {
+                let targets = ResourceUse { memory: targets.memory, cpu: targets.cpu };
+                let (least, most) = (minimum as usize, maximum as usize);
+                let policy = stead_core::policy::ResourceSlots::new(least, most, ramp_throttle, targets);
+                let resources = Arc::clone(&self.resources);
+                Source::Resources(Box::new(ByResources {
+                    policy: Mutex::new(policy),
+                    resources,
+                    clock: Clock::new(),
+                    maximum,
+                }))
+            }
+            SlotSupply::Custom(supplier) => Source::Custom { supplier, worker: self.worker.clone() },
+        };
+        let (metrics, counts) = (Arc::clone(self.metrics), Mutex::default());
+        Slots(Arc::new(Inner { kind, source, metrics, counts, freed: Notify::new() }))
+    }
 }
 
 impl Slots {
-    pub(crate) fn new(kind: SlotKind, total: u32, metrics: &Arc<Metrics>) -> Self {
-        Self(Arc::new(Inner {
-            kind,
-            free: Arc::new(Semaphore::new(total as usize)),
-            total,
-            metrics: Arc::clone(metrics),
-            counts: Mutex::default(),
-            idle: Notify::new(),
-        }))
-    }
-
-    /// Waits for a free slot. `None` never comes back: the semaphore is not closed.
-    pub(crate) async fn reserve(&self) -> Option<Permit> {
-        Arc::clone(&self.0.free).acquire_owned().await.ok().map(|held| self.permit(held))
+    /// Waits for a free slot; `is_sticky`: for a poll of the worker's own queue.
+    pub(crate) async fn reserve(&self, is_sticky: bool) -> Permit {
+        match &self.0.source {
+            Source::Fixed { free, .. } => loop {
+                // Nobody closes the semaphore.
+                if let Ok(held) = Arc::clone(free).acquire_owned().await {
+                    return self.permit(Held::Fixed(held));
+                }
+            },
+            Source::Resources(_) => loop {
+                let freed = self.0.freed.notified();
+                if let Some(permit) = self.try_reserve(is_sticky) {
+                    return permit;
+                }
+                tokio::select! {
+                    () = freed => {}
+                    () = sleep(ASK_AGAIN_AFTER) => {}
+                }
+            },
+            Source::Custom { supplier, worker } => loop {
+                let context = worker.context(self.0.kind, is_sticky);
+                match AssertUnwindSafe(async { supplier.reserve(context).await }).catch_unwind().await {
+                    Ok(permit) => return self.permit(Held::Custom { permit, task: None }),
+                    Err(panic) => log_panic(&*panic),
+                }
+                sleep(ASK_AGAIN_AFTER_PANIC).await;
+            },
+        }
     }
 
     /// A free slot, if there is one now.
-    pub(crate) fn try_reserve(&self) -> Option<Permit> {
-        Arc::clone(&self.0.free).try_acquire_owned().ok().map(|held| self.permit(held))
+    pub(crate) fn try_reserve(&self, is_sticky: bool) -> Option<Permit> {
+        match &self.0.source {
+            Source::Fixed { free, .. } => {
+                Arc::clone(free).try_acquire_owned().ok().map(|held| self.permit(Held::Fixed(held)))
+            }
+            Source::Resources(source) => {
+                let mut counts = self.0.counts();
+                if !source.may_reserve(self.0.kind, *counts) {
+                    return None;
+                }
+                counts.reserved += 1;
+                Some(Permit { slots: self.clone(), is_used: false, held: Held::Counted })
+            }
+            Source::Custom { supplier, worker } => {
+                let context = worker.context(self.0.kind, is_sticky);
+                let permit = guarded(|| supplier.try_reserve(context))??;
+                Some(self.permit(Held::Custom { permit, task: None }))
+            }
+        }
+    }
+
+    /// The most polls that make sense.
+    pub(crate) fn maximum(&self) -> u32 {
+        match &self.0.source {
+            Source::Fixed { total, .. } => *total,
+            Source::Resources(source) => source.maximum,
+            Source::Custom { .. } => u32::MAX,
+        }
     }
 
     /// Waits until no slot is in use.
     pub(crate) async fn all_free(&self) {
         loop {
-            let idle = self.0.idle.notified();
+            let freed = self.0.freed.notified();
             if self.in_use() == 0 {
                 return;
             }
-            idle.await;
+            freed.await;
         }
     }
 
     /// How many are in use, those included that a poll holds.
     pub(crate) fn in_use(&self) -> u32 {
-        let Counts { reserved, used, .. } = self.0.change(|_| {});
+        let Counts { reserved, used, .. } = *self.0.counts();
         reserved + used
     }
 
     pub(crate) fn report(&self) -> SlotsReport {
-        let Counts { used, processed, .. } = self.0.change(|_| {});
-        SlotsReport { used, available: self.0.total.saturating_sub(used), processed }
+        let Counts { used, processed, .. } = *self.0.counts();
+        let kind = match &self.0.source {
+            Source::Fixed { .. } => "Fixed",
+            Source::Resources(_) => "ResourceBased",
+            Source::Custom { .. } => "Custom",
+        };
+        SlotsReport { kind, used, available: self.0.total().map(|total| total.saturating_sub(used)), processed }
     }
 
     /// Says how many slots there are, before the first one is taken.
@@ -97,20 +223,26 @@ impl Slots {
         self.0.tell(|_| {});
     }
 
-    fn permit(&self, held: OwnedSemaphorePermit) -> Permit {
-        self.0.change(|counts| counts.reserved += 1);
-        Permit { slots: self.clone(), is_used: false, _held: held }
+    fn permit(&self, held: Held) -> Permit {
+        self.0.counts().reserved += 1;
+        Permit { slots: self.clone(), is_used: false, held }
     }
 }
 
 impl Permit {
     /// A task has come for it.
-    pub(crate) fn mark_used(&mut self) {
-        if !std::mem::replace(&mut self.is_used, true) {
-            self.slots.0.tell(|counts| {
-                counts.reserved -= 1;
-                counts.used += 1;
-            });
+    pub(crate) fn mark_used(&mut self, describe: impl FnOnce() -> SlotTask) {
+        if std::mem::replace(&mut self.is_used, true) {
+            return;
+        }
+        self.slots.0.tell(|counts| {
+            counts.reserved -= 1;
+            counts.used += 1;
+        });
+        if let (Source::Custom { supplier, .. }, Held::Custom { permit, task }) = (&self.slots.0.source, &mut self.held)
+        {
+            let described = task.insert(describe());
+            guarded(|| supplier.mark_used(permit, described));
         }
     }
 }
@@ -118,38 +250,78 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let inner = &self.slots.0;
-        let counts = match self.is_used {
+        // First, so that a supplier has all of them back when the worker has stopped.
+        let held = std::mem::replace(&mut self.held, Held::Counted);
+        if let (Source::Custom { supplier, .. }, Held::Custom { permit, task }) = (&inner.source, held) {
+            guarded(|| supplier.release(permit, task));
+        }
+        match self.is_used {
             true => inner.tell(|counts| {
                 counts.used -= 1;
                 counts.processed = counts.processed.saturating_add(1);
             }),
             // Metrics do not show what polls hold.
-            false => inner.change(|counts| counts.reserved -= 1),
-        };
-        if counts.reserved + counts.used == 0 {
-            inner.idle.notify_waiters();
+            false => inner.counts().reserved -= 1,
         }
+        inner.freed.notify_waiters();
+    }
+}
+
+impl ByResources {
+    fn may_reserve(&self, kind: SlotKind, counts: Counts) -> bool {
+        let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(usage) = self.resources.fresh_usage(Instant::now()) {
+            policy.handle_usage(usage);
+        }
+        let slots = SlotUse { kind, reserved: counts.reserved as usize, used: counts.used as usize };
+        policy.may_reserve(slots, self.clock.now())
+    }
+}
+
+impl SlotWorker {
+    fn context(&self, kind: SlotKind, is_sticky: bool) -> SlotContext<'_> {
+        let Self { task_queue, identity, build_id } = self;
+        SlotContext { kind, task_queue, identity, build_id, is_sticky }
     }
 }
 
 impl Inner {
-    fn change(&self, change: impl FnOnce(&mut Counts)) -> Counts {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut counts);
-        *counts
+    /// No foreign code but a sink runs under the lock, so a poisoned one is intact.
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn total(&self) -> Option<u32> {
+        match &self.source {
+            Source::Fixed { total, .. } => Some(*total),
+            // As many as there are now; nobody knows about the next.
+            Source::Resources(_) => None,
+            Source::Custom { supplier, .. } => guarded(|| supplier.total()).flatten(),
+        }
     }
 
     /// Changes the counts and tells the metrics of it, in one go, so that the one who tells last tells the latest.
-    fn tell(&self, change: impl FnOnce(&mut Counts)) -> Counts {
-        self.change(|counts| {
-            change(counts);
-            let labels = [("worker_type", worker_type(self.kind))];
-            let value = |count: u32| MetricValue::from(u64::from(count));
-            self.metrics.record(&names::WORKER_TASK_SLOTS_USED, value(counts.used), &labels);
-            let available = self.total.saturating_sub(counts.used);
+    fn tell(&self, change: impl FnOnce(&mut Counts)) {
+        let total = if self.metrics.is_on() { self.total() } else { None };
+        let mut counts = self.counts();
+        change(&mut counts);
+        let labels = [("worker_type", worker_type(self.kind))];
+        let value = |count: u32| MetricValue::from(u64::from(count));
+        self.metrics.record(&names::WORKER_TASK_SLOTS_USED, value(counts.used), &labels);
+        if let Some(total) = total {
+            let available = total.saturating_sub(counts.used);
             self.metrics.record(&names::WORKER_TASK_SLOTS_AVAILABLE, value(available), &labels);
-        })
+        }
     }
+}
+
+/// A supplier's panic is logged, and costs nothing else.
+fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call)).inspect_err(|panic| log_panic(&**panic)).ok()
+}
+
+fn log_panic(panic: &(dyn std::any::Any + Send)) {
+    tracing::error!(target: "stead::worker", panic = panic_message(panic), "a supplier of slots panicked");
 }
 
 impl std::fmt::Debug for Permit {
@@ -157,6 +329,12 @@ impl std::fmt::Debug for Permit {
         f.debug_struct("Permit").field("kind", &self.slots.0.kind).field("is_used", &self.is_used).finish()
     }
 }
+
+/// As often as the use of resources is measured.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Not so often that the log overflows.
+const ASK_AGAIN_AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// The label of Temporal's dashboards.
 fn worker_type(kind: SlotKind) -> &'static str {
@@ -173,12 +351,35 @@ fn worker_type(kind: SlotKind) -> &'static str {
 mod tests {
     use super::*;
 
+    fn worker() -> SlotWorker {
+        SlotWorker { task_queue: "orders".to_owned(), identity: "me".to_owned(), build_id: String::new() }
+    }
+
+    #[tokio::test]
+    async fn resource_based_slots_are_given_up_to_their_maximum_while_there_is_room() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("proc")).expect("a folder");
+        let write = |name, text: &str| std::fs::write(folder.path().join("proc").join(name), text).expect("a file");
+        write("stat", "cpu 10 0 10 80 0 0 0 0\n");
+        write("meminfo", "MemTotal: 1000 kB\nMemAvailable: 500 kB\n");
+        let metrics = Arc::new(Metrics::new(None, "shop", "orders"));
+        let maker =
+            SlotMaker { resources: Arc::new(Resources::under(folder.path())), ..SlotMaker::new(&metrics, worker()) };
+        let targets = |memory| ResourceTargets { memory, cpu: 0.9 };
+        let supply = |memory| ResourceSlots::new(targets(memory)).minimum(1).maximum(3).ramp_throttle(Duration::ZERO);
+        let count = |memory| {
+            let slots = maker.make(SlotKind::Activity, supply(memory).into());
+            std::iter::from_fn(|| slots.try_reserve(false)).take(10).collect::<Vec<_>>().len()
+        };
+        assert_eq!((count(0.8), count(0.5)), (3, 1), "half of the memory is in use");
+    }
+
     #[tokio::test]
     async fn a_dropped_permit_frees_its_slot() {
-        let slots = Slots::new(SlotKind::Activity, 2, &Arc::new(Metrics::new(None, "shop", "orders")));
-        let (one, two) = (slots.reserve().await, slots.try_reserve());
-        assert!(one.is_some() && two.is_some());
-        assert!(slots.try_reserve().is_none());
+        let metrics = Arc::new(Metrics::new(None, "shop", "orders"));
+        let slots = SlotMaker::new(&metrics, worker()).make(SlotKind::Activity, 2.into());
+        let (one, two) = (slots.reserve(false).await, slots.try_reserve(false));
+        assert!(two.is_some() && slots.try_reserve(false).is_none());
         assert_eq!(slots.in_use(), 2);
         drop((one, two));
         slots.all_free().await;

@@ -19,7 +19,7 @@ use super::{Code, DROP_AFTER_TIMEOUT};
 use crate::lifecycle::Phase;
 use crate::metrics::LocalTimer;
 use crate::shared::Shared;
-use crate::slots::Permit;
+use crate::slots::{Permit, SlotTask};
 
 /// The attempts that run for one run. Dropping them tells them to stop: nobody waits any more.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ pub(crate) async fn run(
         Ok(permit) => permit,
         Err(outcome) => return report(outcome),
     };
-    permit.mark_used();
+    permit.mark_used(|| SlotTask::LocalActivity { activity_type: attempt.activity_type.clone() });
     let limit = attempt.start_to_close_timeout;
     let (context, input) = context(&shared, attempt, workflow, cancellation);
     let info = context.info();
@@ -110,7 +110,7 @@ async fn slot(
     let limit = attempt.schedule_to_start_timeout;
     tokio::select! {
         biased;
-        permit = shared.local_activity_slots.reserve() => permit.ok_or(LocalActivityOutcome::Cancelled(Vec::new())),
+        permit = shared.local_activity_slots.reserve(false) => Ok(permit),
         _ = cancellation.cancelled() => Err(LocalActivityOutcome::Cancelled(Vec::new())),
         () = after(limit) => Err(LocalActivityOutcome::TimedOut(TimeoutType::ScheduleToStart)),
     }

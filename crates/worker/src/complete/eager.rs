@@ -32,7 +32,7 @@ impl Reserved {
         if self.0.len() >= limit || !shared.takes_eager_activities() || shared.is_draining() {
             return false;
         }
-        let permit = shared.activity_slots.try_reserve().filter(|_| shared.may_ask_for_activity());
+        let permit = shared.activity_slots.try_reserve(false).filter(|_| shared.may_ask_for_activity());
         let got = permit.is_some();
         self.0.extend(permit);
         got
@@ -43,14 +43,12 @@ impl Reserved {
         let mut permits = self.0.into_iter();
         for task in tasks {
             // The server sends no more than were asked for; if it does, they wait for their turn like polled ones.
-            let permit = match permits.next() {
-                Some(permit) => Some(permit),
-                None => shared.activity_slots.reserve().await,
+            let mut permit = match permits.next() {
+                Some(permit) => permit,
+                None => shared.activity_slots.reserve(false).await,
             };
-            if let Some(mut permit) = permit {
-                permit.mark_used();
-                activity::start(shared, task, permit, Origin::Eager);
-            }
+            permit.mark_used(|| activity::slot_task(&task));
+            activity::start(shared, task, permit, Origin::Eager);
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::metrics::{Level, Metrics, names};
 use crate::poll::PollerBehavior;
 use crate::shadow::Sample;
 use crate::shared::{Options, Shared};
-use crate::slots::Slots;
+use crate::slots::{SlotMaker, SlotWorker, Tuner};
 
 /// Collects what a worker runs and how. Made by [`Worker::builder`].
 #[must_use = "a builder does nothing until `build` is called"]
@@ -43,6 +43,8 @@ pub struct WorkerBuilder {
     workflow_interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
     activity_interceptors: Vec<Arc<dyn Interceptor>>,
     on_fatal_error: Option<FatalErrorHook>,
+    tuner: Option<Tuner>,
+    has_slot_counts: bool,
     debug_mode: bool,
     options: Options,
 }
@@ -61,6 +63,8 @@ impl WorkerBuilder {
             workflow_interceptors: Vec::new(),
             activity_interceptors: Vec::new(),
             on_fatal_error: None,
+            tuner: None,
+            has_slot_counts: false,
             debug_mode: is_debug(std::env::var_os("TEMPORAL_DEBUG")),
             options: Options::default(),
         }
@@ -137,6 +141,7 @@ impl WorkerBuilder {
     ///
     /// Default: 100.
     pub fn max_concurrent_workflow_tasks(mut self, count: u32) -> Self {
+        self.has_slot_counts = true;
         self.options.max_concurrent_workflow_tasks = count;
         self
     }
@@ -145,6 +150,7 @@ impl WorkerBuilder {
     ///
     /// Default: 100.
     pub fn max_concurrent_activities(mut self, count: u32) -> Self {
+        self.has_slot_counts = true;
         self.options.max_concurrent_activities = count;
         self
     }
@@ -152,7 +158,17 @@ impl WorkerBuilder {
     /// How many attempts of local activities run at the same time. Further ones wait for a slot, as long as their
     /// schedule-to-start timeout allows. Default: 100.
     pub fn max_concurrent_local_activities(mut self, count: u32) -> Self {
+        self.has_slot_counts = true;
         self.options.max_concurrent_local_activities = count;
+        self
+    }
+
+    /// Where slots for tasks come from, in place of `max_concurrent_workflow_tasks`, `max_concurrent_activities` and
+    /// `max_concurrent_local_activities`, which cannot be given as well.
+    ///
+    /// Default: the numbers of these.
+    pub fn tuner(mut self, tuner: Tuner) -> Self {
+        self.tuner = Some(tuner);
         self
     }
 
@@ -400,6 +416,7 @@ impl WorkerBuilder {
             return Err(BuildError::PanicAbort);
         }
         self.options.validate()?;
+        let tuner = self.take_tuner()?;
         if self.debug_mode {
             self.options.deadlock_timeout = None;
         }
@@ -434,6 +451,13 @@ impl WorkerBuilder {
         let caches = self.options.max_cached_workflows > 0 && !guests.is_empty();
         let mut extensions = Extensions::new();
         extensions.insert(self.client.clone());
+        let build_id = self.deployment.as_ref().map(|deployment| deployment.version.build_id.clone());
+        let slots_of = SlotWorker {
+            task_queue: self.task_queue.clone(),
+            identity: identity.clone(),
+            build_id: build_id.unwrap_or_default(),
+        };
+        let slots = SlotMaker::new(&metrics, slots_of);
         let polls = |labels| Level::new(&metrics, &names::NUM_POLLERS, labels);
         let shared = Shared {
             service: connection.workflow_service(),
@@ -451,13 +475,9 @@ impl WorkerBuilder {
             activity_interceptors: self.activity_interceptors.into(),
             extensions,
             told_to_stop: Cancellation::new(),
-            workflow_slots: Slots::new(SlotKind::Workflow, self.options.max_concurrent_workflow_tasks, &metrics),
-            activity_slots: Slots::new(SlotKind::Activity, self.options.max_concurrent_activities, &metrics),
-            local_activity_slots: Slots::new(
-                SlotKind::LocalActivity,
-                self.options.max_concurrent_local_activities,
-                &metrics,
-            ),
+            workflow_slots: slots.make(SlotKind::Workflow, tuner.workflow_tasks),
+            activity_slots: slots.make(SlotKind::Activity, tuner.activities),
+            local_activity_slots: slots.make(SlotKind::LocalActivity, tuner.local_activities),
             workflow_polls: polls(&[("poller_type", "workflow_task")]),
             sticky_polls: polls(&[("poller_type", "sticky_workflow_task")]),
             activity_polls: polls(&[("poller_type", "activity_task")]),
@@ -471,6 +491,25 @@ impl WorkerBuilder {
             options: self.options,
         };
         Ok(Worker { shared: Arc::new(shared), on_fatal_error: self.on_fatal_error })
+    }
+}
+
+impl WorkerBuilder {
+    /// The tuner that was given, or one of the numbers that were.
+    fn take_tuner(&mut self) -> Result<Tuner, BuildError> {
+        let options = &self.options;
+        let Some(tuner) = self.tuner.take() else {
+            return Ok(Tuner::new()
+                .workflow_tasks(options.max_concurrent_workflow_tasks)
+                .activities(options.max_concurrent_activities)
+                .local_activities(options.max_concurrent_local_activities));
+        };
+        let both = "the only one that says how many slots there are, without `max_concurrent_..`";
+        let problem = if self.has_slot_counts { Some(both) } else { tuner.problem(options.max_cached_workflows > 0) };
+        match problem {
+            Some(requirement) => Err(BuildError::InvalidOption { option: "tuner", requirement }),
+            None => Ok(tuner),
+        }
     }
 }
 

@@ -98,7 +98,7 @@ impl Running {
             return;
         }
         let options = &self.shared.options;
-        let (count, scaler) = pool(within(options.activity_pollers, options.max_concurrent_activities));
+        let (count, scaler) = pool(within(options.activity_pollers, self.shared.activity_slots.maximum()));
         for _ in 0..count {
             let tasks = ActivityTasks { shared: Arc::clone(&self.shared), scaler: scaler.clone() };
             self.pollers.spawn(poll::run(tasks));
@@ -228,7 +228,7 @@ fn plan(shared: &Shared) -> Plan {
     let (options, is_sticky) = (&shared.options, shared.sticky_queue.is_some());
     match options.workflow_pollers {
         PollerBehavior::Fixed(count) => {
-            let count = count.min(options.max_concurrent_workflow_tasks);
+            let count = count.min(shared.workflow_slots.maximum());
             if !is_sticky {
                 return Plan { on_shared: PollerBehavior::Fixed(count), on_own: None };
             }
@@ -239,7 +239,7 @@ fn plan(shared: &Shared) -> Plan {
         }
         autoscaling => {
             let queues = if is_sticky { 2 } else { 1 };
-            let each = within(autoscaling, (options.max_concurrent_workflow_tasks / queues).max(1));
+            let each = within(autoscaling, (shared.workflow_slots.maximum() / queues).max(1));
             Plan { on_shared: each, on_own: is_sticky.then_some(each) }
         }
     }

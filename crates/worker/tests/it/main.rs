@@ -9,6 +9,7 @@ mod options;
 mod payload_limits;
 mod server;
 mod shadows;
+mod tuners;
 mod workflow_tasks;
 mod workflows;
 
