@@ -21,6 +21,7 @@ use stead_data::Payload;
 use stead_proto::workflowservice::v1::PollActivityTaskQueueResponse;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
+use tracing::{Instrument, Span};
 
 use crate::codec;
 use crate::lifecycle::Phase;
@@ -115,26 +116,27 @@ enum Code {
 impl Code {
     fn spawn(shared: &Shared, implementation: &Implementation, input: Input, context: Context) -> Self {
         let interceptors = &shared.activity_interceptors;
+        let span = span(&context.info());
         match implementation {
             Implementation::Async(call) if interceptors.is_empty() => {
                 let call = Arc::clone(call);
                 // The call that makes the future is the activity's code too.
-                Self::Async(tokio::spawn(context.scope(async move { call(input).await })))
+                Self::Async(tokio::spawn(context.scope(async move { call(input).await }).instrument(span)))
             }
             Implementation::Async(call) => {
                 let call = Arc::clone(call);
                 let chain = Next::new(Arc::clone(interceptors), move |input| call(input));
-                Self::Async(tokio::spawn(context.scope(chain.run(input))))
+                Self::Async(tokio::spawn(context.scope(chain.run(input)).instrument(span)))
             }
             Implementation::Blocking(call) if interceptors.is_empty() => {
-                Self::Blocking(spawn_blocking(call, input, context))
+                Self::Blocking(spawn_blocking(call, input, context, span))
             }
             Implementation::Blocking(call) => {
-                let (call, inner) = (Arc::clone(call), context.clone());
+                let (call, inner, inner_span) = (Arc::clone(call), context.clone(), span.clone());
                 let chain = Next::new(Arc::clone(interceptors), move |input| {
-                    Box::pin(unwound(spawn_blocking(&call, input, inner)))
+                    Box::pin(unwound(spawn_blocking(&call, input, inner, inner_span)))
                 });
-                Self::Blocking(tokio::spawn(context.scope(chain.run(input))))
+                Self::Blocking(tokio::spawn(context.scope(chain.run(input)).instrument(span)))
             }
         }
     }
@@ -158,9 +160,31 @@ impl Drop for Code {
     }
 }
 
-fn spawn_blocking(call: &BlockingCall, input: Input, context: Context) -> JoinHandle<stead_activity::Result<Payload>> {
+fn spawn_blocking(
+    call: &BlockingCall,
+    input: Input,
+    context: Context,
+    span: Span,
+) -> JoinHandle<stead_activity::Result<Payload>> {
     let call = Arc::clone(call);
-    tokio::task::spawn_blocking(move || context.enter(|| call(input)))
+    tokio::task::spawn_blocking(move || span.in_scope(|| context.enter(|| call(input))))
+}
+
+/// What the code of an activity logs stands in it.
+fn span(info: &Info) -> Span {
+    let workflow = info.workflow.as_ref();
+    tracing::info_span!(
+        target: "stead::activity",
+        "activity",
+        activity_type = info.activity_type,
+        activity_id = info.activity_id,
+        attempt = info.attempt,
+        namespace = info.namespace,
+        task_queue = info.task_queue,
+        workflow_type = workflow.map(|it| it.workflow_type.as_str()),
+        workflow_id = workflow.map(|it| it.workflow_id.as_str()),
+        run_id = workflow.map(|it| it.run_id.as_str()),
+    )
 }
 
 /// Carries a panic on to whoever waits for the code that panicked.

@@ -1,11 +1,14 @@
 //! What a worker logs of failed activities.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use stead_activity::Error;
 use stead_data::Failure;
-use stead_proto::workflowservice::v1::RespondActivityTaskFailedRequest;
+use stead_proto::workflowservice::v1::{RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest};
 use stead_worker::Worker;
+use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
@@ -69,4 +72,90 @@ async fn a_benign_failure_is_no_news_and_any_other_is_a_warning() {
     };
     worker.run_until(both_fail).await.expect("the worker was told to stop");
     assert_eq!(*logged.0.lock().unwrap(), [Level::DEBUG, Level::WARN]);
+}
+
+/// What an activity logs, with the fields of the span that it stands in.
+#[derive(Clone, Default)]
+struct InSpans(Arc<Mutex<Spans>>);
+
+#[derive(Default)]
+struct Spans {
+    made: Vec<Fields>,
+    entered: Vec<usize>,
+    events: Vec<Fields>,
+}
+
+#[derive(Clone, Default)]
+struct Fields(BTreeMap<&'static str, String>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+}
+
+impl Subscriber for InSpans {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "stead::activity" || metadata.target() == "shop"
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut fields = Fields::default();
+        span.record(&mut fields);
+        let mut spans = self.0.lock().unwrap();
+        spans.made.push(fields);
+        Id::from_u64(spans.made.len() as u64)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut spans = self.0.lock().unwrap();
+        let current = spans.entered.last().map(|number| spans.made[*number].clone()).unwrap_or_default();
+        if event.metadata().target() == "shop" {
+            spans.events.push(current);
+        }
+    }
+
+    fn enter(&self, id: &Id) {
+        self.0.lock().unwrap().entered.push(usize::try_from(id.into_u64() - 1).expect("few spans"));
+    }
+
+    fn exit(&self, _: &Id) {
+        self.0.lock().unwrap().entered.pop();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_activity_logs_stands_in_a_span_that_names_its_attempt() {
+    let server = Server::default();
+    let logs = asynchronous("logs", |input| {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            tracing::info!(target: "shop", "sold");
+            input.encode(&0)
+        })
+    });
+    let client = server.client().await;
+    let worker = Worker::builder(&client, "orders").activities(logs).build().expect("valid options");
+    let logged = InSpans::default();
+    let _guard = tracing::subscriber::set_default(logged.clone());
+    server.activity_task(task("logs", []));
+    let done = async { server.call::<RespondActivityTaskCompletedRequest>("RespondActivityTaskCompleted").await };
+    worker.run_until(done).await.expect("the worker was told to stop");
+    let spans = logged.0.lock().unwrap();
+    let [event] = spans.events.as_slice() else { panic!("one event") };
+    let expected = [
+        ("activity_id", "\"7\""),
+        ("activity_type", "\"logs\""),
+        ("attempt", "2"),
+        ("namespace", "\"shop\""),
+        ("run_id", "\"run-1\""),
+        ("task_queue", "\"orders\""),
+        ("workflow_id", "\"order-1\""),
+        ("workflow_type", "\"Order\""),
+    ];
+    assert_eq!(event.0.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>(), expected);
 }
