@@ -44,8 +44,8 @@ impl<'a> Difference<'a> {
             },
         );
         let mut text = format!(
-            "[TMPRL1100] Nondeterminism error: the code was run again {when}, and did something else (shadow replay)\n  \
-             where:   command {} of activation {activation}\n  first:   {first}{}\n  again:   {again}{}",
+            "[TMPRL1100] Nondeterminism error: the code did something else when it was run again (shadow replay)\n  \
+             where:   command {} of activation {activation}, run again {when}\n  first:   {first}{}\n  again:   {again}{}",
             self.number,
             line(self.first),
             line(self.again.ok().flatten()),
@@ -215,7 +215,7 @@ mod tests {
         let (one, other) = (command(activity("charge", "\"Ada\"")), command(activity("charge", "\"Bob\"")));
         let found = text(&[timer.clone(), one], &[timer, other]).expect("they differ");
         let lines: Vec<_> = found.lines().collect();
-        assert_eq!(lines[1], "  where:   command 2 of activation 3");
+        assert_eq!(lines[1], "  where:   command 2 of activation 3, run again in step with it");
         assert!(lines[2].starts_with("  first:   activity charge (1) with \"Ada\", at "), "{found}");
         assert!(lines[3].starts_with("  again:   activity charge (1) with \"Bob\", at "), "{found}");
         assert!(lines[2].contains("report.rs:"), "{found}");
