@@ -395,13 +395,18 @@ impl Remote {
     }
 
     /// Whom calls say they are for.
+    #[cfg(feature = "tls")]
     fn authority(&self, address: &Address, encrypted: bool) -> Option<Authority> {
-        #[cfg(feature = "tls")]
-        if let (true, TlsMode::On(tls)) = (encrypted, &self.tls)
-            && let Some(name) = tls.authority()
-        {
-            return name.parse().ok();
+        match &self.tls {
+            TlsMode::On(tls) if encrypted => {
+                tls.authority().map_or(Some(address.authority.clone()), |name| name.parse().ok())
+            }
+            _ => Some(address.authority.clone()),
         }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn authority(&self, address: &Address, _encrypted: bool) -> Option<Authority> {
         Some(address.authority.clone())
     }
 }

@@ -1,5 +1,6 @@
 //! Whether and how a run takes a task on.
 
+use bytes::Bytes;
 use stead_proto::history::v1 as proto;
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
@@ -49,6 +50,10 @@ impl Run {
             return None;
         }
         let token = std::mem::take(&mut task.next_page_token);
+        if last_seen > 0 && is_old && task.query.is_some() {
+            // Read again, it would miss the traces of commands that were sent since.
+            return Some(History::new(Vec::new(), Bytes::new(), started));
+        }
         Some(History::new(events, token, started).of_task(is_careful, has_messages))
     }
 

@@ -102,6 +102,21 @@ fn s03_a_query_that_a_task_overtook_is_answered_from_the_newer_state() {
 }
 
 #[test]
+fn s03_a_query_whose_history_ends_with_the_task_that_the_run_has_done_since_is_answered() {
+    let mut scenario = Scenario::new([vec![timer(1)], vec![timer(2)]]);
+    let history = idle().timer_fired(5).task();
+    scenario.completes(HistoryBuilder::first_task().poll());
+    scenario.accepted();
+    scenario.completes(history.poll_from(4));
+    scenario.accepted();
+    // Made while the task was under way, so that it cannot have the commands that answered it.
+    let reply = scenario.answers(history.poll_query(1));
+    assert_eq!(reply.completed_type, QueryResultType::Answered);
+    assert!(scenario.accepted().is_none());
+    scenario.assert_idle();
+}
+
+#[test]
 fn s03_a_query_that_cannot_be_answered_fails_and_the_run_goes() {
     let failure = TaskFailure {
         cause: TaskFailureCause::WorkflowWorkerUnhandledFailure,
