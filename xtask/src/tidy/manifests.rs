@@ -24,7 +24,9 @@ fn faults(package: &Package, manifest: &str) -> Vec<&'static str> {
         || package.name.starts_with("stead-example");
     // A program prints, and documents no items: it may keep a table of its own, as long as that forbids `unsafe`.
     let own_lints = internal && manifest.contains("unsafe_code = \"forbid\"");
-    let lints = common_lints(manifest) || own_lints;
+    // The common table forbids `unsafe` for good. The one crate that needs it says for each block why it is sound.
+    let of_guard = package.name == "stead-guard" && manifest.contains("undocumented_unsafe_blocks = \"warn\"");
+    let lints = common_lints(manifest) || own_lints || of_guard;
     [
         (!lints, "needs `[lints] workspace = true`"),
         (package.edition != "2024", "needs `edition.workspace = true`"),
@@ -65,5 +67,8 @@ mod tests {
         assert_eq!(faults(&old, "[lints]\nworkspace = true\n").len(), 2);
         let bench = Package { name: "stead-bench".to_owned(), ..package() };
         assert_eq!(faults(&bench, "[lints]\nworkspace = true\n").len(), 1);
+        let guard = Package { name: "stead-guard".to_owned(), ..package() };
+        assert_eq!(faults(&guard, "[lints.clippy]\nundocumented_unsafe_blocks = \"warn\"\n"), [""; 0]);
+        assert_eq!(faults(&guard, "[package]\n").len(), 1);
     }
 }
