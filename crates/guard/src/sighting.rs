@@ -63,8 +63,7 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    // Elsewhere there is nothing to see.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    #[allow(dead_code, reason = "nothing is seen where calls cannot be")]
     pub(crate) fn new(call: &'static str, kind: Kind, addresses: Vec<usize>) -> Self {
         Self { call, kind, addresses }
     }
