@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
@@ -116,7 +117,13 @@ impl Encryption {
 
     /// `None` if the peer does not shake hands as it should, or not soon.
     pub(super) async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
-        tokio::time::timeout(HANDSHAKE, self.0.accept(stream)).await.ok()?.ok()
+        match tokio::time::timeout(HANDSHAKE, self.0.accept(stream).into_fallible()).await.ok()? {
+            Ok(stream) => Some(stream),
+            Err((_, stream)) => {
+                take_leave(stream).await;
+                None
+            }
+        }
     }
 }
 
@@ -162,5 +169,26 @@ fn unusable(part: TlsPart, error: &dyn fmt::Display) -> TlsError {
     TlsError { part, reason: error.to_string() }
 }
 
+/// Leaves a peer that has been told what is wrong with it. What it has sent in the meantime is read first, or the operating
+/// system would take back what was said to it.
+async fn take_leave(mut stream: TcpStream) {
+    let read = async {
+        let _ = stream.shutdown().await;
+        let mut unheard = [0; 1024];
+        for _ in 0..UNHEARD {
+            if !matches!(stream.read(&mut unheard).await, Ok(1..)) {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(PARTING, read).await;
+}
+
 /// How long a peer has to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Time for a peer to take note and close.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Reads, of a kilobyte at most each, of what a peer has sent.
+const UNHEARD: usize = 64;
