@@ -1,11 +1,8 @@
 //! What the server knows of a batch.
 
-use std::{
-    future::IntoFuture,
-    time::{Duration, SystemTime},
-};
+use std::{future::IntoFuture, time::Duration};
 
-use stead_data::{BoxFuture, time::time_from_proto};
+use stead_data::BoxFuture;
 use stead_proto::{
     enums::v1::{BatchOperationState, BatchOperationType},
     workflowservice::v1::{DescribeBatchOperationRequest, DescribeBatchOperationResponse},
@@ -16,6 +13,38 @@ use crate::{
     client::Client,
     connection::{CallOptions, Metadata},
 };
+
+/// What a description and an entry of a list know alike, of their field `raw`.
+macro_rules! batch_info {
+    () => {
+        /// The batch's id.
+        pub fn id(&self) -> &str {
+            &self.raw.job_id
+        }
+
+        /// What it does.
+        pub fn kind(&self) -> crate::BatchKind {
+            crate::BatchKind::from_wire(self.raw.operation_type())
+        }
+
+        /// Where it is.
+        pub fn state(&self) -> crate::BatchState {
+            crate::BatchState::from_wire(self.raw.state())
+        }
+
+        /// When it was started.
+        pub fn started_at(&self) -> Option<std::time::SystemTime> {
+            self.raw.start_time.as_ref().map(stead_data::time::time_from_proto)
+        }
+
+        /// When it ended; `None` while it runs.
+        pub fn closed_at(&self) -> Option<std::time::SystemTime> {
+            self.raw.close_time.as_ref().map(stead_data::time::time_from_proto)
+        }
+    };
+}
+
+pub(super) use batch_info;
 
 /// A description to be asked for: awaiting it asks.
 #[derive(Debug)]
@@ -67,30 +96,7 @@ pub struct BatchDescription {
 }
 
 impl BatchDescription {
-    /// The batch's id.
-    pub fn id(&self) -> &str {
-        &self.raw.job_id
-    }
-
-    /// What it does.
-    pub fn kind(&self) -> BatchKind {
-        BatchKind::from_wire(self.raw.operation_type())
-    }
-
-    /// Where it is.
-    pub fn state(&self) -> BatchState {
-        BatchState::from_wire(self.raw.state())
-    }
-
-    /// When it was started.
-    pub fn started_at(&self) -> Option<SystemTime> {
-        self.raw.start_time.as_ref().map(time_from_proto)
-    }
-
-    /// When it ended; `None` while it runs.
-    pub fn closed_at(&self) -> Option<SystemTime> {
-        self.raw.close_time.as_ref().map(time_from_proto)
-    }
+    batch_info!();
 
     /// How many executions it is about: an estimate while it runs, and 0 before it has counted them and after it failed
     /// or was stopped.

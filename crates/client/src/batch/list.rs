@@ -1,12 +1,10 @@
 //! Finding batches.
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
-use stead_data::{BoxFuture, time::time_from_proto};
+use stead_data::BoxFuture;
 use stead_proto::{batch::v1::BatchOperationInfo, workflowservice::v1::ListBatchOperationsRequest};
 
-use super::{BatchHandle, BatchKind, BatchState};
+use super::{BatchHandle, describe::batch_info};
 use crate::{
     client::Client,
     connection::CallOptions,
@@ -57,34 +55,11 @@ pub struct ListedBatch {
 }
 
 impl ListedBatch {
-    /// The batch's id.
-    pub fn id(&self) -> &str {
-        &self.raw.job_id
-    }
+    batch_info!();
 
     /// A handle to it.
     pub fn handle(&self) -> BatchHandle {
         BatchHandle::new(self.client.clone(), self.raw.job_id.clone())
-    }
-
-    /// What it does.
-    pub fn kind(&self) -> BatchKind {
-        BatchKind::from_wire(self.raw.operation_type())
-    }
-
-    /// Where it is.
-    pub fn state(&self) -> BatchState {
-        BatchState::from_wire(self.raw.state())
-    }
-
-    /// When it was started.
-    pub fn started_at(&self) -> Option<SystemTime> {
-        self.raw.start_time.as_ref().map(time_from_proto)
-    }
-
-    /// When it ended; `None` while it runs.
-    pub fn closed_at(&self) -> Option<SystemTime> {
-        self.raw.close_time.as_ref().map(time_from_proto)
     }
 
     /// All that the server said.
