@@ -5,13 +5,15 @@ mod limits;
 mod metadata;
 mod metrics;
 mod options;
+mod outages;
 mod raw;
 mod retry;
 mod service;
 mod transport;
+mod wiretap;
 
 use std::{
-    fmt,
+    fmt::{self, Debug},
     sync::{Arc, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
@@ -25,13 +27,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 #[cfg(feature = "gzip")]
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataMap};
-use tracing::Level;
 
 use crate::{eager::EagerWorkers, random, secret::Secret};
 
 use error::Call;
 use metadata::{AUTHORIZATION, ascii};
 use metrics::CallMetrics;
+use outages::Outages;
 use raw::Raw;
 use retry::Retries;
 
@@ -68,6 +70,7 @@ struct Shared {
     capabilities: OnceLock<Capabilities>,
     eager_workers: EagerWorkers,
     metrics: Option<Arc<dyn MetricSink>>,
+    outages: Outages,
 }
 
 /// What [`Connect`](crate::Connect) decided.
@@ -119,6 +122,7 @@ impl Connection {
             capabilities: OnceLock::new(),
             eager_workers: EagerWorkers::default(),
             metrics,
+            outages: Outages::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -243,11 +247,11 @@ impl Connection {
     }
 
     /// Makes one call, retries included. `path` is the method's, `namespace` becomes a header.
-    pub(crate) async fn call<Response: Message + Default>(
+    pub(crate) async fn call<Response: Message + Debug + Default>(
         &self,
         path: &'static str,
         namespace: Option<&str>,
-        request: &(impl Message + 'static),
+        request: &(impl Message + Debug + 'static),
         options: &CallOptions,
     ) -> Result<Response, RpcError> {
         let call = self.describe(path, options);
@@ -256,8 +260,15 @@ impl Connection {
             return Err(RpcError::not_sent(call, too_large));
         }
         let metrics = self.metrics().map(|sink| CallMetrics::new(sink, call.rpc, namespace, request));
-        let answer = self.call_bytes(path, namespace, request.encode_to_vec().into(), options, metrics).await?;
-        Response::decode(answer).map_err(|error| RpcError::unreadable(call, &error))
+        wiretap::request(path, call.rpc, namespace, request);
+        let answered = self.call_bytes(path, namespace, request.encode_to_vec().into(), options, metrics).await;
+        let answered =
+            answered.and_then(|answer| Response::decode(answer).map_err(|error| RpcError::unreadable(call, &error)));
+        match &answered {
+            Ok(response) => wiretap::response(path, call.rpc, response),
+            Err(error) => wiretap::failure(call.rpc, error),
+        }
+        answered
     }
 
     async fn call_bytes(
@@ -284,6 +295,7 @@ impl Connection {
             if let (Some(metrics), Some(began)) = (&metrics, began) {
                 metrics.ended(began, answered.as_ref().map_or_else(RpcError::code, |_| Code::Ok));
             }
+            self.shared.outages.answered(call.rpc, answered.as_ref().err());
             let error = match answered {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -301,7 +313,7 @@ impl Connection {
             if !each_attempt_has_its_own && now + delay >= deadline {
                 return Err(error);
             }
-            report(&retries, &error);
+            self.shared.outages.failed(&error, retries.failed(), retries.severity());
             sleep(delay).await;
             if each_attempt_has_its_own {
                 deadline = Instant::now() + call.timeout;
@@ -385,19 +397,6 @@ pub enum SetApiKeyError {
     /// The key holds characters that a header cannot carry.
     #[error("the API key is not a valid header value")]
     Invalid(#[from] InvalidMetadata),
-}
-
-fn report(retries: &Retries<'_>, error: &RpcError) {
-    let (rpc, failed) = (error.rpc(), retries.failed());
-    match retries.severity() {
-        Level::ERROR => {
-            tracing::error!(target: "stead::client", rpc, failed, %error, "call goes on failing, trying again")
-        }
-        Level::WARN => {
-            tracing::warn!(target: "stead::client", rpc, failed, %error, "call failed repeatedly, trying again")
-        }
-        _ => tracing::debug!(target: "stead::client", rpc, failed, %error, "call failed, trying again"),
-    }
 }
 
 /// Of `grpc.health.v1`, which is not a part of Temporal's API.

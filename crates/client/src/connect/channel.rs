@@ -115,11 +115,14 @@ impl Shared {
             *last_failure = Some((Instant::now(), failure.clone()));
             failure
         })?;
-        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
+        let earlier = self.latest.write().unwrap_or_else(PoisonError::into_inner).replace(sender.clone());
+        if earlier.is_some() {
+            tracing::info!(target: "stead::client", server = %self.http2.authority, "connected again");
+        }
         Ok(sender)
     }
 
-    async fn handshake(&self) -> Result<Sender, BoxError> {
+    async fn handshake(self: &Arc<Self>) -> Result<Sender, BoxError> {
         let stream = self.dialer.clone().dial().await?;
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new());
@@ -127,12 +130,23 @@ impl Shared {
             builder.keep_alive_interval(interval).keep_alive_timeout(timeout).keep_alive_while_idle(true);
         }
         let (sender, connection) = builder.handshake(stream).await?;
+        let channel = Arc::downgrade(self);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(target: "stead::client", %error, "a connection has ended");
+            let ended = connection.await;
+            // Otherwise nobody wants it any more.
+            if let Some(channel) = channel.upgrade() {
+                channel.has_lost(ended);
             }
         });
         Ok(sender)
+    }
+
+    fn has_lost(&self, ended: Result<(), hyper::Error>) {
+        let server = &self.http2.authority;
+        match ended {
+            Ok(()) => tracing::info!(target: "stead::client", %server, "the server has closed the connection"),
+            Err(error) => tracing::warn!(target: "stead::client", %server, %error, "the connection is lost"),
+        }
     }
 
     /// A call has a path alone until here.

@@ -1,5 +1,6 @@
 //! What is logged while a call is tried again.
 
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use stead_client::{CallOptions, Code, PayloadLimits, RetryOptions, RpcError, Sta
 use stead_proto::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeNamespaceResponse, StartWorkflowExecutionResponse,
 };
+use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
@@ -63,18 +65,19 @@ async fn levels_of(failures: usize, retry: RetryOptions) -> Vec<Level> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_are_warned_of_from_half_of_their_maximum() {
+async fn retries_are_warned_of_once_from_half_of_their_maximum_and_their_end_is_said() {
     let levels = levels_of(9, RetryOptions::default()).await;
     assert_eq!(levels[..4], [Level::DEBUG; 4]);
-    assert_eq!(levels[4..], [Level::WARN; 5]);
+    assert_eq!(levels[4..], [Level::WARN, Level::DEBUG, Level::DEBUG, Level::DEBUG, Level::DEBUG, Level::INFO]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_without_a_maximum_are_warned_of_after_five_and_are_errors_after_fifteen() {
+async fn retries_without_a_maximum_are_warned_of_after_five_and_are_an_error_after_fifteen() {
     let levels = levels_of(17, RetryOptions::default().max_attempts(0)).await;
     assert_eq!(levels[..5], [Level::DEBUG; 5]);
-    assert_eq!(levels[5..15], [Level::WARN; 10]);
-    assert_eq!(levels[15..], [Level::ERROR; 2]);
+    assert_eq!(levels[5], Level::WARN);
+    assert_eq!(levels[6..15], [Level::DEBUG; 9]);
+    assert_eq!(levels[15..], [Level::ERROR, Level::DEBUG, Level::INFO]);
 }
 
 /// What is logged when a workflow is started with an argument and a memo of so many bytes.
@@ -120,4 +123,59 @@ async fn what_is_over_a_limit_that_refuses_is_not_sent_and_named() {
     assert!(error.to_string().starts_with("StartWorkflowExecution was not sent: [TMPRL1103]"), "{error}");
     let error = levels_of_start(limits, 900, 100).await.1.unwrap();
     assert_eq!(error.payload_too_large().unwrap().field, "memo");
+}
+
+/// What is said of calls at level trace.
+#[derive(Clone, Default)]
+struct Calls(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Calls {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "stead::client::calls" && *metadata.level() == Level::TRACE
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        struct Line(String);
+        impl Visit for Line {
+            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+                self.0 += &format!("{}={value:?} ", field.name());
+            }
+        }
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn requests_and_responses_are_in_the_log_without_payloads_and_keys() {
+    let fake = Fake::new();
+    fake.answers(StartWorkflowExecutionResponse { run_id: "run-1".to_owned(), ..Default::default() });
+    let client = fake.connect().api_key("sentinel").await.unwrap();
+    let calls = Calls::default();
+    let _guard = tracing::subscriber::set_default(calls.clone());
+    let start = client.start_workflow_named("Order", ("sentinel",)).id("order-1").task_queue("q");
+    start.memo("m", "sentinel").await.unwrap();
+    fake.fails(Code::NotFound, "gone");
+    client.workflow_named("order-1").describe().await.unwrap_err();
+    let calls = calls.0.lock().unwrap();
+    let [request, response, _, failure] = calls.as_slice() else { panic!("two calls: {calls:#?}") };
+    for shown in ["StartWorkflowExecution", "workflow_id: \"order-1\"", "name: \"Order\"", "data: b[10]"] {
+        assert!(request.contains(shown), "{request}");
+    }
+    assert!(response.contains("run_id: \"run-1\""), "{response}");
+    assert!(failure.contains("DescribeWorkflowExecution") && failure.contains("gone"), "{failure}");
+    assert!(!calls.concat().contains("sentinel"), "{calls:#?}");
 }
