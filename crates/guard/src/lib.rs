@@ -29,6 +29,9 @@
 //! and sockets that are open already, random numbers that were drawn before, statics, addresses. The seed of a std
 //! `HashMap` is let pass: to make one is no fault, and in which order it iterates is for another layer to see. So is what
 //! the panic hook does, and `RUST_*` in the environment, which std reads on its own.
+//!
+//! **What it takes for the code's doing, though it is not.** What a global allocator in place of the C library's asks for
+//! while it allocates, and the files that formatting a backtrace reads; [`suspended`] is for the latter.
 
 mod coverage;
 mod sighting;

@@ -19,6 +19,8 @@ mod deployment;
 mod driver;
 mod eager;
 mod error;
+#[cfg(feature = "guard")]
+mod guard;
 mod guests;
 mod heartbeat;
 mod lifecycle;

@@ -101,6 +101,9 @@ pub(crate) struct Options {
     pub(crate) on_one_thread: bool,
     /// Which runs are run twice.
     pub(crate) shadows: Option<Sample>,
+    /// Whether the polls of workflow code are looked at.
+    #[cfg(feature = "guard")]
+    pub(crate) guards: bool,
 }
 
 impl Shared {
@@ -217,6 +220,8 @@ impl Default for Options {
             #[cfg(feature = "simulation")]
             on_one_thread: false,
             shadows: None,
+            #[cfg(feature = "guard")]
+            guards: false,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::program::{PayloadFuture, SignalFuture};
 use crate::runtime::Runtime;
 use crate::scope::{self, Scope};
 use crate::waker::{TaskWaker, Woken};
+use crate::watch::{PollWatch, Unrecorded};
 
 type Outcome<T> = std::result::Result<T, TaskFailure>;
 
@@ -132,7 +133,11 @@ impl Executor {
     /// Polls one task; returns whether it is still there.
     fn poll_task(&mut self, runtime: &Rc<Runtime>, index: usize) -> Outcome<bool> {
         let issued_before = runtime.command_count();
-        let finished = self.tasks[index].poll(runtime);
+        let task = &mut self.tasks[index];
+        let finished = match runtime.poll_watch() {
+            None => task.poll(runtime),
+            Some(watch) => task.poll_watched(runtime, &**watch)?,
+        };
         if let Some(failure) = runtime.take_task_failure() {
             return Err(failure);
         }
@@ -166,6 +171,14 @@ impl Task {
             Work::Signal(future) => future.as_mut().poll(cx).map(Finished::Signal),
             Work::Spawned(future) => future.as_mut().poll(cx).map(|()| Finished::Spawned),
             Work::Update(future) => future.as_mut().poll(cx).map(Finished::Update),
+        }
+    }
+
+    fn poll_watched(&mut self, runtime: &Rc<Runtime>, watch: &dyn PollWatch) -> Outcome<Poll<Finished>> {
+        let mut finished = Poll::Pending;
+        match watch.watch(&mut || finished = self.poll(runtime)) {
+            None => Ok(finished),
+            Some(seen) => Err(unrecorded(runtime, seen)),
         }
     }
 }
@@ -218,6 +231,19 @@ fn update_response(result: Result<Payload>) -> Outcome<UpdateResponse> {
             Err(error::unhandled(Failure::application("Cannot continue as new from an update handler")))
         }
     }
+}
+
+fn unrecorded(runtime: &Runtime, seen: Unrecorded) -> TaskFailure {
+    let Unrecorded { call, instead, stack_trace } = seen;
+    let info = runtime.info();
+    let mut failure = error::nondeterminism(format!(
+        "workflow {} ({}) called `{call}`, which may give something else when it is replayed (determinism guard): \
+         {instead}; what is harmless goes into `workflow::unwatched`",
+        info.workflow_type(),
+        info.workflow_id(),
+    ));
+    failure.failure.stack_trace = stack_trace;
+    failure
 }
 
 fn foreign_wake(runtime: &Runtime) -> TaskFailure {

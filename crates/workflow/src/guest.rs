@@ -16,6 +16,7 @@ use crate::instance::Instance;
 use crate::interceptor::WorkflowInterceptor;
 use crate::patch::ActivatesPatch;
 use crate::program::{self, PayloadFuture, Program};
+use crate::watch::PollWatch;
 
 pub(crate) type StartFn =
     Arc<dyn Fn(&Arguments<'_>) -> Result<(Rc<dyn Program>, PayloadFuture), ConversionError> + Send + Sync>;
@@ -104,6 +105,8 @@ pub struct GuestOptions {
     pub metrics: Option<Arc<dyn MetricSink>>,
     /// How runs move to newer versions of their workers whose definition does not say it. Default: not said.
     pub versioning: Option<VersioningBehavior>,
+    /// Looks at the polls of the code. Default: nobody does.
+    pub poll_watch: Option<Arc<dyn PollWatch>>,
 }
 
 impl fmt::Debug for GuestOptions {

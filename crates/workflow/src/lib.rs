@@ -45,6 +45,7 @@ mod spawn;
 mod state;
 mod sync;
 mod waker;
+mod watch;
 
 pub use call::{UpdateInfo, current_update};
 pub use collections::{Map, Set};
@@ -105,6 +106,7 @@ pub use stead_activation::VersioningBehavior as Versioning;
 pub use stead_activation::{DeploymentVersion, ExecutionRef, ParentExecution};
 pub use stead_data::{Bounded, DataConverter, Raw, Unbounded};
 pub use sync::{Closed, Mutex, MutexGuard, Notify, Permit, Receiver, Semaphore, Sender, channel};
+pub use watch::{PollWatch, Unrecorded, unwatched};
 
 /// What the expansions of macros name. Not part of the public interface.
 #[doc(hidden)]

@@ -6,6 +6,7 @@ use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_core::span::Current;
 
 use crate::info::replay;
+use crate::watch::unwatched;
 
 /// Gives a subscriber of `tracing` the events and spans of workflow code once: those that are made while history is being
 /// replayed are dropped, since they were made before. Others are not touched.
@@ -20,6 +21,8 @@ use crate::info::replay;
 /// ```
 ///
 /// With `tracing-subscriber`: `SkipReplays::new(tracing_subscriber::registry().with(..)).init()`.
+///
+/// What the subscriber does, such as reading the clock, a worker's determinism guard does not take for the workflow's doing.
 ///
 /// A log that shows replays too, to find out what they do, is a subscriber without this.
 #[derive(Debug)]
@@ -42,50 +45,50 @@ impl<S: Subscriber> Subscriber for SkipReplays<S> {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        !replay::is_replaying_history() && self.0.enabled(metadata)
+        !replay::is_replaying_history() && unwatched(|| self.0.enabled(metadata))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        self.0.max_level_hint()
+        unwatched(|| self.0.max_level_hint())
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        self.0.new_span(span)
+        unwatched(|| self.0.new_span(span))
     }
 
     fn record(&self, span: &Id, values: &Record<'_>) {
-        self.0.record(span, values);
+        unwatched(|| self.0.record(span, values));
     }
 
     fn record_follows_from(&self, span: &Id, follows: &Id) {
-        self.0.record_follows_from(span, follows);
+        unwatched(|| self.0.record_follows_from(span, follows));
     }
 
     fn event_enabled(&self, event: &Event<'_>) -> bool {
-        self.0.event_enabled(event)
+        unwatched(|| self.0.event_enabled(event))
     }
 
     fn event(&self, event: &Event<'_>) {
-        self.0.event(event);
+        unwatched(|| self.0.event(event));
     }
 
     fn enter(&self, span: &Id) {
-        self.0.enter(span);
+        unwatched(|| self.0.enter(span));
     }
 
     fn exit(&self, span: &Id) {
-        self.0.exit(span);
+        unwatched(|| self.0.exit(span));
     }
 
     fn clone_span(&self, id: &Id) -> Id {
-        self.0.clone_span(id)
+        unwatched(|| self.0.clone_span(id))
     }
 
     fn try_close(&self, id: Id) -> bool {
-        self.0.try_close(id)
+        unwatched(|| self.0.try_close(id))
     }
 
     fn current_span(&self) -> Current {
-        self.0.current_span()
+        unwatched(|| self.0.current_span())
     }
 }

@@ -29,6 +29,7 @@ use crate::ops::wait::Waits;
 use crate::patch::{PatchActivation, Patches};
 use crate::random::Random;
 use crate::scope::{Inner, Scope};
+use crate::watch::PollWatch;
 
 pub(crate) struct Runtime {
     options: Arc<GuestOptions>,
@@ -160,6 +161,10 @@ impl Runtime {
 
     pub(crate) fn metrics(&self) -> Option<&Arc<dyn MetricSink>> {
         self.options.metrics.as_ref()
+    }
+
+    pub(crate) fn poll_watch(&self) -> Option<&Arc<dyn PollWatch>> {
+        self.options.poll_watch.as_ref()
     }
 
     pub(crate) fn random(&self) -> &RefCell<Random> {

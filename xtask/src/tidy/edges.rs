@@ -32,7 +32,7 @@ const EDGES: [(&str, &[&str]); 18] = [
 const PROGRAMS: [&str; 2] = [EXAMPLES, "stead-tests"];
 const EXAMPLES: &str = "stead-example";
 
-const INSIDE: [&str; 8] = [
+const INSIDE: [&str; 9] = [
     "stead-proto",
     "stead-activation",
     "stead-data",
@@ -41,6 +41,7 @@ const INSIDE: [&str; 8] = [
     "stead-activity",
     "stead-nexus",
     "stead-client",
+    "stead-guard",
 ];
 
 const BELOW_TESTING: [&str; 12] = [

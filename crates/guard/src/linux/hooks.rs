@@ -1,10 +1,11 @@
 //! The functions of the C library that are watched, each as a weak symbol of its name.
 //!
-//! A weak symbol and not `#[no_mangle]`: a second crate that defines the same one is no error then, nor is a static libc.
+//! A weak symbol and not `#[no_mangle]`: a second crate that defines the same one is no error then.
 //! Stable Rust has no weak functions, so the symbol is one jump in assembly to a function in Rust.
 //!
 //! None of them unwinds or allocates when nothing is watched. What they do for a watched thread (`see`) allocates; the C
-//! library calls none of them from within its allocator, as its calls to itself do not go by these symbols.
+//! library calls none of them from within its allocator, as its calls to itself do not go by these symbols. Another allocator
+//! that held a lock of its own meanwhile would wait for itself.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};

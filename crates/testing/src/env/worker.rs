@@ -29,6 +29,8 @@ impl TestWorkerBuilder {
         let builder = Worker::builder(client, task_queue)
             .fail_workflows_on(FailOn::PANICS | FailOn::NONDETERMINISM)
             .shadow_replay();
+        #[cfg(feature = "guard")]
+        let builder = builder.guard(true);
         Self { builder, workflows: CollectedWorkflows::default(), activities: Collected::default() }
     }
 
@@ -100,10 +102,11 @@ impl TestWorkerBuilder {
 
     /// Sets options of the worker.
     ///
-    /// It differs from others in two ways. A workflow that panics or is not deterministic fails, where elsewhere its task
+    /// It differs from others. A workflow that panics or is not deterministic fails, where elsewhere its task
     /// would fail and be tried again: so an `assert!` in it ends the test. And
     /// [its code is run twice](WorkerBuilder::shadow_replay), to find out whether it does the same both times; a workflow
-    /// that knows of the test, as by a static that counts its attempts, is a reason for `shadow_sample(0.0)`.
+    /// that knows of the test, as by a static that counts its attempts, is a reason for `shadow_sample(0.0)`. With the
+    /// feature `guard`, what its code asks of the operating system is looked at too, unless it is told `guard(false)`.
     pub fn with(mut self, options: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> Self {
         self.builder = options(self.builder);
         self

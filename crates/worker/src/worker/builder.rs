@@ -372,6 +372,23 @@ impl WorkerBuilder {
         self
     }
 
+    /// Looks at what workflow code asks of the operating system while it is polled: the time, random numbers, files, sockets,
+    /// threads, environment variables, other processes. A workflow task during which it did fails, as for history that does
+    /// not fit, with the function's name and a stack trace. The first worker with a guard logs what it can see in this
+    /// program; on platforms other than Linux with glibc that is nothing.
+    ///
+    /// What is harmless goes into [`unwatched`](stead_workflow::unwatched). What a subscriber of `tracing` does is, if it is
+    /// wrapped in [`SkipReplays`](stead_workflow::SkipReplays). Constructors, handlers of queries and validators are not
+    /// looked at, nor is a poll that panics, which fails its task anyway.
+    ///
+    /// Default: it does not, except in a test environment.
+    #[cfg(feature = "guard")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "guard")))]
+    pub fn guard(mut self, looks: bool) -> Self {
+        self.options.guards = looks;
+        self
+    }
+
     /// Lets workflow code stand still for as long as somebody looks at it with a debugger: nothing watches for deadlocks.
     /// The environment variable `TEMPORAL_DEBUG`, set to anything, does the same for all workers of a program.
     pub fn debug_mode(mut self) -> Self {
@@ -434,6 +451,10 @@ impl WorkerBuilder {
         let sink = self.metrics.or_else(|| connection.metrics().cloned());
         let metrics = Arc::new(Metrics::new(sink.clone(), self.client.namespace(), &self.task_queue));
         guest_options.metrics = sink;
+        #[cfg(feature = "guard")]
+        if self.options.guards {
+            guest_options.poll_watch = Some(crate::guard::start());
+        }
         if let Some(deployment) = &self.deployment {
             check_deployment(deployment, &self.workflows)?;
         }

@@ -25,3 +25,4 @@ mod tasks;
 mod timers;
 mod updates;
 mod waits;
+mod watch;
