@@ -29,6 +29,8 @@ pub use definition::{Activities, Definition, Implementation, Input};
 pub use error::{Error, Result};
 pub use extensions::Extensions;
 pub use info::{Info, WorkflowInfo};
+#[doc(hidden)]
+pub use interceptor::InterceptedHeartbeats;
 pub use interceptor::{Interceptor, Next};
 
 /// Paths that generated code names. Not for use by hand.

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stead_activity::{
-    Cancellation, CancellationDetails, Context, ContextParts, HeartbeatSink, Implementation, Info, Input, Next,
+    Cancellation, CancellationDetails, Context, ContextParts, HeartbeatSink, Implementation, Info, Input,
+    InterceptedHeartbeats, Next,
 };
 use stead_data::Payload;
 use stead_proto::workflowservice::v1::PollActivityTaskQueueResponse;
@@ -60,22 +61,24 @@ async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse, 
     input.headers = headers;
     let cancellation = Cancellation::new();
     let heartbeats = Arc::new(Heartbeats::new(shared, &info, cancellation.clone()));
+    let interceptors = &shared.activity_interceptors;
+    let kept = intercepted_info(shared, &mut info);
     let context = Context::new(
         info,
         ContextParts {
             converter: shared.converter.clone(),
-            heartbeat: Arc::clone(&heartbeats) as Arc<dyn HeartbeatSink>,
+            heartbeat: InterceptedHeartbeats::around(interceptors, Arc::clone(&heartbeats) as Arc<dyn HeartbeatSink>),
             cancellation,
             worker_shutdown: shared.told_to_stop.clone(),
             metrics: shared.metrics.sink().cloned(),
             extensions: shared.extensions.clone(),
         },
     );
+    let info = kept.unwrap_or_else(|| context.info());
     let outcome = match decoded {
-        Ok(()) => execute(shared, &context, &heartbeats, input).await,
+        Ok(()) => execute(shared, &context, &info, &heartbeats, input).await,
         Err(error) => Outcome::failed(codec::failure(&error)),
     };
-    let info = context.info();
     measure(&timer, shared, &info, &outcome);
     report::report(shared, &info, outcome).await;
 }
@@ -88,9 +91,23 @@ fn measure(timer: &ActivityTimer, shared: &Shared, info: &Info, outcome: &Outcom
     }
 }
 
-async fn execute(shared: &Arc<Shared>, context: &Context, heartbeats: &Heartbeats, input: Input) -> Outcome {
-    let info = context.info();
-    let implementation = match shared.activities.find(&info) {
+/// Lets the interceptors change what the activity sees of itself, and returns what the worker keeps going by: `None`
+/// where there are none, and it is the same.
+fn intercepted_info(shared: &Shared, info: &mut Info) -> Option<Arc<Info>> {
+    let interceptors = &shared.activity_interceptors;
+    let kept = (!interceptors.is_empty()).then(|| Arc::new(info.clone()));
+    interceptors.iter().rev().for_each(|interceptor| interceptor.info(info));
+    kept
+}
+
+async fn execute(
+    shared: &Arc<Shared>,
+    context: &Context,
+    info: &Info,
+    heartbeats: &Heartbeats,
+    input: Input,
+) -> Outcome {
+    let implementation = match shared.activities.find(info) {
         Ok(implementation) => implementation,
         Err(failure) => return Outcome::failed(failure),
     };

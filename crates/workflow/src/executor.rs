@@ -213,7 +213,7 @@ fn settle(runtime: &Runtime, finished: Finished, call: Option<Rc<HandlerCall>>, 
 fn last_command(runtime: &Runtime, error: Error) -> Command {
     match error.into_reason() {
         Reason::ContinueAsNew(mut next) => {
-            for interceptor in runtime.interceptors() {
+            for interceptor in runtime.interceptors().rev() {
                 interceptor.continue_as_new(&mut next);
             }
             Command::ContinueAsNew(next)

@@ -19,6 +19,7 @@ use crate::call::{self, HandlerCall};
 use crate::definition::{Arguments, Config, UnfinishedPolicy};
 use crate::error;
 use crate::executor::{Executor, Work};
+use crate::interceptor::{Inner, WorkflowInterceptor};
 use crate::panic;
 use crate::program::{Called, HandlerKind, PayloadFuture, Program, SignalFuture};
 use crate::runtime::{Access, Runtime};
@@ -48,6 +49,7 @@ impl Handlers {
         }
         match self.find_signal(runtime, &signal) {
             Some(Ok((unfinished, future))) => {
+                let future = around_signal(runtime, &signal, future);
                 executor.add_handler(runtime, HandlerCall::signal(signal.name, unfinished), Work::Signal(future));
             }
             Some(Err(problem)) => log_undecodable(runtime, &signal.name, &problem),
@@ -84,6 +86,10 @@ impl Handlers {
         for interceptor in runtime.interceptors() {
             interceptor.query(&mut query);
         }
+        nested(runtime, || self.answer(runtime, &query), |interceptor, inner| interceptor.around_query(&query, inner))
+    }
+
+    fn answer(&self, runtime: &Runtime, query: &Query) -> Result<Payload, Failure> {
         if let Some(answer) = builtin::answer(&query.name, runtime, &*self.program) {
             return answer;
         }
@@ -112,10 +118,11 @@ impl Handlers {
         for interceptor in runtime.interceptors() {
             interceptor.update(&mut update);
         }
+        let seen = runtime.has_interceptors().then(|| update.clone());
         let UpdateRequested { protocol_instance_id, id, name, input, run_validator, .. } = update;
         let call = HandlerCall::update(name, id, protocol_instance_id);
         let arguments = Arguments::new(call.name(), &input, runtime.converter());
-        let admitted = self.admit(runtime, &call, &arguments, run_validator);
+        let admitted = self.admit(runtime, &call, &arguments, run_validator, seen.as_ref());
         if let Some(failure) = runtime.take_task_failure() {
             return Err(failure);
         }
@@ -137,20 +144,27 @@ impl Handlers {
         call: &Rc<HandlerCall>,
         arguments: &Arguments<'_>,
         run_validator: bool,
+        seen: Option<&UpdateRequested>,
     ) -> Result<PayloadFuture, Failure> {
         let _call = call::enter(runtime, Some(Rc::clone(call)));
         let name = call.name();
         let unknown = || unknown_update(name, &self.known(runtime, HandlerKind::Update));
         if run_validator {
             let _reading = runtime.read_only(Access::Answers);
-            let verdict = find(
-                runtime,
-                name,
-                |sets| &sets.updates,
-                |handler| handler.validate.as_ref().map_or(Ok(Ok(())), |validate| validate(arguments)),
-                |name| self.program.validate(name, arguments),
-            );
-            known(verdict, unknown)?.map_err(into_failure)?;
+            let validate = || {
+                let verdict = find(
+                    runtime,
+                    name,
+                    |sets| &sets.updates,
+                    |handler| handler.validate.as_ref().map_or(Ok(Ok(())), |validate| validate(arguments)),
+                    |name| self.program.validate(name, arguments),
+                );
+                known(verdict, unknown)?.map_err(into_failure)
+            };
+            match seen {
+                None => validate()?,
+                Some(update) => nested(runtime, validate, |it, inner| it.around_validator(update, inner))?,
+            }
         }
         let found = find(
             runtime,
@@ -161,7 +175,10 @@ impl Handlers {
         );
         let (unfinished, future) = known(found, unknown)?;
         call.set_unfinished(unfinished);
-        Ok(future)
+        Ok(match seen {
+            None => future,
+            Some(update) => runtime.interceptors().rev().fold(future, |inner, it| it.around_update(update, inner)),
+        })
     }
 
     /// The names of this kind that calls can be for, sorted.
@@ -198,6 +215,28 @@ fn find<H: Clone, T>(
         }
     }
     None
+}
+
+/// The handler of a signal within the interceptors.
+fn around_signal(runtime: &Runtime, signal: &SignalReceived, handler: SignalFuture) -> SignalFuture {
+    runtime.interceptors().rev().fold(handler, |inner, it| it.around_signal(signal, inner))
+}
+
+/// Calls what does not wait within the interceptors. Without any, nothing is boxed.
+fn nested<T>(
+    runtime: &Runtime,
+    innermost: impl FnOnce() -> T,
+    wrap: impl Fn(&dyn WorkflowInterceptor, Inner<'_, T>) -> T,
+) -> T {
+    if !runtime.has_interceptors() {
+        return innermost();
+    }
+    let (mut inner, wrap) = (Inner::new(innermost), &wrap);
+    for interceptor in runtime.interceptors().rev() {
+        let within = inner;
+        inner = Inner::new(move || wrap(interceptor, within));
+    }
+    inner.call()
 }
 
 /// What a handler that was looked up gave.

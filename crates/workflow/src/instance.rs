@@ -189,6 +189,7 @@ impl Run {
             self.runtime.cancel(&reason);
         }
         if let Some(run) = self.unstarted.take() {
+            let run = self.runtime.interceptors().rev().fold(run, |inner, it| it.around_run(inner));
             self.executor.add_run(&self.runtime, run);
         }
         self.executor.drain(&self.runtime)?;

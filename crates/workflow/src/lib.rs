@@ -38,6 +38,7 @@ mod patch;
 mod program;
 mod random;
 mod replay_log;
+mod run_local;
 mod runtime;
 mod saga;
 mod scope;
@@ -71,9 +72,10 @@ pub use info::{
 pub use interceptor::WorkflowInterceptor;
 /// What interceptors see.
 pub mod intercepted {
+    pub use crate::interceptor::{Inner, Running};
     pub use stead_activation::{
-        ContinueAsNew, Initialize, Query, ScheduleActivity, ScheduleLocalActivity, SignalExternal, SignalReceived,
-        StartChildWorkflow, UpdateRequested,
+        ContinueAsNew, Initialize, Payload, Query, ScheduleActivity, ScheduleLocalActivity, SignalExternal,
+        SignalReceived, SignalTarget, StartChildWorkflow, UpdateRequested,
     };
 }
 pub use join::{AsCompleted, JoinAll, JoinSet, as_completed, join_all};
@@ -88,6 +90,7 @@ pub use ops::wait::{AllHandlersFinished, WaitUntil, WaitUntilTimeout, all_handle
 pub use patch::{ActivatesPatch, PatchActivation, Version, deprecate_patch, patched, version};
 pub use random::{Draw, RandomStream, random, random_seed, random_stream, uuid, uuid_v7};
 pub use replay_log::SkipReplays;
+pub use run_local::run_local;
 pub use saga::{Saga, saga};
 pub use scope::{
     CancelScope, Scoped, TimedScope, WaitCancelled, cancellation_reason, cancelled, is_cancelled, scope, shield,

@@ -147,7 +147,12 @@ impl Runtime {
         &self.options.converter
     }
 
-    pub(crate) fn interceptors(&self) -> impl Iterator<Item = &dyn WorkflowInterceptor> {
+    pub(crate) fn has_interceptors(&self) -> bool {
+        !self.options.interceptors.is_empty()
+    }
+
+    /// The outermost first, which is the order for what comes in.
+    pub(crate) fn interceptors(&self) -> impl DoubleEndedIterator<Item = &dyn WorkflowInterceptor> {
         self.options.interceptors.iter().map(|interceptor| &**interceptor)
     }
 

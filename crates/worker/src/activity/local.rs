@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use stead_activation::Seq;
 use stead_activity::{
-    Cancellation, CancellationDetails, Context, ContextParts, HeartbeatSink, Info, Input, WorkflowInfo,
+    Cancellation, CancellationDetails, Context, ContextParts, HeartbeatSink, Info, Input, InterceptedHeartbeats,
+    WorkflowInfo,
 };
 use stead_core::{LocalActivityAttempt, LocalActivityOutcome, LocalActivityStop};
 use stead_data::{Failure, Payload, RetryPolicy};
@@ -15,7 +16,7 @@ use stead_proto::enums::v1::TimeoutType;
 use tokio::time::{sleep, timeout};
 
 use super::outcome::{Ended, Outcome};
-use super::{Code, DROP_AFTER_TIMEOUT};
+use super::{Code, DROP_AFTER_TIMEOUT, intercepted_info};
 use crate::lifecycle::Phase;
 use crate::metrics::LocalTimer;
 use crate::shared::Shared;
@@ -72,8 +73,7 @@ pub(crate) async fn run(
     };
     permit.mark_used(|| SlotTask::LocalActivity { activity_type: attempt.activity_type.clone() });
     let limit = attempt.start_to_close_timeout;
-    let (context, input) = context(&shared, attempt, workflow, cancellation);
-    let info = context.info();
+    let (context, info, input) = context(&shared, attempt, workflow, cancellation);
     let timer = LocalTimer::start(&shared.metrics, &info);
     let report = |outcome: LocalActivityOutcome| {
         timer.ended(&shared.metrics, &info, &outcome);
@@ -128,7 +128,7 @@ fn context(
     attempt: LocalActivityAttempt,
     workflow: WorkflowInfo,
     cancellation: Cancellation,
-) -> (Context, Input) {
+) -> (Context, Arc<Info>, Input) {
     let mut input = Input::new(attempt.arguments, shared.converter.clone());
     input.headers = attempt.headers;
     let mut info = Info::default();
@@ -147,13 +147,16 @@ fn context(
     info.retry_policy = attempt.retry_policy.map(RetryPolicy::from_proto);
     let parts = ContextParts {
         converter: shared.converter.clone(),
-        heartbeat: Arc::new(NoHeartbeats),
+        heartbeat: InterceptedHeartbeats::around(&shared.activity_interceptors, Arc::new(NoHeartbeats)),
         cancellation,
         worker_shutdown: shared.told_to_stop.clone(),
         metrics: shared.metrics.sink().cloned(),
         extensions: shared.extensions.clone(),
     };
-    (Context::new(info, parts), input)
+    let kept = intercepted_info(shared, &mut info);
+    let context = Context::new(info, parts);
+    let info = kept.unwrap_or_else(|| context.info());
+    (context, info, input)
 }
 
 /// The server does not know of local activities, so there is nobody to send heartbeats to.

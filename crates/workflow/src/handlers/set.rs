@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use stead_activation::{Payload, SignalReceived};
 use stead_data::{ConversionError, DataConverter, Raw};
 
-use super::{RESERVED, builtin, log_undecodable};
+use super::{RESERVED, around_signal, builtin, log_undecodable};
 use crate::call::HandlerCall;
 use crate::context;
 use crate::definition::{Arguments, UnfinishedPolicy, encode_with};
@@ -380,6 +380,7 @@ fn set_signal(runtime: &Rc<Runtime>, name: Option<&str>, handler: SignalFn) {
     for signal in waited {
         match handler(&Arguments::new(&signal.name, &signal.input, runtime.converter())) {
             Ok(future) => {
+                let future = around_signal(runtime, &signal, future);
                 let call = HandlerCall::signal(signal.name, UnfinishedPolicy::default());
                 runtime.start_handler(call, Work::Signal(future));
             }

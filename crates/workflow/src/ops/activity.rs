@@ -430,7 +430,7 @@ fn schedule_remote(runtime: &Runtime, seq: Seq, mut request: Box<ScheduleActivit
     if request.activity_id.is_empty() {
         request.activity_id = seq.to_string();
     }
-    for interceptor in runtime.interceptors() {
+    for interceptor in runtime.interceptors().rev() {
         interceptor.schedule_activity(&mut request);
     }
     runtime.issue(Command::ScheduleActivity(request), at);
@@ -441,7 +441,7 @@ fn schedule_local(runtime: &Runtime, seq: Seq, mut request: Box<ScheduleLocalAct
     if request.activity_id.is_empty() {
         request.activity_id = seq.to_string();
     }
-    for interceptor in runtime.interceptors() {
+    for interceptor in runtime.interceptors().rev() {
         interceptor.schedule_local_activity(&mut request);
     }
     // Kept, because the next attempt may be the code's to schedule.

@@ -257,7 +257,7 @@ impl<W: ?Sized, O> StartChild<W, O> {
         }
         let seq = runtime.with_remote(|remote| remote.open_child(runtime.current_scope(), self.at));
         request.seq = seq;
-        for interceptor in runtime.interceptors() {
+        for interceptor in runtime.interceptors().rev() {
             interceptor.start_child_workflow(&mut request);
         }
         self.id.clone_from(&request.workflow_id);

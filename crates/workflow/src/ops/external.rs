@@ -199,7 +199,7 @@ impl SendSignal {
         }
         let seq = runtime.with_remote(|remote| remote.signals.open(runtime.current_scope(), self.at));
         request.seq = seq;
-        for interceptor in runtime.interceptors() {
+        for interceptor in runtime.interceptors().rev() {
             interceptor.signal_external(&mut request);
         }
         runtime.issue(Command::SignalExternal(request), self.at);

@@ -6,6 +6,7 @@ use super::Pending;
 use super::local::LocalActivities;
 use super::pending::NeverIssued;
 use crate::error;
+use crate::run_local::RunLocals;
 use crate::scope::Scope;
 
 /// Books that most runs never open.
@@ -16,6 +17,8 @@ pub(crate) struct Remote {
     pub(crate) children: Pending<ChildWorkflowResolution>,
     pub(crate) signals: Pending<Option<Box<Failure>>>,
     pub(crate) cancels: Pending<Option<Box<Failure>>>,
+    /// What shared code keeps here of this run.
+    pub(crate) locals: RunLocals,
 }
 
 impl Default for Remote {
@@ -26,6 +29,7 @@ impl Default for Remote {
             children: Pending::new(),
             signals: Pending::new(),
             cancels: Pending::new(),
+            locals: RunLocals::new(),
         }
     }
 }
