@@ -47,5 +47,6 @@ mod upserts;
 mod utilities;
 mod versioning;
 mod visibility;
+mod wire_faults;
 mod worker;
 mod worker_heartbeats;

@@ -37,6 +37,7 @@ use outages::Outages;
 use raw::Raw;
 use retry::Retries;
 
+pub(crate) use outages::WithCauses;
 pub(crate) use transport::{BoxError, boxed};
 pub use {
     error::RpcError,

@@ -6,7 +6,10 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -30,7 +33,7 @@ use tonic::{Code, ConnectError, Status, body::Body};
 use tower::Service;
 
 use super::{KeepAlive, dial::Dialer};
-use crate::connection::BoxError;
+use crate::connection::{BoxError, WithCauses};
 
 /// What is said and kept on a connection.
 #[derive(Clone)]
@@ -51,6 +54,8 @@ struct Shared {
     dialer: Dialer,
     /// The latest connection, which may have ended.
     latest: RwLock<Option<SendRequest<Body>>>,
+    /// A connection broke, and none that was made since has brought an answer.
+    is_lost: AtomicBool,
     /// Held by the one who makes a connection.
     dialing: Arc<Mutex<LastFailure>>,
 }
@@ -77,7 +82,13 @@ type Sender = SendRequest<Body>;
 
 impl Channel {
     pub(super) fn new(dialer: Dialer, http2: Http2) -> Self {
-        Self(Arc::new(Shared { http2, dialer, latest: RwLock::default(), dialing: Arc::default() }))
+        Self(Arc::new(Shared {
+            http2,
+            dialer,
+            latest: RwLock::default(),
+            is_lost: AtomicBool::new(false),
+            dialing: Arc::default(),
+        }))
     }
 
     /// Makes the connection, unless there is one.
@@ -115,10 +126,7 @@ impl Shared {
             *last_failure = Some((Instant::now(), failure.clone()));
             failure
         })?;
-        let earlier = self.latest.write().unwrap_or_else(PoisonError::into_inner).replace(sender.clone());
-        if earlier.is_some() {
-            tracing::info!(target: "stead::client", server = %self.http2.authority, "connected again");
-        }
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
         Ok(sender)
     }
 
@@ -143,9 +151,21 @@ impl Shared {
 
     fn has_lost(&self, ended: Result<(), hyper::Error>) {
         let server = &self.http2.authority;
-        match ended {
-            Ok(()) => tracing::info!(target: "stead::client", %server, "the server has closed the connection"),
-            Err(error) => tracing::warn!(target: "stead::client", %server, %error, "the connection is lost"),
+        let Err(error) = &ended else {
+            tracing::info!(target: "stead::client", %server, "the server has closed the connection");
+            return;
+        };
+        let error = WithCauses(error);
+        // Where the network swallows everything, connections are made and lost one after the other.
+        match self.is_lost.swap(true, Ordering::Relaxed) {
+            false => tracing::warn!(target: "stead::client", %server, %error, "the connection is lost"),
+            true => tracing::debug!(target: "stead::client", %server, %error, "the connection is lost again"),
+        }
+    }
+
+    fn has_answered(&self) {
+        if self.is_lost.load(Ordering::Relaxed) && self.is_lost.swap(false, Ordering::Relaxed) {
+            tracing::info!(target: "stead::client", server = %self.http2.authority, "connected again");
         }
     }
 
@@ -162,7 +182,9 @@ impl Shared {
 
     async fn call(self: Arc<Self>, mut request: Request<Body>) -> Result<Response<Incoming>, BoxError> {
         self.address(&mut request)?;
-        self.sender().await?.send_request(request).await.map_err(in_terms_of_grpc)
+        let response = self.sender().await?.send_request(request).await.map_err(in_terms_of_grpc)?;
+        self.has_answered();
+        Ok(response)
     }
 }
 

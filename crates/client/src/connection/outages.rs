@@ -118,7 +118,7 @@ impl Subject {
 }
 
 /// An error with what it comes of, in one line: that a certificate has expired stands three causes deep.
-struct WithCauses<'a>(&'a dyn Error);
+pub(crate) struct WithCauses<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for WithCauses<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

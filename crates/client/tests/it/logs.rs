@@ -179,3 +179,29 @@ async fn requests_and_responses_are_in_the_log_without_payloads_and_keys() {
     assert!(failure.contains("DescribeWorkflowExecution") && failure.contains("gone"), "{failure}");
     assert!(!calls.concat().contains("sentinel"), "{calls:#?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_minute_without_a_server_is_warned_of_once_however_many_polls_wait() {
+    const POLLS: usize = 10;
+    let fake = Fake::new();
+    let client = fake.client().await;
+    for _ in 0..11 * POLLS {
+        fake.fails(Code::Unavailable, "down");
+    }
+    for _ in 0..POLLS {
+        fake.answers(DescribeNamespaceResponse::default());
+    }
+    let levels = Levels::default();
+    let _guard = tracing::subscriber::set_default(levels.clone());
+    let began = tokio::time::Instant::now();
+    let service = client.connection().workflow_service();
+    let poll = || service.describe_namespace(DescribeNamespaceRequest::default(), CallOptions::long_poll());
+    for answer in futures_util::future::join_all((0..POLLS).map(|_| poll())).await {
+        answer.unwrap();
+    }
+    assert!(began.elapsed() > Duration::from_secs(45), "{:?}", began.elapsed());
+    let levels = levels.0.lock().unwrap();
+    let told: Vec<_> = levels.iter().filter(|level| **level < Level::DEBUG).collect();
+    assert_eq!(told, [&Level::WARN, &Level::INFO]);
+    assert_eq!(levels.len(), 11 * POLLS + 1);
+}
