@@ -41,6 +41,7 @@ mod schedules;
 mod scopes;
 mod standalone_activities;
 mod test_env;
+mod time_skipping;
 mod timers;
 mod update_with_start;
 mod upserts;

@@ -12,6 +12,7 @@ mod result;
 mod signal;
 mod start;
 mod terminate;
+mod time_skipping;
 mod update;
 
 pub use {
@@ -31,6 +32,7 @@ pub use {
         StartWorkflowOutput, Started, UpdatedWorkflow,
     },
     terminate::{TerminateError, TerminateWorkflow, TerminateWorkflowCall},
+    time_skipping::{FastForward, SetTimeSkipping, TimeSkipping, TimeSkippingError, WorkflowClock},
     update::{
         StartUpdateCall, StartUpdateOutput, UpdateError, UpdateHandle, UpdateResult, UpdateStage, UpdateWorkflow,
     },

@@ -57,6 +57,7 @@ mod signal_with_start;
 mod standalone_activities;
 mod start;
 mod time;
+mod time_skipping;
 mod token;
 mod transact;
 mod updates;

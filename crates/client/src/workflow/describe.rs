@@ -11,7 +11,7 @@ use stead_proto::{
     workflowservice::v1::{DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse},
 };
 
-use super::{Execution, execution::is_workflow_not_found, predicates, rpc_options};
+use super::{Execution, WorkflowClock, execution::is_workflow_not_found, predicates, rpc_options};
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
@@ -258,6 +258,12 @@ impl WorkflowDescription {
     /// They are not text.
     pub fn static_details(&self) -> Result<Option<String>, ConversionError> {
         self.user_metadata.details.as_ref().map(|payload| self.converter.from_payload(payload)).transpose()
+    }
+
+    /// The workflow's own clock, if time was skipped in it or may be.
+    pub fn clock(&self) -> Option<WorkflowClock> {
+        let extended = self.raw.workflow_extended_info.as_ref()?;
+        extended.time_skipping_info.as_ref().map(WorkflowClock::from_proto)
     }
 
     /// All that the server said, payloads as they came.

@@ -1,13 +1,14 @@
 //! [`WorkflowHandle`]: a workflow from outside.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use stead_data::{Arg, Query, Signal, Update, WorkflowType};
 
 use super::{
-    CancelWorkflow, DescribeWorkflow, Execution, FetchHistory, QueryWorkflow, ResetWorkflow, SignalWorkflow,
-    StartWorkflowOutput, TerminateWorkflow, UpdateHandle, UpdateWorkflow, WorkflowResult,
+    CancelWorkflow, DescribeWorkflow, Execution, FastForward, FetchHistory, QueryWorkflow, ResetWorkflow,
+    SetTimeSkipping, SignalWorkflow, StartWorkflowOutput, TerminateWorkflow, TimeSkipping, UpdateHandle,
+    UpdateWorkflow, WorkflowResult,
 };
 use crate::client::Client;
 
@@ -167,6 +168,25 @@ impl<W: ?Sized> WorkflowHandle<W> {
     pub fn history(&self) -> FetchHistory {
         let run_id = self.run_id().map(str::to_owned);
         FetchHistory::new(self.client.clone(), self.id.clone(), run_id)
+    }
+
+    /// Turns the workflow's time skipping on or off. Interceptors do not see it.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`TimeSkippingError`](super::TimeSkippingError).
+    pub fn set_time_skipping(&self, skipping: TimeSkipping) -> SetTimeSkipping {
+        SetTimeSkipping::new(self.client.clone(), self.current(), skipping)
+    }
+
+    /// Lets so much time pass for this workflow alone, as fast as it can: whatever is due meanwhile happens when it is
+    /// due. Then its time goes on at its own pace. Interceptors do not see it.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`TimeSkippingError`](super::TimeSkippingError).
+    pub fn fast_forward(&self, by: Duration) -> FastForward {
+        FastForward::new(self.client.clone(), self.current(), by)
     }
 
     /// Whichever run is current, unless the handle keeps to one.

@@ -9,7 +9,7 @@ use stead_data::{
     WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowType,
 };
 
-use super::{ResultError, WorkflowHandle, WorkflowResult, execution::request_id, predicates};
+use super::{ResultError, TimeSkipping, WorkflowHandle, WorkflowResult, execution::request_id, predicates};
 use crate::{
     client::Client,
     connection::{CallOptions, Metadata, RpcError},
@@ -103,6 +103,8 @@ pub struct StartWorkflowCall {
     pub priority: Option<Priority>,
     /// On which version of its workers it runs; `None` for what they and the deployment say.
     pub versioning_override: Option<VersioningOverride>,
+    /// How it skips time; `None` for not at all.
+    pub time_skipping: Option<TimeSkipping>,
     /// Whether a worker of this process may be given the first task with the answer.
     pub request_eager_start: bool,
     /// By which the server recognizes this request when it is sent again.
@@ -337,6 +339,12 @@ impl<W: ?Sized, Goal, Id, Queue> StartWorkflow<W, Goal, Id, Queue> {
         self
     }
 
+    /// How the workflow skips the time in which it only waits. Default: not at all.
+    pub fn time_skipping(mut self, skipping: TimeSkipping) -> Self {
+        self.call.time_skipping = Some(skipping);
+        self
+    }
+
     /// Asks the server to send the first task along with its answer, to a worker of this process that polls the task
     /// queue over the same connection, knows the workflow and has a free slot. It saves the way through the task queue;
     /// without such a worker, or with a server that does not do it, the workflow starts as usual.
@@ -450,6 +458,7 @@ impl StartWorkflowCall {
             static_details: None,
             priority: None,
             versioning_override: None,
+            time_skipping: None,
             request_eager_start: false,
             request_id: request_id(),
             options: CallOptions::new(),

@@ -222,6 +222,8 @@ calls! {
             workflow::UpdateWorkflowExecutionResponse,
         PollWorkflowExecutionUpdate: workflow::PollWorkflowExecutionUpdateRequest =>
             workflow::PollWorkflowExecutionUpdateResponse,
+        PollWorkflowExecutionTimeSkipping: workflow::PollWorkflowExecutionTimeSkippingRequest =>
+            workflow::PollWorkflowExecutionTimeSkippingResponse,
         CreateSchedule: workflow::CreateScheduleRequest => workflow::CreateScheduleResponse,
         DescribeSchedule: workflow::DescribeScheduleRequest => workflow::DescribeScheduleResponse,
         UpdateSchedule: workflow::UpdateScheduleRequest => workflow::UpdateScheduleResponse,

@@ -68,6 +68,7 @@ impl Engine {
         }
         let request = child_request(initiated, extras, request_id);
         let mut new = self.requested_run(namespace, request, run_id);
+        new.share_clock(initiated);
         self.set_parent(&mut new, parent, initiated_event_id);
         Some(self.create_run(new))
     }

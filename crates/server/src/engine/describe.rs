@@ -30,7 +30,11 @@ impl Engine {
         Ok(api::DescribeWorkflowExecutionResponse {
             execution_config: Some(config(run)),
             workflow_execution_info: Some(self.execution_info(run)),
-            pending_activities: run.activities.values().map(|activity| activity.pending_info(self.now)).collect(),
+            pending_activities: run
+                .activities
+                .values()
+                .map(|activity| activity.pending_info(run.instant(self.now)))
+                .collect(),
             pending_children: run.children.iter().map(|(id, child)| pending_child(*id, child)).collect(),
             pending_workflow_task: run.state.task.as_ref().map(pending_task),
             pending_nexus_operations: run
@@ -39,7 +43,7 @@ impl Engine {
                 .map(|(id, operation)| operation.pending_info(*id))
                 .collect(),
             callbacks: run.state.callbacks.iter().map(AttachedCallback::info).collect(),
-            workflow_extended_info: Some(extended_info(run)),
+            workflow_extended_info: Some(extended_info(run, self.now)),
         }
         .into())
     }
@@ -103,7 +107,7 @@ fn config(run: &Run) -> WorkflowExecutionConfig {
     }
 }
 
-fn extended_info(run: &Run) -> WorkflowExecutionExtendedInfo {
+fn extended_info(run: &Run, now: Time) -> WorkflowExecutionExtendedInfo {
     let state = &run.state;
     let is_reset = !state.reset_from_run_id.is_empty();
     WorkflowExecutionExtendedInfo {
@@ -124,6 +128,7 @@ fn extended_info(run: &Run) -> WorkflowExecutionExtendedInfo {
             paused_time: timestamp(pause.at),
             reason: pause.reason.clone(),
         }),
+        time_skipping_info: state.time_skipping.as_ref().map(|skipping| skipping.info(run.instant(now))),
         ..Default::default()
     }
 }

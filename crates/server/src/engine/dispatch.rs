@@ -130,6 +130,7 @@ impl Engine {
             Request::DescribeWorker(request) => self.describe_worker(&request)?.into(),
             Request::UpdateWorkflowExecution(request) => self.update_workflow_execution(call.id, *request)?,
             Request::PollWorkflowExecutionUpdate(request) => self.poll_workflow_execution_update(call.id, *request)?,
+            Request::PollWorkflowExecutionTimeSkipping(request) => self.poll_time_skipping(call.id, *request)?,
             Request::CreateSchedule(request) => self.create_schedule(*request)?.into(),
             Request::DescribeSchedule(request) => self.describe_schedule(&request)?.into(),
             Request::UpdateSchedule(request) => self.update_schedule(*request)?.into(),

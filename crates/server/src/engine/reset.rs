@@ -128,11 +128,6 @@ impl Engine {
         let (base, new) =
             self.runs.get(base).and_then(|base| Some((base, like(base, run_id)?))).ok_or_else(no_point)?;
         let mut state = self.first_state(&new);
-        let execution_timeout = duration(state.execution_timeout.as_ref()).map(|timeout| self.now + timeout);
-        let run_timeout = duration(state.run_timeout.as_ref()).map(|timeout| self.now + timeout);
-        state.execution_expires_at = execution_timeout.map_or(0, super::Time::unix_nanos);
-        let run_expires = run_timeout.map(|at| execution_timeout.map_or(at, |limit| at.min(limit)));
-        state.run_expires_at = run_expires.map_or(0, super::Time::unix_nanos);
         state.reset_from_run_id.clone_from(&base.state.run_id);
         state.reset_from_event_id = end - 1;
         let mut run = Run::new(key, state);
@@ -145,6 +140,7 @@ impl Engine {
         if replay.run.state.task.is_none() {
             return Err(no_point());
         }
+        replay.run.expire_anew(self.now);
         Ok(replay)
     }
 
@@ -163,6 +159,19 @@ impl Engine {
             from = 1;
         }
         events
+    }
+}
+
+impl Run {
+    /// The time that the run, and its chain, may take begins now.
+    fn expire_anew(&mut self, now: super::Time) {
+        let now = self.instant(now);
+        let state = &mut self.state;
+        let execution_timeout = duration(state.execution_timeout.as_ref()).map(|timeout| now + timeout);
+        let run_timeout = duration(state.run_timeout.as_ref()).map(|timeout| now + timeout);
+        state.execution_expires_at = execution_timeout.map_or(0, super::Time::unix_nanos);
+        let run_expires = run_timeout.map(|at| execution_timeout.map_or(at, |limit| at.min(limit)));
+        state.run_expires_at = run_expires.map_or(0, super::Time::unix_nanos);
     }
 }
 

@@ -153,7 +153,7 @@ impl Engine {
             self.transact_speculative(key, |run, cx| run.resume(cx));
             return;
         }
-        let closed_at = Time::from_unix_nanos(run.state.closed_at);
+        let closed_at = Time::from_unix_nanos(run.state.closed_at) - run.skipped();
         let namespace = self.namespaces.get(run.namespace());
         let retention =
             namespace.and_then(|namespace| duration(namespace.config.workflow_execution_retention_ttl.as_ref()));

@@ -21,6 +21,7 @@ pub(crate) mod replay;
 mod reset;
 pub(crate) mod reset_points;
 pub(crate) mod state;
+pub(crate) mod time_skipping;
 pub(crate) mod timer;
 pub(crate) mod workflow_task;
 

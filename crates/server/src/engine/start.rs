@@ -10,7 +10,8 @@ use stead_proto::enums::v1::{
 };
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{
-    WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionStartedEventAttributes,
+    StartChildWorkflowExecutionInitiatedEventAttributes, WorkflowExecutionOptionsUpdatedEventAttributes,
+    WorkflowExecutionStartedEventAttributes,
 };
 use stead_proto::taskqueue::v1::TaskQueue;
 use stead_proto::workflow::v1::ResetPoints;
@@ -25,6 +26,7 @@ use super::run::events::Extras;
 use super::run::properties::{memo_without_nil, search_attributes_without_nil};
 use super::run::reset_points::taken_over;
 use super::run::state::{Parent, RunState};
+use super::run::time_skipping::TimeSkipping;
 use super::run::{Context, Run, RunKey};
 use super::time::{duration, wire};
 use super::{Engine, Refusal, raw};
@@ -44,6 +46,20 @@ pub(crate) struct NewRun {
     pub(crate) parent: Option<Parent>,
     pub(crate) extras: Extras,
     pub(crate) started: Box<WorkflowExecutionStartedEventAttributes>,
+}
+
+impl NewRun {
+    /// The clock of a child is as far ahead as that of the run that asked for it.
+    pub(super) fn share_clock(&mut self, initiated: &StartChildWorkflowExecutionInitiatedEventAttributes) {
+        self.started.time_skipping_config.clone_from(&initiated.time_skipping_config);
+        self.started.time_skipping_state_propagation = initiated.time_skipping_state_propagation;
+        let propagated = initiated.time_skipping_state_propagation.unwrap_or_default();
+        let skipped = duration(propagated.initial_skipped_duration.as_ref()).unwrap_or_default();
+        if self.execution_expires_at != 0 {
+            self.execution_expires_at =
+                (super::Time::from_unix_nanos(self.execution_expires_at) + skipped).unix_nanos();
+        }
+    }
 }
 
 impl Engine {
@@ -214,6 +230,7 @@ impl Engine {
             completion_callbacks: request.completion_callbacks,
             versioning_override: request.versioning_override,
             priority: request.priority,
+            time_skipping_config: request.time_skipping_config,
             eager_execution_accepted: request.request_eager_execution && backoff.is_zero(),
             ..Default::default()
         };
@@ -272,9 +289,11 @@ impl Engine {
 
     pub(super) fn first_state(&self, new: &NewRun) -> RunState {
         let started = &*new.started;
+        let time_skipping = TimeSkipping::of_start(started, self.now);
+        let now = self.now + time_skipping.as_ref().map(TimeSkipping::skipped).unwrap_or_default();
         let backoff = duration(started.first_workflow_task_backoff.as_ref()).unwrap_or_default();
         let run_timeout = duration(started.workflow_run_timeout.as_ref());
-        let run_expires_at = run_timeout.map_or(0, |timeout| (self.now + backoff + timeout).unix_nanos());
+        let run_expires_at = run_timeout.map_or(0, |timeout| (now + backoff + timeout).unix_nanos());
         let run_expires_at = match new.execution_expires_at {
             0 => run_expires_at,
             expires_at if run_expires_at == 0 => expires_at,
@@ -287,8 +306,8 @@ impl Engine {
             workflow_type: started.workflow_type.clone().unwrap_or_default().name,
             task_queue: started.task_queue.clone().unwrap_or_default().name,
             status: WorkflowExecutionStatus::Running.into(),
-            started_at: self.now.unix_nanos(),
-            execution_at: (self.now + backoff).unix_nanos(),
+            started_at: now.unix_nanos(),
+            execution_at: (now + backoff).unix_nanos(),
             execution_timeout: started.workflow_execution_timeout,
             run_timeout: started.workflow_run_timeout,
             task_timeout: started.workflow_task_timeout,
@@ -310,7 +329,7 @@ impl Engine {
             callbacks: started
                 .completion_callbacks
                 .iter()
-                .map(|callback| AttachedCallback::new(callback.clone(), &new.request_id, "", self.now))
+                .map(|callback| AttachedCallback::new(callback.clone(), &new.request_id, "", now))
                 .collect(),
             versioning_override: started.versioning_override.clone(),
             versioning_behavior: match started.inherited_pinned_version {
@@ -319,8 +338,9 @@ impl Engine {
             },
             deployment_version: started.inherited_pinned_version.clone(),
             start_request_id: new.request_id.clone(),
-            reset_points: self.points_taken_over(new.namespace, started, &self.now.timestamp()),
+            reset_points: self.points_taken_over(new.namespace, started, &now.timestamp()),
             task_attempt: 1,
+            time_skipping,
             ..Default::default()
         }
     }

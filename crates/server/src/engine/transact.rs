@@ -47,7 +47,7 @@ impl Engine {
         let run = self.runs.get_mut(key)?;
         let namespace = self.namespaces.get(run.namespace())?;
         let mut cx = Context {
-            now: self.now,
+            now: run.instant(self.now),
             ids: &mut self.ids,
             config: &self.config,
             namespace: &namespace.info.name,
@@ -56,9 +56,11 @@ impl Engine {
         };
         let was_open = run.is_open();
         let result = change(run, &mut cx);
+        run.skip_time(&cx);
         run.history.end_batch();
         run.state.transitions += 1;
-        let timeout = run.deadlines.next();
+        let skipped = run.skipped();
+        let timeout = run.deadlines.next().map(|at| at - skipped);
         let closed = was_open && !run.is_open();
         let busy = run.is_busy();
         self.runs.set_timeout(key, timeout);
@@ -126,6 +128,7 @@ impl Engine {
         for key in std::mem::take(&mut self.touched.runs) {
             self.serve_history_waits(key);
             self.serve_update_waits(key);
+            self.serve_fast_forward_waits(key);
             self.list_run(key);
             self.note_closed_history(key);
             if let Some(run) = self.runs.get_mut(key) {
@@ -159,6 +162,7 @@ impl Run {
             Deadline::Timer(_, id) => self.fire_timer(cx, id),
             Deadline::Activity(id, deadline) => self.activity_due(cx, id, deadline),
             Deadline::Operation(id, deadline) => self.operation_due(cx, id, deadline),
+            Deadline::FastForward => self.fast_forward_due(cx),
             Deadline::Run => self.time_out(cx, false),
             Deadline::Execution => self.time_out(cx, true),
         }

@@ -8,6 +8,7 @@ use super::nexus::{OperationKey, OperationWait};
 use super::queries::{self, QueryId};
 use super::run::RunKey;
 use super::standalone_activities::{ActivityKey, ActivityWait};
+use super::time_skipping::FastForwardWait;
 use super::updates::UpdateWait;
 use super::workflow_tasks::HistoryWait;
 use super::{CallId, Engine, Refusal, Response, Time, raw};
@@ -25,6 +26,8 @@ pub(crate) enum Wait {
     History(HistoryWait),
     /// A stage of an update.
     Update(UpdateWait),
+    /// The end of a fast-forward of a run.
+    FastForward(Box<FastForwardWait>),
     /// Something of an activity without a workflow.
     Activity(ActivityWait),
     /// Something of a Nexus operation without a workflow.
@@ -96,6 +99,7 @@ impl Wait {
             Self::WorkflowTask | Self::ActivityTask | Self::NexusTask | Self::Query(_) => None,
             Self::History(wait) => Some(Subject::Run(wait.run)),
             Self::Update(wait) => Some(Subject::Run(wait.run)),
+            Self::FastForward(wait) => Some(Subject::Run(wait.run)),
             Self::Activity(wait) => Some(Subject::Activity(wait.key)),
             Self::Operation(wait) => Some(Subject::Operation(wait.key)),
         }
@@ -129,6 +133,7 @@ impl Engine {
                 }
                 Wait::History(wait) => Ok(wait.nothing_new().into()),
                 Wait::Update(wait) => Ok(self.update_response(wait)),
+                Wait::FastForward(wait) => Ok(wait.nothing_new().into()),
                 Wait::Activity(wait) => Ok(wait.nothing_new()),
                 Wait::Operation(wait) => Ok(wait.nothing_new()),
                 Wait::Query(id) => {
@@ -151,7 +156,10 @@ impl Engine {
             Some(Wait::Query(id)) => {
                 self.queries.remove(id);
             }
-            Some(Wait::History(_) | Wait::Update(_) | Wait::Activity(_) | Wait::Operation(_)) | None => {}
+            Some(
+                Wait::History(_) | Wait::Update(_) | Wait::FastForward(_) | Wait::Activity(_) | Wait::Operation(_),
+            )
+            | None => {}
         }
         self.finish();
     }

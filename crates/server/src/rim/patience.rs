@@ -32,7 +32,7 @@ impl Patience {
             | "DescribeNexusOperationExecution"
             | "PollActivityExecution"
             | "PollNexusOperationExecution" => (Kind::Watch, LONG),
-            "GetWorkflowExecutionHistory" => (Kind::Watch, SHORT),
+            "GetWorkflowExecutionHistory" | "PollWorkflowExecutionTimeSkipping" => (Kind::Watch, SHORT),
             // A query has no answer but that of a worker.
             "QueryWorkflow" => (Kind::Question, ENDLESS),
             _ => (Kind::Question, SHORT),

@@ -35,6 +35,7 @@ mod signal_with_start;
 mod standalone_activities;
 mod store;
 mod support;
+mod time_skipping;
 mod timeouts;
 mod updates;
 mod versioning;

@@ -76,6 +76,7 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         static_details,
         priority,
         versioning_override,
+        time_skipping,
         request_eager_start: _,
         request_id,
         options,
@@ -107,6 +108,7 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         user_metadata,
         priority: priority.map(|priority| priority.into_proto()),
         versioning_override: versioning_override.map(|it| it.into_proto()),
+        time_skipping_config: time_skipping.map(|it| it.into_proto()),
         ..Default::default()
     };
     Ok(Parts { request, signal, options })
@@ -195,6 +197,7 @@ fn with_signal(start: StartWorkflowExecutionRequest) -> SignalWithStartWorkflowE
         user_metadata: start.user_metadata,
         priority: start.priority,
         versioning_override: start.versioning_override,
+        time_skipping_config: start.time_skipping_config,
         ..Default::default()
     }
 }

@@ -13,6 +13,8 @@ use crate::engine::deployments::pinned_version;
 use crate::engine::run::Run;
 use crate::engine::run::events::Extras;
 use crate::engine::run::state::RunState;
+use crate::engine::run::time_skipping::TimeSkipping;
+use crate::engine::time_skipping::check_time_skipping;
 use crate::engine::{Engine, Refusal};
 
 /// The paths that a mask may have.
@@ -62,9 +64,7 @@ impl Engine {
         mask: Option<&FieldMask>,
     ) -> Result<OptionsChange, Refusal> {
         let mask = mask.map(Mask::new).unwrap_or_else(|| Mask::new(&FieldMask::default()));
-        if mask.has("time_skipping_config") || from.time_skipping_config.is_some() {
-            return Err(Refusal::unimplemented("The Time-Skipping feature is not enabled for namespace."));
-        }
+        check_time_skipping(from.time_skipping_config.as_mut())?;
         pin_where_it_is(run, from.versioning_override.as_mut())?;
         self.check_override(run.namespace(), &run.state.task_queue, &mut from.versioning_override)?;
         check_mask(&mask)?;
@@ -83,7 +83,17 @@ impl OptionsChange {
             options.priority.clone_from(&self.from.priority);
         }
         self.merge_priority(&mut options);
-        (options != options_of(state)).then(|| OptionsUpdated {
+        if self.mask.has("time_skipping_config") {
+            options.time_skipping_config.clone_from(&self.from.time_skipping_config);
+        }
+        let before = options_of(state);
+        // The same fast-forward again is another one.
+        let fast_forwards = self.mask.has("time_skipping_config")
+            && options.time_skipping_config.as_ref().is_some_and(|config| config.fast_forward_config.is_some());
+        let skips = fast_forwards || options.time_skipping_config != before.time_skipping_config;
+        (skips || options != before).then(|| OptionsUpdated {
+            time_skipping_config: options.time_skipping_config,
+            time_skipping_config_updated: skips,
             unset_versioning_override: options.versioning_override.is_none(),
             versioning_override: options.versioning_override,
             priority: options.priority,
@@ -109,7 +119,7 @@ fn options_of(state: &RunState) -> WorkflowExecutionOptions {
     WorkflowExecutionOptions {
         versioning_override: state.versioning_override.clone(),
         priority: state.priority.clone(),
-        time_skipping_config: None,
+        time_skipping_config: state.time_skipping.as_ref().and_then(TimeSkipping::config).cloned(),
     }
 }
 
@@ -125,6 +135,9 @@ fn check_mask(mask: &Mask) -> Result<(), Refusal> {
         return Err(bad(format!(
             "invalid path \"{path}\" for message \"temporal.api.workflow.v1.WorkflowExecutionOptions\""
         )));
+    }
+    if mask.within("time_skipping_config").next().is_some() {
+        return Err(bad("time_skipping_config doesn't support partial update".to_owned()));
     }
     let parts: Vec<_> = mask.within("versioning_override").collect();
     if parts.contains(&"behavior") != parts.contains(&"deployment") {

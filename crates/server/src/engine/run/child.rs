@@ -25,6 +25,7 @@ impl Run {
         completed_event_id: i64,
         extras: Extras,
     ) {
+        let (time_skipping_config, time_skipping_state_propagation) = self.time_skipping_of_child();
         let event = StartChildWorkflowExecutionInitiatedEventAttributes {
             namespace: command.namespace,
             namespace_id: cx.namespace_id.to_owned(),
@@ -46,6 +47,8 @@ impl Run {
             search_attributes: search_attributes_without_nil(command.search_attributes),
             inherit_build_id: command.inherit_build_id,
             priority: command.priority,
+            time_skipping_config,
+            time_skipping_state_propagation,
             ..Default::default()
         };
         let child = child_of(&event);

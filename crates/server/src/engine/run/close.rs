@@ -346,6 +346,7 @@ impl Run {
     ) {
         let Some(first) = self.history.event(1) else { return };
         let Some(Attributes::WorkflowExecutionStartedEventAttributes(of_first)) = first.attributes else { return };
+        let (time_skipping_config, time_skipping_state_propagation) = self.time_skipping_of_next_run();
         let started = WorkflowExecutionStartedEventAttributes {
             parent_workflow_namespace: of_first.parent_workflow_namespace,
             parent_workflow_namespace_id: of_first.parent_workflow_namespace_id,
@@ -361,6 +362,8 @@ impl Run {
             versioning_override: self.state.versioning_override.clone().filter(is_pinned),
             inherited_pinned_version: if inherits { pinned_version(&self.state).cloned() } else { None },
             prev_auto_reset_points: self.state.reset_points.clone(),
+            time_skipping_config,
+            time_skipping_state_propagation,
             ..started
         };
         self.state.new_run_id.clone_from(&run_id);
@@ -390,6 +393,7 @@ impl Run {
         let at = |nanos: i64| (nanos != 0).then(|| Time::from_unix_nanos(nanos));
         self.deadlines.set(Deadline::Run, at(self.state.run_expires_at));
         self.deadlines.set(Deadline::Execution, at(self.state.execution_expires_at));
+        self.watch_fast_forward();
     }
 }
 

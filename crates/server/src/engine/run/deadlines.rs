@@ -25,6 +25,8 @@ pub(crate) enum Deadline {
     Activity(i64, ActivityDeadline),
     /// A Nexus operation, by its scheduled event.
     Operation(i64, OperationDeadline),
+    /// The run is not to skip time any further.
+    FastForward,
 }
 
 /// What happens to an activity. The order is that in which they are looked at when several are due.

@@ -156,5 +156,6 @@ pub(crate) fn worker_may_ignore(event_type: EventType) -> bool {
         T::NexusOperationCancelRequestCompleted
             | T::NexusOperationCancelRequestFailed
             | T::WorkflowExecutionOptionsUpdated
+            | T::WorkflowExecutionTimeSkippingTransitioned
     )
 }

@@ -37,6 +37,10 @@ impl Run {
         if event.priority.is_some() {
             state.priority.clone_from(&event.priority);
         }
+        if event.time_skipping_config_updated {
+            self.configure_time_skipping(now, event.time_skipping_config.clone());
+        }
+        let state = &mut self.state;
         let request_id = &event.attached_request_id;
         let attached = event.attached_completion_callbacks.iter();
         state.callbacks.extend(attached.map(|it| AttachedCallback::new(it.clone(), request_id, "", now)));

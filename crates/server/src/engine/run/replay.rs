@@ -49,7 +49,10 @@ impl Replay<'_> {
                 run.served(signal.request_id, EventType::WorkflowExecutionSignaled, id);
             }
             A::WorkflowExecutionCancelRequestedEventAttributes(_) => run.state.cancel_requested = true,
-            A::WorkflowExecutionOptionsUpdatedEventAttributes(options) => run.took_options(self.now, id, &options),
+            A::WorkflowExecutionOptionsUpdatedEventAttributes(options) => run.took_options(at, id, &options),
+            A::WorkflowExecutionTimeSkippingTransitionedEventAttributes(skipped) => {
+                run.took_time_skipping(at, &skipped);
+            }
             A::UpsertWorkflowSearchAttributesEventAttributes(upsert) => {
                 let fields = upsert.search_attributes.unwrap_or_default().indexed_fields;
                 merge(&mut run.state.search_attributes.get_or_insert_default().indexed_fields, fields);

@@ -12,6 +12,7 @@ use stead_proto::history::v1::HistoryEvent;
 use stead_proto::sdk::v1::UserMetadata;
 use stead_proto::workflow::v1::{ResetPoints, VersioningOverride};
 
+use super::time_skipping::TimeSkipping;
 use crate::engine::nexus::callbacks::AttachedCallback;
 
 /// A run.
@@ -123,6 +124,8 @@ pub(crate) struct RunState {
     /// The last event that this run has from the one of which it began anew.
     #[prost(int64, tag = "58")]
     pub(crate) reset_from_event_id: i64,
+    #[prost(message, optional, tag = "59")]
+    pub(crate) time_skipping: Option<TimeSkipping>,
 }
 
 /// Who waits for a run's chain to end.

@@ -16,6 +16,7 @@ use crate::engine::namespaces::NamespaceKey;
 use crate::engine::nexus::callbacks::check_callbacks;
 use crate::engine::run::Run;
 use crate::engine::time::{duration, wire};
+use crate::engine::time_skipping::check_time_skipping;
 use crate::engine::{Engine, Refusal, retry};
 
 impl Engine {
@@ -46,6 +47,7 @@ impl Engine {
         check_policies(request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy())?;
         check_attached(request)?;
         check_priority(request.priority.as_ref())?;
+        check_time_skipping(request.time_skipping_config.as_mut())?;
         if let Some(attributes) = request.search_attributes.take() {
             let registry = self.registry(namespace)?;
             registry.validate(&attributes)?;
