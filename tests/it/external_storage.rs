@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use stead::DataConverter;
 use stead::data::{
-    BoxFuture, ExternalStorage, Payload, SerializationContext, StorageClaim, StorageDriver, StorageError,
+    BoxFuture, CodecError, ExternalStorage, Payload, PayloadCodec, SerializationContext, StorageClaim, StorageDriver,
+    StorageError,
 };
 use stead::prelude::*;
 use stead::testing::Replayer;
 use stead_tests::Env;
+
+use crate::log::Log;
 
 /// Keeps payloads in memory, equal ones once, and counts what it is asked for.
 #[derive(Clone, Default)]
@@ -162,4 +165,105 @@ async fn large_payloads_are_kept_outside_of_the_server_wherever_they_travel() {
         assert!(kept.owners["activity print"] >= 3, "argument, heartbeat and result: {:?}", kept.owners);
         assert!(kept.owners["activity read"] >= 1 && kept.owners["workflow"] >= 4, "{:?}", kept.owners);
     }
+}
+
+/// A workflow that makes much of a little.
+#[derive(Default)]
+struct Copyist;
+
+#[workflow]
+impl Copyist {
+    #[run]
+    async fn run(&self, text: String) -> workflow::Result<String> {
+        Ok(volume(&text[..1]))
+    }
+}
+
+#[tokio::test]
+async fn slow_workflow_tasks_are_warned_of_with_what_storage_had_to_do() {
+    let env = Env::new().await;
+    let log = Log::start();
+    for (storage, limit) in [(false, millis(0)), (true, millis(0)), (true, secs(60))] {
+        let storage = storage.then(|| ExternalStorage::new(Shelf::default()).min_size(1000));
+        let converter = storage.map_or_else(DataConverter::new, |it| DataConverter::new().with_external_storage(it));
+        let client = env.client.with_data_converter(converter);
+        let env = Env { client, task_queue: format!("{}-{limit:?}", env.task_queue) };
+        let worker = env.worker().workflow::<Copyist>().warn_of_slow_workflow_tasks(limit).build().unwrap();
+        let work = async {
+            let copied = env.client.execute_workflow(Copyist::run, volume("a")).id(env.id("copyist"));
+            assert_eq!(copied.task_queue(&env.task_queue).await.unwrap(), volume("a"));
+        };
+        worker.run_while(work).await.unwrap();
+    }
+    let warnings: Vec<_> = log.to_string().lines().filter(|it| it.contains("[TMPRL1104]")).map(str::to_owned).collect();
+    let [without, with] = warnings.as_slice() else { panic!("one for each task that is slow: {warnings:#?}") };
+    assert!(without.contains(":1 Workflow task duration exceeded 0 seconds."), "{without}");
+    assert!(without.contains("workflow_type=\"Copyist\" event_id=3 attempt=1 workflow_task_duration="), "{without}");
+    assert!(without.contains("payload_download_count=0") && without.contains("payload_upload_count=0"), "{without}");
+    for shown in ["download_count=1 ", "download_drivers={\"shelf\"}", "upload_count=1 ", "upload_drivers={\"shelf\"}"]
+    {
+        assert!(with.contains(&format!("payload_{shown}")), "{shown}: {with}");
+    }
+    assert!(!with.contains("download_size=0") && !with.contains("upload_size=0"), "{with}");
+}
+
+/// Reads backwards, so that what has not passed it is told apart.
+struct Mirror;
+
+impl PayloadCodec for Mirror {
+    fn encode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        Box::pin(async move { Ok(payloads.into_iter().map(mirrored).collect()) })
+    }
+
+    fn decode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        Box::pin(async move { Ok(payloads.into_iter().map(mirrored).collect()) })
+    }
+}
+
+fn mirrored(payload: Payload) -> Payload {
+    Payload { data: payload.data.iter().rev().copied().collect::<Vec<_>>().into(), ..payload }
+}
+
+#[tokio::test]
+async fn what_a_schedule_starts_passes_codec_and_storage() {
+    let env = Env::new().await;
+    let shelf = Shelf::default();
+    let storage = ExternalStorage::new(shelf.clone()).min_size(1000);
+    let converter = DataConverter::new().with_codec(Arc::new(Mirror)).with_external_storage(storage);
+    let env = Env { client: env.client.with_data_converter(converter), ..env };
+    let id = env.id("library");
+    let create = env.client.create_schedule(env.id("nightly")).every(days(1));
+    let schedule = create
+        .start_workflow(Copyist::run, volume("a"), |run| {
+            run.id(&id).task_queue(&env.task_queue).memo("index", "a volume")
+        })
+        .trigger_immediately()
+        .await
+        .unwrap();
+    let known = format!("{:?}", schedule.describe().await.unwrap().raw());
+    assert!(!known.contains(WORD) && known.contains("ExternalStorageReference"), "{known}");
+    assert!(!known.contains("a volume") && known.contains("emulov a"), "{known}");
+
+    let worker = env.worker().workflow::<Copyist>().build().unwrap();
+    let work = async {
+        let run = loop {
+            if let Some(run) = schedule.describe().await.unwrap().recent_actions().into_iter().next() {
+                break run;
+            }
+        };
+        let run = env.client.workflow::<Copyist>(&run.workflow_id);
+        assert_eq!(run.result().await.unwrap(), volume("a"));
+        assert_eq!(run.describe().await.unwrap().memo::<String>("index").unwrap().as_deref(), Some("a volume"));
+    };
+    worker.run_while(work).await.unwrap();
+    schedule.delete().await.unwrap();
+    assert!(shelf.0.lock().unwrap().owners["workflow"] >= 2, "its argument and its result");
 }

@@ -30,6 +30,7 @@ mod interceptors;
 mod killed_worker;
 mod labels;
 mod local_activities;
+mod log;
 mod messages;
 mod metrics;
 mod other_sdks;

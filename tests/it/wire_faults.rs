@@ -2,7 +2,6 @@
 //! what happened once.
 
 mod gateway;
-mod log;
 mod wire;
 
 use std::sync::Arc;
@@ -17,8 +16,8 @@ use stead_tests::Env;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use crate::log::Log;
 use gateway::{Fault, Gateway};
-use log::Log;
 use wire::{Identity, Wire};
 
 const SHIPS: u32 = 5;

@@ -6,6 +6,7 @@
 //! happens at all, and no context is made.
 
 mod storage;
+mod transfers;
 
 use std::{collections::BTreeMap, mem, panic::AssertUnwindSafe};
 
@@ -21,6 +22,8 @@ use stead_proto::{
 };
 
 use crate::client::Client;
+
+pub use transfers::{Transfer, Transfers};
 
 /// How many contexts of a message are with the codec at the same time.
 const MAX_CONCURRENT: usize = 16;
@@ -39,10 +42,23 @@ pub fn has_stages(converter: &DataConverter) -> bool {
 ///
 /// The codec fails, panics, or does not return as many payloads as it got.
 pub async fn encode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> Result<(), CodecError> {
+    encode_parts_counted(converter, parts, &Transfers::default()).await
+}
+
+/// The same, and what external storage had to do is added to `transfers`.
+///
+/// # Errors
+///
+/// As [`encode_parts`].
+pub async fn encode_parts_counted(
+    converter: &DataConverter,
+    parts: &mut [Part<'_>],
+    transfers: &Transfers,
+) -> Result<(), CodecError> {
     if let Some(failures) = converter.failure_converter() {
         each_failure(parts, |failure, context| to_wire(&**failures, failure, context));
     }
-    through_stages(converter, Direction::Encode, parts).await
+    through_stages(converter, Direction::Encode, parts, transfers).await
 }
 
 /// Decodes what was received. If that fails the parts have lost their payloads.
@@ -51,7 +67,20 @@ pub async fn encode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> 
 ///
 /// As [`encode_parts`].
 pub async fn decode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> Result<(), CodecError> {
-    through_stages(converter, Direction::Decode, parts).await?;
+    decode_parts_counted(converter, parts, &Transfers::default()).await
+}
+
+/// The same, and what external storage had to do is added to `transfers`.
+///
+/// # Errors
+///
+/// As [`encode_parts`].
+pub async fn decode_parts_counted(
+    converter: &DataConverter,
+    parts: &mut [Part<'_>],
+    transfers: &Transfers,
+) -> Result<(), CodecError> {
+    through_stages(converter, Direction::Decode, parts, transfers).await?;
     if let Some(failures) = converter.failure_converter() {
         each_failure(parts, |failure, context| from_wire(&**failures, failure, context));
     }
@@ -74,6 +103,7 @@ async fn through_stages(
     converter: &DataConverter,
     direction: Direction,
     parts: &mut [Part<'_>],
+    transfers: &Transfers,
 ) -> Result<(), CodecError> {
     if converter.codec().is_none() && converter.external_storage().is_none() {
         return Ok(());
@@ -91,7 +121,7 @@ async fn through_stages(
         owners.push(group);
     }
     let groups: Vec<BoxFuture<'_, _>> =
-        groups.into_iter().map(|group| Box::pin(transform(converter, direction, group)) as _).collect();
+        groups.into_iter().map(|group| Box::pin(transform(converter, direction, group, transfers)) as _).collect();
     let transformed: Vec<Vec<Payload>> = stream::iter(groups).buffered(max_concurrent(converter)).try_collect().await?;
     let mut transformed: Vec<_> = transformed.into_iter().map(Vec::into_iter).collect();
     for (message, group) in messages.iter_mut().zip(owners) {
@@ -105,6 +135,7 @@ async fn transform(
     converter: &DataConverter,
     direction: Direction,
     group: Group<'_>,
+    transfers: &Transfers,
 ) -> Result<Vec<Payload>, CodecError> {
     let Group { context, payloads } = group;
     if payloads.is_empty() {
@@ -113,8 +144,8 @@ async fn transform(
     let expected = payloads.len();
     let transform = async {
         match direction {
-            Direction::Encode => encode_group(converter, payloads, context).await,
-            Direction::Decode => decode_group(converter, payloads, context).await,
+            Direction::Encode => encode_group(converter, payloads, context, transfers).await,
+            Direction::Decode => decode_group(converter, payloads, context, transfers).await,
         }
     };
     // Not with the panic's text: what goes to the server must not show what was to be encoded.
@@ -128,6 +159,7 @@ async fn encode_group(
     converter: &DataConverter,
     mut payloads: Vec<Payload>,
     context: &SerializationContext,
+    transfers: &Transfers,
 ) -> Result<Vec<Payload>, CodecError> {
     if let Some(codec) = converter.codec() {
         let expected = payloads.len();
@@ -135,7 +167,7 @@ async fn encode_group(
         check_count(&payloads, expected)?;
     }
     match converter.external_storage() {
-        Some(external) => storage::store(external, payloads, context).await,
+        Some(external) => storage::store(external, payloads, context, transfers).await,
         None => Ok(payloads),
     }
 }
@@ -144,8 +176,9 @@ async fn decode_group(
     converter: &DataConverter,
     payloads: Vec<Payload>,
     context: &SerializationContext,
+    transfers: &Transfers,
 ) -> Result<Vec<Payload>, CodecError> {
-    let payloads = storage::retrieve(converter, payloads, context).await?;
+    let payloads = storage::retrieve(converter, payloads, context, transfers).await?;
     match converter.codec() {
         Some(codec) => codec.decode(payloads, context).await,
         None => Ok(payloads),

@@ -32,8 +32,8 @@ pub use failure::{
     NexusRetryBehavior, RetryState, TimeoutKind, short_type_name,
 };
 pub use options::{
-    DeploymentVersion, Headers, ParentClosePolicy, PayloadMap, Priority, VersioningOverride, WorkflowIdConflictPolicy,
-    WorkflowIdReusePolicy,
+    DeploymentVersion, DeploymentVersionError, Headers, ParentClosePolicy, PayloadMap, Priority, VersioningOverride,
+    WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
 pub use references::{Activity, Arg, Query, Returns, Signal, Untyped, Update, WorkflowFn, WorkflowType};
 pub use retry::{InvalidRetryPolicy, RetryPolicy};

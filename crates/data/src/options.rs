@@ -1,6 +1,9 @@
 //! Small options that several calls share.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
 
 use stead_proto::common::v1 as wire;
 use stead_proto::deployment::v1 as wire_deployment;
@@ -86,6 +89,17 @@ impl From<ParentClosePolicy> for wire_enums::ParentClosePolicy {
 }
 
 /// A version of a worker deployment: the deployment's name, and the build of its workers.
+///
+/// As text the two are joined by a dot, and the first dot parts them again: the name of a deployment has none.
+///
+/// ```
+/// use stead_data::DeploymentVersion;
+///
+/// let version: DeploymentVersion = "orders.1.4.2".parse()?;
+/// assert_eq!(version, DeploymentVersion::new("orders", "1.4.2"));
+/// assert_eq!(version.to_string(), "orders.1.4.2");
+/// # Ok::<(), stead_data::DeploymentVersionError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct DeploymentVersion {
@@ -107,6 +121,38 @@ impl DeploymentVersion {
         wire_deployment::WorkerDeploymentVersion { deployment_name: self.deployment_name, build_id: self.build_id }
     }
 }
+
+impl fmt::Display for DeploymentVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.deployment_name, self.build_id)
+    }
+}
+
+impl FromStr for DeploymentVersion {
+    type Err = DeploymentVersionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (deployment_name, build_id) =
+            text.split_once('.').ok_or_else(|| DeploymentVersionError { text: text.to_owned() })?;
+        Ok(Self::new(deployment_name, build_id))
+    }
+}
+
+/// What should be a [`DeploymentVersion`] as text has no dot in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeploymentVersionError {
+    /// What it is.
+    pub text: String,
+}
+
+impl fmt::Display for DeploymentVersionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no version of a deployment: it has to be `name.build`", self.text)
+    }
+}
+
+impl Error for DeploymentVersionError {}
 
 /// On which version of its workers a workflow runs, whatever its own versioning behavior says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,5 +243,20 @@ impl Priority {
             fairness_key: priority.fairness_key,
             fairness_weight: Some(priority.fairness_weight).filter(|weight| *weight > 0.0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_dot_parts_a_deployment_from_its_build() {
+        for (name, build) in [("orders", "1.4.2"), ("orders", ""), ("", "1")] {
+            let version = DeploymentVersion::new(name, build);
+            assert_eq!(version.to_string().parse(), Ok(version));
+        }
+        let error = "orders".parse::<DeploymentVersion>().expect_err("no dot");
+        assert_eq!(error.to_string(), "`orders` is no version of a deployment: it has to be `name.build`");
     }
 }

@@ -6,9 +6,12 @@
 mod owners;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use stead_activity::Info;
-use stead_client::payloads::{Part, decode_parts, encode_parts, has_stages};
+use stead_client::payloads::{
+    Part, Transfers, decode_parts, decode_parts_counted, encode_parts, encode_parts_counted, has_stages,
+};
 use stead_data::{ActivityContext, CodecError, DataConverter, Failure, Payload, SerializationContext, WorkflowContext};
 use stead_proto::failure::v1::Failure as ProtoFailure;
 use stead_proto::history::v1::HistoryEvent;
@@ -109,9 +112,11 @@ impl Codec {
         parts.push((owner.clone().into(), query));
         parts.push((owner.clone().into(), queries));
         parts.push((owner.into(), messages));
-        let decoded = decode_parts(&stages.converter, &mut parts).await;
-        if decoded.is_err() {
-            stages.owners().failed(&run_id);
+        let transfers = Transfers::default();
+        let decoded = decode_parts_counted(&stages.converter, &mut parts, &transfers).await;
+        match decoded {
+            Ok(()) => stages.owners().transferred(&run_id, &transfers),
+            Err(_) => stages.owners().failed(&run_id),
         }
         decoded
     }
@@ -119,7 +124,15 @@ impl Codec {
     /// Decodes a page of a run's history, or all of it.
     pub(crate) async fn decode_history(&self, owner: &Owner, events: &mut [HistoryEvent]) -> Result<(), CodecError> {
         let (Some(stages), Some(owner)) = (&self.0, owner) else { return Ok(()) };
-        decode_parts(&stages.converter, &mut stages.parts_of(owner, events)).await
+        let transfers = Transfers::default();
+        decode_parts_counted(&stages.converter, &mut stages.parts_of(owner, events), &transfers).await?;
+        stages.owners().transferred(owner.run_id.as_deref().unwrap_or_default(), &transfers);
+        Ok(())
+    }
+
+    /// When the run's latest task came, before its payloads were decoded, and what external storage has had to do for it.
+    pub(crate) fn work_on_task(&self, run_id: &str) -> Option<(Instant, Transfers)> {
+        self.0.as_ref()?.owners().work_on_task(run_id)
     }
 
     /// Encodes the completion of a workflow task.
@@ -137,7 +150,9 @@ impl Codec {
         }
         parts.push((owner.clone().into(), messages));
         parts.push((owner.clone().into(), query_results));
-        encode_parts(&stages.converter, &mut parts).await?;
+        let transfers = Transfers::default();
+        encode_parts_counted(&stages.converter, &mut parts, &transfers).await?;
+        stages.owners().transferred(owner.run_id.as_deref().unwrap_or_default(), &transfers);
         for result in request.query_results.values_mut() {
             say_the_same(&mut result.error_message, result.failure.as_ref());
         }

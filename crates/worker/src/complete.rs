@@ -43,7 +43,12 @@ pub(crate) async fn completed(
         Ok(request) => request,
         Err(error) => return unencodable(shared, owner, task, &error).await,
     };
+    // The answer may bring the next task.
+    let work = shared.codec.work_on_task(run_id);
     let answer = shared.service.respond_workflow_task_completed(request, shared.call_options()).await;
+    if let Some(measure) = &measure {
+        measure.warn_if_slow(run_id, shared.options.slow_workflow_task, work);
+    }
     match answer {
         Ok(answer) => {
             tracing::debug!(target: "stead::worker", run_id, commands, "workflow task completed");
@@ -143,6 +148,7 @@ pub(crate) async fn failed(
     let cause = task.cause.as_str_name();
     tracing::debug!(target: "stead::worker", run_id, cause, "workflow task failed");
     if let Some(measure) = measure {
+        measure.warn_if_slow(run_id, shared.options.slow_workflow_task, shared.codec.work_on_task(run_id));
         measure.failed(&shared.metrics, task.cause);
     }
     match fail(shared, owner, task.task_token, task.cause, task.failure).await {

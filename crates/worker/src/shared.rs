@@ -97,6 +97,8 @@ pub(crate) struct Options {
     pub(crate) refuses_large_payloads: bool,
     /// `None`: nobody watches.
     pub(crate) deadlock_timeout: Option<Duration>,
+    /// Workflow tasks that take longer are warned of.
+    pub(crate) slow_workflow_task: Option<Duration>,
     #[cfg(feature = "simulation")]
     pub(crate) on_one_thread: bool,
     /// Which runs are run twice.
@@ -217,6 +219,7 @@ impl Default for Options {
             fail_workflows_on: FailOn::NOTHING,
             refuses_large_payloads: true,
             deadlock_timeout: Some(Duration::from_secs(2)),
+            slow_workflow_task: Some(Duration::from_secs(5)),
             #[cfg(feature = "simulation")]
             on_one_thread: false,
             shadows: None,

@@ -9,6 +9,9 @@ use stead_data::{
     StorageError, StorageReference,
     storage::{ENCODED_REFERENCE, MISSING_STORAGE},
 };
+use tokio::time::Instant;
+
+use super::{Transfer, Transfers};
 
 /// What one driver has to do: each payload or claim once, and where it belongs.
 struct Batch<'a, T> {
@@ -48,6 +51,7 @@ pub(super) async fn store(
     storage: &ExternalStorage,
     mut payloads: Vec<Payload>,
     context: &SerializationContext,
+    transfers: &Transfers,
 ) -> Result<Vec<Payload>, CodecError> {
     let mut batches = Batches::new();
     for (place, payload) in payloads.iter().enumerate() {
@@ -55,7 +59,7 @@ pub(super) async fn store(
             batches.add(driver, place, payload.encode_to_vec(), payload.clone());
         }
     }
-    let stored = try_join_all(batches.of_drivers().map(|batch| store_batch(batch, context))).await?;
+    let stored = try_join_all(batches.of_drivers().map(|batch| store_batch(batch, context, transfers))).await?;
     for (driver, claims, places) in stored {
         for (place, number) in places {
             let reference = StorageReference { driver: driver.clone(), claim: claims[number].clone() };
@@ -67,11 +71,18 @@ pub(super) async fn store(
 
 type Stored = (String, Vec<StorageClaim>, Vec<(usize, usize)>);
 
-async fn store_batch(batch: Batch<'_, Payload>, context: &SerializationContext) -> Result<Stored, StorageError> {
+async fn store_batch(
+    batch: Batch<'_, Payload>,
+    context: &SerializationContext,
+    transfers: &Transfers,
+) -> Result<Stored, StorageError> {
     let Batch { driver, items, places } = batch;
     let expected = items.len();
+    let bytes = items.iter().map(Payload::encoded_len).sum();
+    let began = Instant::now();
     let claims = driver.store(items, context).await?;
     check_count(driver, claims.len(), expected, "claims")?;
+    transfers.uploaded(transfer(driver, expected, bytes, began));
     Ok((driver.name().to_owned(), claims, places))
 }
 
@@ -80,6 +91,7 @@ pub(super) async fn retrieve(
     converter: &DataConverter,
     mut payloads: Vec<Payload>,
     context: &SerializationContext,
+    transfers: &Transfers,
 ) -> Result<Vec<Payload>, CodecError> {
     let mut batches = Batches::new();
     for (place, payload) in payloads.iter_mut().enumerate() {
@@ -90,7 +102,7 @@ pub(super) async fn retrieve(
         let storage = converter.external_storage().ok_or_else(|| StorageError::new(MISSING_STORAGE))?;
         batches.add(storage.driver(&driver)?, place, claim.clone(), claim);
     }
-    let retrieved = try_join_all(batches.of_drivers().map(retrieve_batch)).await?;
+    let retrieved = try_join_all(batches.of_drivers().map(|batch| retrieve_batch(batch, transfers))).await?;
     for (found, places) in retrieved {
         for (place, number) in places {
             payloads[place] = found[number].clone();
@@ -99,12 +111,22 @@ pub(super) async fn retrieve(
     Ok(payloads)
 }
 
-async fn retrieve_batch(batch: Batch<'_, StorageClaim>) -> Result<(Vec<Payload>, Vec<(usize, usize)>), StorageError> {
+async fn retrieve_batch(
+    batch: Batch<'_, StorageClaim>,
+    transfers: &Transfers,
+) -> Result<(Vec<Payload>, Vec<(usize, usize)>), StorageError> {
     let Batch { driver, items, places } = batch;
     let expected = items.len();
+    let began = Instant::now();
     let payloads = driver.retrieve(items).await?;
     check_count(driver, payloads.len(), expected, "payloads")?;
+    let bytes = payloads.iter().map(Payload::encoded_len).sum();
+    transfers.downloaded(transfer(driver, expected, bytes, began));
     Ok((payloads, places))
+}
+
+fn transfer(driver: &Arc<dyn StorageDriver>, payloads: usize, bytes: usize, began: Instant) -> Transfer {
+    Transfer { payloads, bytes, duration: began.elapsed(), drivers: [driver.name().to_owned()].into() }
 }
 
 /// A reference that was encoded like a payload.

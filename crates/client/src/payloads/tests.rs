@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use prost::Message;
 use stead_data::{
     BoxFuture, EncodedAttributes, ExternalStorage, PayloadCodec, StorageClaim, StorageDriver, StorageError,
 };
@@ -348,4 +349,54 @@ async fn a_reference_that_nobody_can_follow_says_what_is_missing() {
     marked.metadata.insert("__temporal_external_storage_reference".to_owned(), "true".into());
     let error = decode_parts(&with, &mut [(workflow("w"), &mut marked)]).await.expect_err("no codec");
     assert!(error.to_string().contains("[TMPRL1106]"), "{error}");
+}
+
+/// Counts how often it is busy at the same time.
+#[derive(Clone, Default)]
+struct Counter(Arc<Mutex<(usize, usize)>>);
+
+impl StorageDriver for Counter {
+    fn name(&self) -> &str {
+        "counter"
+    }
+
+    fn store<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<StorageClaim>, StorageError>> {
+        Box::pin(async move {
+            {
+                let mut busy = self.0.lock().unwrap();
+                busy.0 += 1;
+                busy.1 = busy.1.max(busy.0);
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            self.0.lock().unwrap().0 -= 1;
+            Ok(vec![StorageClaim::default(); payloads.len()])
+        })
+    }
+
+    fn retrieve(&self, claims: Vec<StorageClaim>) -> BoxFuture<'_, Result<Vec<Payload>, StorageError>> {
+        Box::pin(async move { Ok(vec![Payload::default(); claims.len()]) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_lists_are_with_drivers_at_the_same_time_as_may_be() {
+    for (configured, expected) in [(None, 3), (Some(0), 1), (Some(5), 5)] {
+        let counter = Counter::default();
+        let storage = ExternalStorage::new(counter.clone()).min_size(20);
+        let storage = configured.map_or(storage.clone(), |most| storage.max_concurrency(most));
+        let converter = DataConverter::new().with_external_storage(storage);
+        let mut lists: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| (name, vec![large(name), large("x")])).into();
+        let mut parts: Vec<Part<'_>> = lists.iter_mut().map(|(name, list)| (workflow(name), list as _)).collect();
+        let (transfers, began) = (Transfers::default(), tokio::time::Instant::now());
+        encode_parts_counted(&converter, &mut parts, &transfers).await.expect("it is stored");
+        assert_eq!(counter.0.lock().unwrap().1, expected);
+        assert_eq!(began.elapsed().as_secs() as usize, 6_usize.div_ceil(expected));
+        let (up, size) = (transfers.uploads(), large("x").encoded_len());
+        assert_eq!((up.payloads, up.bytes, up.duration.as_secs()), (12, 12 * size, 6));
+        assert_eq!((up.drivers, transfers.downloads()), (["counter".to_owned()].into(), Transfer::default()));
+    }
 }

@@ -111,12 +111,14 @@ fn log_failure(info: &Info, failure: &Failure) {
         true => {
             tracing::debug!(
                 target: "stead::worker",
-                activity_type, activity_id, attempt, failure = failure_text, "completing activity as failed"
+                activity_type, activity_id, attempt, failure = failure_text, temporal_error_identifier = "ActivityFailure",
+                "completing activity as failed"
             );
         }
         false => tracing::warn!(
             target: "stead::worker",
-            activity_type, activity_id, attempt, failure = failure_text, "completing activity as failed"
+            activity_type, activity_id, attempt, failure = failure_text, temporal_error_identifier = "ActivityFailure",
+            "completing activity as failed"
         ),
     }
 }

@@ -4,7 +4,9 @@
 //! scheduled is remembered for each cached run, and forgotten with it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
+use stead_client::payloads::Transfers;
 use stead_core::local_activity_of_marker;
 use stead_data::{ActivityContext, SerializationContext, WorkflowContext};
 use stead_proto::command::v1::Command;
@@ -27,6 +29,10 @@ struct Run {
     /// How many of its tasks have not come to its shard yet.
     coming: u32,
     is_cached: bool,
+    /// When the latest task came.
+    came: Instant,
+    /// What external storage has had to do for it.
+    transfers: Transfers,
 }
 
 impl Owners {
@@ -36,7 +42,9 @@ impl Owners {
 
     /// A task of the run is on its way to the shard.
     pub(super) fn expect(&mut self, workflow: &WorkflowContext) {
-        self.run(workflow).coming += 1;
+        let run = self.run(workflow);
+        run.coming += 1;
+        (run.came, run.transfers) = (Instant::now(), Transfers::default());
     }
 
     /// A task of the run has come to its shard, which keeps the run until it is forgotten.
@@ -44,6 +52,19 @@ impl Owners {
         if let Some(run) = self.0.get_mut(run_id) {
             (run.coming, run.is_cached) = (run.coming.saturating_sub(1), true);
         }
+    }
+
+    /// External storage has had to do something for the run's latest task.
+    pub(super) fn transferred(&mut self, run_id: &str, transfers: &Transfers) {
+        if let Some(run) = self.0.get_mut(run_id) {
+            run.transfers.add(transfers);
+        }
+    }
+
+    /// When the run's latest task came, and what external storage has had to do for it.
+    pub(super) fn work_on_task(&mut self, run_id: &str) -> Option<(Instant, Transfers)> {
+        let run = self.0.get_mut(run_id)?;
+        Some((run.came, std::mem::take(&mut run.transfers)))
     }
 
     /// A task of the run will not come.
@@ -84,6 +105,8 @@ impl Owners {
             begun: false,
             coming: 0,
             is_cached: false,
+            came: Instant::now(),
+            transfers: Transfers::default(),
         })
     }
 

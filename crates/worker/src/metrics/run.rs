@@ -1,14 +1,17 @@
 //! What is measured of a run and its tasks.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use stead_activation::Initialize;
+use stead_client::payloads::Transfers;
 use stead_data::metrics::Metric;
 use stead_proto::command::v1::Command;
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::enums::v1::{ApplicationErrorCategory, WorkflowTaskFailedCause};
 use stead_proto::failure::v1::failure::FailureInfo;
+use stead_proto::history::v1::history_event::Attributes as EventAttributes;
+use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
 use super::{Metrics, names};
 
@@ -16,8 +19,8 @@ use super::{Metrics, names};
 #[derive(Debug, Default)]
 pub(crate) struct RunMeasure {
     facts: Option<Arc<Facts>>,
-    /// When the task came that is worked on.
-    began: Option<Instant>,
+    /// The task that is worked on.
+    task: Option<Task>,
     /// The same, until the code has seen all of history.
     behind_since: Option<Instant>,
 }
@@ -33,7 +36,16 @@ struct Facts {
 #[derive(Debug)]
 pub(crate) struct TaskMeasure {
     facts: Option<Arc<Facts>>,
+    task: Task,
+}
+
+#[derive(Debug, Clone)]
+struct Task {
     began: Instant,
+    event_id: i64,
+    attempt: i32,
+    history_size: i64,
+    workflow_type: String,
 }
 
 /// How a run ends with a task.
@@ -49,11 +61,16 @@ pub(crate) enum RunsEnd {
 
 impl RunMeasure {
     /// A task came.
-    pub(crate) fn task(&mut self, metrics: &Metrics) {
-        if metrics.is_on() {
-            self.began = Some(Instant::now());
-            self.behind_since = self.began;
-        }
+    pub(crate) fn task(&mut self, metrics: &Metrics, task: &PollWorkflowTaskQueueResponse) {
+        let began = Instant::now();
+        self.behind_since = metrics.is_on().then_some(began);
+        self.task = Some(Task {
+            began,
+            event_id: task.started_event_id,
+            attempt: task.attempt,
+            history_size: history_size(task),
+            workflow_type: task.workflow_type.as_ref().map(|it| it.name.clone()).unwrap_or_default(),
+        });
     }
 
     /// The run's code is about to be made.
@@ -79,15 +96,46 @@ impl RunMeasure {
 
     /// The task is about to be reported.
     pub(crate) fn report(&mut self) -> Option<TaskMeasure> {
-        Some(TaskMeasure { began: self.began.take()?, facts: self.facts.clone() })
+        Some(TaskMeasure { task: self.task.take()?, facts: self.facts.clone() })
     }
 }
 
 impl TaskMeasure {
+    /// Warns of a task that took longer than `limit`, if there is one. Where payloads are decoded, `work` says when that
+    /// began and what it took.
+    pub(crate) fn warn_if_slow(&self, run_id: &str, limit: Option<Duration>, work: Option<(Instant, Transfers)>) {
+        let Some(limit) = limit else { return };
+        let Task { began, event_id, attempt, history_size, workflow_type } = &self.task;
+        let (began, transfers) = work.unwrap_or_else(|| (*began, Transfers::default()));
+        let took = began.elapsed();
+        if took < limit {
+            return;
+        }
+        let (down, up) = (transfers.downloads(), transfers.uploads());
+        tracing::warn!(
+            target: "stead::worker",
+            workflow_type,
+            event_id,
+            attempt,
+            workflow_task_duration = millis(took),
+            workflow_history_size = history_size,
+            payload_download_count = down.payloads,
+            payload_download_size = down.bytes,
+            payload_download_duration = millis(down.duration),
+            payload_download_drivers = ?down.drivers,
+            payload_upload_count = up.payloads,
+            payload_upload_size = up.bytes,
+            payload_upload_duration = millis(up.duration),
+            payload_upload_drivers = ?up.drivers,
+            "[TMPRL1104] {run_id}:{event_id}:{attempt} Workflow task duration exceeded {} seconds.",
+            limit.as_secs()
+        );
+    }
+
     /// The task was reported as completed, and the run ended if `end` says so.
     pub(crate) fn completed(self, metrics: &Metrics, end: Option<RunsEnd>) {
         let labels = workflow_type(self.facts.as_deref());
-        metrics.time(&names::WORKFLOW_TASK_EXECUTION_LATENCY, self.began.elapsed(), labels.as_slice());
+        metrics.time(&names::WORKFLOW_TASK_EXECUTION_LATENCY, self.task.began.elapsed(), labels.as_slice());
         let Some(end) = end else { return };
         if let Some(counter) = end.counter() {
             metrics.count(counter, labels.as_slice());
@@ -106,7 +154,7 @@ impl TaskMeasure {
             _ => "WorkflowError",
         };
         let labels = workflow_type(self.facts.as_deref());
-        metrics.time(&names::WORKFLOW_TASK_EXECUTION_LATENCY, self.began.elapsed(), labels.as_slice());
+        metrics.time(&names::WORKFLOW_TASK_EXECUTION_LATENCY, self.task.began.elapsed(), labels.as_slice());
         let workflow_type = self.facts.as_deref().map_or("", |facts| &facts.workflow_type);
         let labels = [("workflow_type", workflow_type), ("failure_reason", reason)];
         metrics.count(&names::WORKFLOW_TASK_EXECUTION_FAILED, &labels);
@@ -139,6 +187,20 @@ impl RunsEnd {
             Self::FailedBenignly => None,
         }
     }
+}
+
+/// As the server says with the task's last event.
+fn history_size(task: &PollWorkflowTaskQueueResponse) -> i64 {
+    let events = task.history.as_ref().map_or(&[][..], |history| &history.events);
+    let size = events.iter().rev().find_map(|event| match &event.attributes {
+        Some(EventAttributes::WorkflowTaskStartedEventAttributes(started)) => Some(started.history_size_bytes),
+        _ => None,
+    });
+    size.unwrap_or_default()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The label for the type of a run, if that is known.

@@ -99,7 +99,7 @@ impl Shard {
         if let Some(task) = incoming.task() {
             log_task(task, &run_id);
             if task.query.is_none() {
-                driver.measure.task(&self.shared.metrics);
+                driver.measure.task(&self.shared.metrics, task);
             }
         }
         if let Incoming::LocalActivity { seq, attempt, .. } = incoming {
@@ -143,7 +143,10 @@ impl Shard {
     /// Answers a task of a run in whose code a thread still is that was given up: another one would come to the same.
     fn refuse(&self, run_id: &str, task: &PollWorkflowTaskQueueResponse) {
         let failure = watchdog::still_stuck(run_id);
-        tracing::warn!(target: "stead::worker", run_id, "workflow task failed: {}", failure.message);
+        tracing::warn!(
+            target: "stead::worker",
+            run_id, temporal_error_identifier = "WorkflowTaskFailure", "workflow task failed: {}", failure.message
+        );
         let (shared, owner, task) =
             (Arc::clone(&self.shared), self.shared.codec.owner_of_run(run_id), TaskId::of(task));
         self.runtime.spawn(async move { complete::given_up(&shared, &owner, task, failure).await });
@@ -197,7 +200,7 @@ impl Shard {
     /// Drops a run, and begins it anew if tasks for it have arrived in the meantime.
     fn evict(&mut self, run_id: String, eviction: Eviction) {
         if let Some(driver) = self.runs.get_mut(&run_id) {
-            log_eviction(driver.run(), &eviction);
+            log_eviction(driver.run(), eviction.reason, &eviction.message);
         }
         let Eviction { next_tasks, reason, .. } = eviction;
         if reason != EvictionReason::WorkflowEnded {
@@ -266,13 +269,12 @@ fn starts_at_the_beginning(task: &PollWorkflowTaskQueueResponse) -> bool {
 }
 
 /// What a user has to mend is a warning, on every attempt: the server is told of the first one only.
-fn log_eviction(run: &Run, eviction: &Eviction) {
+fn log_eviction(run: &Run, reason: EvictionReason, message: &str) {
     let (workflow_type, workflow_id, run_id) = (run.workflow_type(), run.workflow_id(), run.run_id());
-    let Eviction { reason, message, .. } = eviction;
     match reason {
         EvictionReason::Nondeterminism | EvictionReason::GuestFailed | EvictionReason::BadHistory => tracing::warn!(
             target: "stead::worker",
-            workflow_type, workflow_id, run_id, %reason,
+            workflow_type, workflow_id, run_id, %reason, temporal_error_identifier = "WorkflowTaskFailure",
             "workflow task failed, the server will try it again: {message}"
         ),
         _ => tracing::debug!(target: "stead::worker", run_id, %reason, detail = message, "run evicted"),
@@ -291,4 +293,60 @@ fn log_task(task: &PollWorkflowTaskQueueResponse, run_id: &str) {
         messages = task.messages.len(),
         "workflow task received"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+
+    /// The identifiers of the errors that are logged.
+    #[derive(Clone, Default)]
+    struct Identifiers(Arc<Mutex<Vec<String>>>);
+
+    impl Visit for Identifiers {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            if field.name() == "temporal_error_identifier" {
+                self.0.lock().expect("nobody panics").push(format!("{value:?}"));
+            }
+        }
+    }
+
+    impl Subscriber for Identifiers {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn failed_workflow_tasks_are_logged_with_the_identifier_that_filters_look_for() {
+        let identifiers = Identifiers::default();
+        let run = Run::new("r", Arc::default());
+        tracing::subscriber::with_default(identifiers.clone(), || {
+            log_eviction(&run, EvictionReason::GuestFailed, "no");
+            log_eviction(&run, EvictionReason::CacheFull, "no");
+        });
+        assert_eq!(*identifiers.0.lock().expect("nobody panics"), ["\"WorkflowTaskFailure\""]);
+    }
 }

@@ -1,5 +1,6 @@
 //! Options of a worker, with their defaults and limits.
 
+use std::env::VarError;
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicBool;
@@ -66,7 +67,12 @@ impl WorkerBuilder {
             tuner: None,
             has_slot_counts: false,
             debug_mode: is_debug(std::env::var_os("TEMPORAL_DEBUG")),
-            options: Options::default(),
+            options: Options {
+                slow_workflow_task: Some(slow_workflow_task(std::env::var(
+                    "TEMPORAL_WORKFLOW_TASK_DURATION_WARN_SECONDS",
+                ))),
+                ..Options::default()
+            },
         }
     }
 
@@ -396,6 +402,15 @@ impl WorkerBuilder {
         self
     }
 
+    /// Warns, as `TMPRL1104`, of each workflow task that takes longer, from its coming until it is reported, with what
+    /// external storage had to do for it; `None` for no warnings.
+    ///
+    /// Default: 5 s, or as many seconds as the environment variable `TEMPORAL_WORKFLOW_TASK_DURATION_WARN_SECONDS` says.
+    pub fn warn_of_slow_workflow_tasks(mut self, longer_than: impl Into<Option<Duration>>) -> Self {
+        self.options.slow_workflow_task = longer_than.into();
+        self
+    }
+
     /// How often heartbeats of activities without a heartbeat timeout are sent.
     ///
     /// Default: 30 s.
@@ -630,6 +645,11 @@ fn is_debug(variable: Option<OsString>) -> bool {
     variable.is_some_and(|value| !value.is_empty())
 }
 
+/// The default as `temporalio-sdk-core` has it (`crates/sdk-core/src/worker/workflow/managed_run.rs`).
+fn slow_workflow_task(variable: Result<String, VarError>) -> Duration {
+    Duration::from_secs(variable.ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(5))
+}
+
 /// Above zero, and none that is too large to wait for.
 fn is_rate(per_second: f64) -> bool {
     RateLimit::new(per_second).is_some()
@@ -703,6 +723,14 @@ mod tests {
     fn wk_24_the_variable_asks_for_debug_mode_unless_it_is_empty() {
         assert!(is_debug(Some("1".into())) && is_debug(Some("true".into())));
         assert!(!is_debug(Some("".into())) && !is_debug(None));
+    }
+
+    #[test]
+    fn workflow_tasks_are_slow_after_five_seconds_unless_the_environment_says_otherwise() {
+        let seconds = |variable| slow_workflow_task(variable).as_secs();
+        assert_eq!(seconds(Ok("30".to_owned())), 30);
+        assert_eq!(seconds(Ok("soon".to_owned())), 5);
+        assert_eq!(seconds(Err(VarError::NotPresent)), 5);
     }
 
     #[test]

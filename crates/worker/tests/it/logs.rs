@@ -15,7 +15,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use crate::activities::{asynchronous, task};
 use crate::server::Server;
 
-/// The levels at which failed activities were logged, in order.
+/// The levels at which failed activities were logged, in order, under the identifier that filters of logs look for.
 #[derive(Clone, Default)]
 struct FailedActivities(Arc<Mutex<Vec<Level>>>);
 
@@ -34,6 +34,9 @@ impl Subscriber for FailedActivities {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        assert_eq!(fields.0["temporal_error_identifier"], "\"ActivityFailure\"");
         self.0.lock().unwrap().push(*event.metadata().level());
     }
 

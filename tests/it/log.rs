@@ -8,7 +8,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
-pub(super) struct Log {
+pub(crate) struct Log {
     lines: Lines,
     _guard: tracing::subscriber::DefaultGuard,
 }
@@ -18,7 +18,7 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Until it is dropped.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let lines = Lines::default();
         let writes = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_writer(lines.clone());
         let filter = Targets::new().with_target("stead", LevelFilter::INFO);
@@ -27,17 +27,17 @@ impl Log {
     }
 
     /// How many lines have this in them.
-    pub(super) fn count(&self, text: &str) -> usize {
+    pub(crate) fn count(&self, text: &str) -> usize {
         self.to_string().lines().filter(|line| line.contains(text)).count()
     }
 
     /// How many warnings and errors there are.
-    pub(super) fn loud(&self) -> usize {
+    pub(crate) fn loud(&self) -> usize {
         self.loud_but("\n")
     }
 
     /// How many warnings and errors there are that do not have this in them.
-    pub(super) fn loud_but(&self, text: &str) -> usize {
+    pub(crate) fn loud_but(&self, text: &str) -> usize {
         let is_loud = |line: &&str| line.trim_start().starts_with("WARN") || line.trim_start().starts_with("ERROR");
         self.to_string().lines().filter(|line| is_loud(line) && !line.contains(text)).count()
     }
