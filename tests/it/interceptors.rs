@@ -1,8 +1,9 @@
 //! Interceptors of client, workflow and activity: a header goes all the way through.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use stead::client::{ClientInterceptor, Next, StartError, StartWorkflowCall, StartWorkflowOutput};
+use stead::client::{self, ClientInterceptor, Next, StartError, StartWorkflowCall, StartWorkflowOutput};
 use stead::data::{BoxFuture, Payload};
 use stead::prelude::*;
 use stead::testing::Replayer;
@@ -136,9 +137,9 @@ struct TenantOfUpdates;
 impl ClientInterceptor for TenantOfUpdates {
     fn start_update<'a>(
         &'a self,
-        mut call: stead::client::StartUpdateCall,
-        next: Next<'a, stead::client::StartUpdateCall>,
-    ) -> BoxFuture<'a, Result<stead::client::StartUpdateOutput, stead::client::UpdateError>> {
+        mut call: client::StartUpdateCall,
+        next: Next<'a, client::StartUpdateCall>,
+    ) -> BoxFuture<'a, Result<client::StartUpdateOutput, client::UpdateError>> {
         if call.update_id != "anonymous" {
             call.headers.insert("tenant".to_owned(), Payload::default());
         }
@@ -241,4 +242,126 @@ async fn an_activity_sees_and_says_what_its_interceptor_lets_through() {
         })
         .await
         .unwrap();
+}
+
+/// Writes down which operations pass it by, and changes the note of a pause.
+#[derive(Clone, Default)]
+struct Operations(Arc<Mutex<BTreeSet<&'static str>>>);
+
+macro_rules! operations {
+    ($($method:ident($call:ty)),* $(,)?) => {
+        const OPERATIONS: &[&str] = &[$(stringify!($method)),*, "pause_schedule"];
+
+        impl ClientInterceptor for Operations {
+            $(
+                fn $method<'a>(&'a self, call: $call, next: Next<'a, $call>) -> client::Answer<'a, $call> {
+                    self.0.lock().unwrap().insert(stringify!($method));
+                    next.run(call)
+                }
+            )*
+
+            fn pause_schedule<'a>(
+                &'a self,
+                mut call: client::PauseScheduleCall,
+                next: Next<'a, client::PauseScheduleCall>,
+            ) -> client::Answer<'a, client::PauseScheduleCall> {
+                self.0.lock().unwrap().insert("pause_schedule");
+                call.note += ", says the interceptor";
+                next.run(call)
+            }
+        }
+    };
+}
+
+operations! {
+    start_workflow(StartWorkflowCall),
+    signal_workflow(client::SignalWorkflowCall),
+    query_workflow(client::QueryWorkflowCall),
+    start_update(client::StartUpdateCall),
+    start_with_update(client::StartWithUpdateCall),
+    cancel_workflow(client::CancelWorkflowCall),
+    terminate_workflow(client::TerminateWorkflowCall),
+    describe_workflow(client::DescribeWorkflowCall),
+    fetch_history(client::FetchHistoryCall),
+    list_workflows(client::ListCall<client::ListedWorkflow>),
+    count_workflows(client::CountCall<client::ListedWorkflow>),
+    start_activity(client::StartActivityCall),
+    cancel_activity(client::CancelActivityCall),
+    terminate_activity(client::TerminateActivityCall),
+    describe_activity(client::DescribeActivityCall),
+    pause_activity(client::PauseActivityCall),
+    unpause_activity(client::UnpauseActivityCall),
+    reset_activity(client::ResetActivityCall),
+    update_activity_options(client::UpdateActivityOptionsCall),
+    list_activities(client::ListCall<client::ListedActivity>),
+    count_activities(client::CountCall<client::ListedActivity>),
+    heartbeat_async_activity(client::HeartbeatAsyncActivityCall),
+    complete_async_activity(client::CompleteAsyncActivityCall),
+    fail_async_activity(client::FailAsyncActivityCall),
+    report_cancelled_activity(client::ReportCancelledActivityCall),
+    create_schedule(client::CreateScheduleCall),
+    describe_schedule(client::DescribeScheduleCall),
+    update_schedule(client::UpdateScheduleCall),
+    unpause_schedule(client::UnpauseScheduleCall),
+    trigger_schedule(client::TriggerScheduleCall),
+    backfill_schedule(client::BackfillScheduleCall),
+    delete_schedule(client::DeleteScheduleCall),
+    list_schedules(client::ListCall<client::ListedSchedule>),
+    count_schedules(client::CountCall<client::ListedSchedule>),
+}
+
+#[tokio::test]
+async fn an_interceptor_sees_every_operation_of_a_client() {
+    let env = Env::new().await;
+    let operations = Operations::default();
+    let client = Client::connect(server()).interceptor(operations.clone()).await.unwrap();
+    let (id, queue) = (env.id("operations"), &env.task_queue);
+
+    // What no server would do is an error, and has passed the interceptor all the same.
+    let soon = std::time::Duration::from_millis(200);
+    let workflow = client.start_workflow_named("Nobody", ()).id(&id).task_queue(queue).await.unwrap();
+    workflow.signal_named("go", ()).await.unwrap();
+    workflow.query_named::<u32>("how", ()).rpc_timeout(soon).await.unwrap_err();
+    workflow.update_named::<u32>("add", ()).rpc_timeout(soon).await.unwrap_err();
+    let again = client.start_workflow_named("Nobody", ()).id(&id).task_queue(queue);
+    again.rpc_timeout(soon).with_update_named::<u32>("add", ()).await.unwrap_err();
+    workflow.describe().await.unwrap();
+    workflow.cancel().await.unwrap();
+    workflow.terminate().await.unwrap();
+    workflow.history().await.unwrap();
+    drop(client.list_workflows("WorkflowType = 'None'").next().await);
+    client.count_workflows("WorkflowType = 'None'").await.unwrap();
+
+    let activity = client.start_activity_named::<()>("nobody", ()).id(&id).task_queue(queue).start_to_close(secs(9));
+    let activity = activity.await.unwrap();
+    activity.describe().await.unwrap();
+    activity.pause().await.ok();
+    activity.unpause().await.ok();
+    activity.reset().await.ok();
+    activity.update_options().start_to_close(secs(8)).await.ok();
+    activity.cancel().await.unwrap();
+    activity.terminate().await.ok();
+    drop(client.list_activities("ActivityType = 'none'").next().await);
+    client.count_activities("ActivityType = 'none'").await.unwrap();
+
+    let elsewhere = client.activity_by_id(env.id("none"), "none");
+    elsewhere.heartbeat(&1).await.unwrap_err();
+    elsewhere.complete(&1).await.unwrap_err();
+    elsewhere.fail(stead::Failure::application("no")).await.unwrap_err();
+    elsewhere.report_cancelled(&1).await.unwrap_err();
+
+    let schedule = client.create_schedule(&id).paused();
+    let schedule = schedule.start_workflow_named("Nobody", (), |it| it.id(&id).task_queue(queue)).await.unwrap();
+    schedule.update(|schedule| schedule.state.note = "changed".to_owned()).await.unwrap();
+    schedule.unpause().await.unwrap();
+    schedule.pause().note("enough").await.unwrap();
+    assert_eq!(schedule.describe().await.unwrap().schedule().state.note, "enough, says the interceptor");
+    schedule.trigger().await.unwrap();
+    let then = std::time::UNIX_EPOCH;
+    schedule.backfill(client::ScheduleBackfill::new(then, then + secs(1))).await.unwrap();
+    schedule.delete().await.unwrap();
+    drop(client.list_schedules("").next().await);
+    client.count_schedules("").await.ok();
+
+    assert_eq!(*operations.0.lock().unwrap(), OPERATIONS.iter().copied().collect::<BTreeSet<_>>());
 }

@@ -5,19 +5,16 @@ use std::fmt;
 use bytes::Bytes;
 use serde::Serialize;
 use stead_data::{CodecError, ConversionError, Failure, IntoFailure, Payload};
-use stead_proto::{
-    common::v1::Payloads,
-    workflowservice::v1::{
-        RecordActivityTaskHeartbeatByIdRequest, RecordActivityTaskHeartbeatRequest,
-        RespondActivityTaskCanceledByIdRequest, RespondActivityTaskCanceledRequest,
-        RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedRequest,
-        RespondActivityTaskFailedByIdRequest, RespondActivityTaskFailedRequest,
-    },
+use stead_proto::workflowservice::v1::{
+    RecordActivityTaskHeartbeatByIdRequest, RecordActivityTaskHeartbeatRequest, RespondActivityTaskCanceledByIdRequest,
+    RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedRequest,
+    RespondActivityTaskFailedByIdRequest, RespondActivityTaskFailedRequest,
 };
 
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
+    interceptor::Operation,
     payloads::{self, Owner},
 };
 
@@ -35,14 +32,25 @@ use crate::{
 #[derive(Clone)]
 pub struct AsyncActivity {
     client: Client,
-    names: Names,
+    activity: ActivityReference,
     options: CallOptions,
 }
 
-#[derive(Clone)]
-enum Names {
+/// Which activity is completed from elsewhere, as interceptors see it.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ActivityReference {
+    /// The one whose token this is.
     Token(Bytes),
-    Id { workflow_id: String, run_id: String, activity_id: String },
+    /// The one of this id.
+    Id {
+        /// Its workflow; empty if no workflow started it.
+        workflow_id: String,
+        /// The run of the workflow, or of the activity itself; empty for the current one.
+        run_id: String,
+        /// The id.
+        activity_id: String,
+    },
 }
 
 /// What the server says to a heartbeat.
@@ -82,18 +90,18 @@ pub enum AsyncActivityError {
 
 impl AsyncActivity {
     pub(crate) fn by_token(client: Client, token: Bytes) -> Self {
-        Self { client, names: Names::Token(token), options: CallOptions::new() }
+        Self { client, activity: ActivityReference::Token(token), options: CallOptions::new() }
     }
 
     pub(crate) fn by_id(client: Client, workflow_id: String, activity_id: String) -> Self {
-        let names = Names::Id { workflow_id, run_id: String::new(), activity_id };
-        Self { client, names, options: CallOptions::new() }
+        let activity = ActivityReference::Id { workflow_id, run_id: String::new(), activity_id };
+        Self { client, activity, options: CallOptions::new() }
     }
 
     /// Means this run of the workflow, for an activity that is named by id. Default: the current run.
     #[must_use]
     pub fn run(mut self, id: impl Into<String>) -> Self {
-        if let Names::Id { run_id, .. } = &mut self.names {
+        if let ActivityReference::Id { run_id, .. } = &mut self.activity {
             *run_id = id.into();
         }
         self
@@ -112,11 +120,109 @@ impl AsyncActivity {
     ///
     /// See [`AsyncActivityError`].
     pub async fn complete<T: Serialize + ?Sized>(&self, result: &T) -> Result<(), AsyncActivityError> {
-        let result = self.encode(vec![self.client.data_converter().to_payload(result)?]).await?;
-        let (service, options) = (self.client.service(), self.options.clone());
-        let (namespace, identity) = self.who();
-        let answer = match self.names.clone() {
-            Names::Token(task_token) => {
+        let result = self.client.data_converter().to_payload(result)?;
+        let (activity, options) = self.parts();
+        self.client.perform(CompleteAsyncActivityCall { activity, result, options }).await
+    }
+
+    /// Ends this attempt with a failure, after which the activity's retry policy decides.
+    ///
+    /// # Errors
+    ///
+    /// See [`AsyncActivityError`].
+    pub async fn fail(&self, error: impl IntoFailure) -> Result<(), AsyncActivityError> {
+        let failure = Box::new(error.into_failure());
+        let (activity, options) = self.parts();
+        self.client.perform(FailAsyncActivityCall { activity, failure, options }).await
+    }
+
+    /// Ends the activity as cancelled, with details for the workflow. Only after cancellation was requested.
+    ///
+    /// # Errors
+    ///
+    /// See [`AsyncActivityError`].
+    pub async fn report_cancelled<T: Serialize + ?Sized>(&self, details: &T) -> Result<(), AsyncActivityError> {
+        let details = vec![self.client.data_converter().to_payload(details)?];
+        let (activity, options) = self.parts();
+        self.client.perform(ReportCancelledActivityCall { activity, details, options }).await
+    }
+
+    /// Says that the activity is being worked on, with details for the next attempt. Tells what the activity should do.
+    ///
+    /// # Errors
+    ///
+    /// See [`AsyncActivityError`].
+    pub async fn heartbeat<T: Serialize + ?Sized>(&self, details: &T) -> Result<ActivityHeartbeat, AsyncActivityError> {
+        let details = vec![self.client.data_converter().to_payload(details)?];
+        let (activity, options) = self.parts();
+        self.client.perform(HeartbeatAsyncActivityCall { activity, details, options }).await
+    }
+
+    fn parts(&self) -> (ActivityReference, CallOptions) {
+        (self.activity.clone(), self.options.clone())
+    }
+}
+
+/// Declares a call, as interceptors see it.
+macro_rules! call {
+    ($(#[$doc:meta])* $call:ident { $(#[$field_doc:meta])* $field:ident: $type:ty }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        #[non_exhaustive]
+        pub struct $call {
+            /// Which activity.
+            pub activity: ActivityReference,
+            $(#[$field_doc])*
+            pub $field: $type,
+            /// How the call is made.
+            pub options: CallOptions,
+        }
+    };
+}
+
+call! {
+    /// A result on its way to the server, as interceptors see it.
+    CompleteAsyncActivityCall {
+        /// The result.
+        result: Payload
+    }
+}
+
+call! {
+    /// A failure on its way to the server, as interceptors see it.
+    FailAsyncActivityCall {
+        /// The failure.
+        failure: Box<Failure>
+    }
+}
+
+call! {
+    /// A cancellation on its way to the server, as interceptors see it.
+    ReportCancelledActivityCall {
+        /// Details for the workflow.
+        details: Vec<Payload>
+    }
+}
+
+call! {
+    /// A heartbeat on its way to the server, as interceptors see it.
+    HeartbeatAsyncActivityCall {
+        /// Details for the next attempt.
+        details: Vec<Payload>
+    }
+}
+
+impl Operation for CompleteAsyncActivityCall {
+    type Output = ();
+    type Error = AsyncActivityError;
+
+    async fn send(self, client: &Client) -> Result<(), AsyncActivityError> {
+        let Self { activity, result, options } = self;
+        let result = payloads::encode_arguments(&owner(client, &activity), vec![result]).await?;
+        let service = client.service();
+        let (namespace, identity) = (client.namespace().to_owned(), client.identity().to_owned());
+        let answer = match activity.clone() {
+            ActivityReference::Token(task_token) => {
                 let request = RespondActivityTaskCompletedRequest {
                     task_token,
                     result,
@@ -126,7 +232,7 @@ impl AsyncActivity {
                 };
                 service.respond_activity_task_completed(request, options).await.map(drop)
             }
-            Names::Id { workflow_id, run_id, activity_id } => {
+            ActivityReference::Id { workflow_id, run_id, activity_id } => {
                 let request = RespondActivityTaskCompletedByIdRequest {
                     namespace,
                     workflow_id,
@@ -139,26 +245,26 @@ impl AsyncActivity {
                 service.respond_activity_task_completed_by_id(request, options).await.map(drop)
             }
         };
-        answer.map_err(|error| self.failed(error))
+        answer.map_err(|error| failed(&activity, error))
     }
+}
 
-    /// Ends this attempt with a failure, after which the activity's retry policy decides.
-    ///
-    /// # Errors
-    ///
-    /// See [`AsyncActivityError`].
-    pub async fn fail(&self, error: impl IntoFailure) -> Result<(), AsyncActivityError> {
-        let failure: Failure = error.into_failure();
-        let failure = Some(payloads::encode(&self.owner(), failure.into_proto()).await?);
-        let (service, options) = (self.client.service(), self.options.clone());
-        let (namespace, identity) = self.who();
-        let answer = match self.names.clone() {
-            Names::Token(task_token) => {
+impl Operation for FailAsyncActivityCall {
+    type Output = ();
+    type Error = AsyncActivityError;
+
+    async fn send(self, client: &Client) -> Result<(), AsyncActivityError> {
+        let Self { activity, failure, options } = self;
+        let failure = Some(payloads::encode(&owner(client, &activity), failure.into_proto()).await?);
+        let service = client.service();
+        let (namespace, identity) = (client.namespace().to_owned(), client.identity().to_owned());
+        let answer = match activity.clone() {
+            ActivityReference::Token(task_token) => {
                 let request =
                     RespondActivityTaskFailedRequest { task_token, failure, namespace, identity, ..Default::default() };
                 service.respond_activity_task_failed(request, options).await.map(drop)
             }
-            Names::Id { workflow_id, run_id, activity_id } => {
+            ActivityReference::Id { workflow_id, run_id, activity_id } => {
                 let request = RespondActivityTaskFailedByIdRequest {
                     namespace,
                     workflow_id,
@@ -171,20 +277,21 @@ impl AsyncActivity {
                 service.respond_activity_task_failed_by_id(request, options).await.map(drop)
             }
         };
-        answer.map_err(|error| self.failed(error))
+        answer.map_err(|error| failed(&activity, error))
     }
+}
 
-    /// Ends the activity as cancelled, with details for the workflow. Only after cancellation was requested.
-    ///
-    /// # Errors
-    ///
-    /// See [`AsyncActivityError`].
-    pub async fn report_cancelled<T: Serialize + ?Sized>(&self, details: &T) -> Result<(), AsyncActivityError> {
-        let details = self.encode(vec![self.client.data_converter().to_payload(details)?]).await?;
-        let (service, options) = (self.client.service(), self.options.clone());
-        let (namespace, identity) = self.who();
-        let answer = match self.names.clone() {
-            Names::Token(task_token) => {
+impl Operation for ReportCancelledActivityCall {
+    type Output = ();
+    type Error = AsyncActivityError;
+
+    async fn send(self, client: &Client) -> Result<(), AsyncActivityError> {
+        let Self { activity, details, options } = self;
+        let details = payloads::encode_arguments(&owner(client, &activity), details).await?;
+        let service = client.service();
+        let (namespace, identity) = (client.namespace().to_owned(), client.identity().to_owned());
+        let answer = match activity.clone() {
+            ActivityReference::Token(task_token) => {
                 let request = RespondActivityTaskCanceledRequest {
                     task_token,
                     details,
@@ -194,7 +301,7 @@ impl AsyncActivity {
                 };
                 service.respond_activity_task_canceled(request, options).await.map(drop)
             }
-            Names::Id { workflow_id, run_id, activity_id } => {
+            ActivityReference::Id { workflow_id, run_id, activity_id } => {
                 let request = RespondActivityTaskCanceledByIdRequest {
                     namespace,
                     workflow_id,
@@ -207,20 +314,21 @@ impl AsyncActivity {
                 service.respond_activity_task_canceled_by_id(request, options).await.map(drop)
             }
         };
-        answer.map_err(|error| self.failed(error))
+        answer.map_err(|error| failed(&activity, error))
     }
+}
 
-    /// Says that the activity is being worked on, with details for the next attempt. Tells what the activity should do.
-    ///
-    /// # Errors
-    ///
-    /// See [`AsyncActivityError`].
-    pub async fn heartbeat<T: Serialize + ?Sized>(&self, details: &T) -> Result<ActivityHeartbeat, AsyncActivityError> {
-        let details = self.encode(vec![self.client.data_converter().to_payload(details)?]).await?;
-        let (service, options) = (self.client.service(), self.options.clone());
-        let (namespace, identity) = self.who();
-        let answer = match self.names.clone() {
-            Names::Token(task_token) => {
+impl Operation for HeartbeatAsyncActivityCall {
+    type Output = ActivityHeartbeat;
+    type Error = AsyncActivityError;
+
+    async fn send(self, client: &Client) -> Result<ActivityHeartbeat, AsyncActivityError> {
+        let Self { activity, details, options } = self;
+        let details = payloads::encode_arguments(&owner(client, &activity), details).await?;
+        let service = client.service();
+        let (namespace, identity) = (client.namespace().to_owned(), client.identity().to_owned());
+        let answer = match activity.clone() {
+            ActivityReference::Token(task_token) => {
                 let request = RecordActivityTaskHeartbeatRequest {
                     task_token,
                     details,
@@ -231,7 +339,7 @@ impl AsyncActivity {
                 let answer = service.record_activity_task_heartbeat(request, options).await;
                 answer.map(|it| (it.cancel_requested, it.activity_paused, it.activity_reset))
             }
-            Names::Id { workflow_id, run_id, activity_id } => {
+            ActivityReference::Id { workflow_id, run_id, activity_id } => {
                 let request = RecordActivityTaskHeartbeatByIdRequest {
                     namespace,
                     workflow_id,
@@ -245,37 +353,30 @@ impl AsyncActivity {
                 answer.map(|it| (it.cancel_requested, it.activity_paused, it.activity_reset))
             }
         };
-        let (cancel_requested, paused, reset) = answer.map_err(|error| self.failed(error))?;
+        let (cancel_requested, paused, reset) = answer.map_err(|error| failed(&activity, error))?;
         Ok(ActivityHeartbeat { cancel_requested, paused, reset })
     }
+}
 
-    async fn encode(&self, payloads: Vec<Payload>) -> Result<Option<Payloads>, CodecError> {
-        payloads::encode_arguments(&self.owner(), payloads).await
-    }
-
-    fn owner(&self) -> Owner<'_> {
-        match &self.names {
-            Names::Token(_) => Owner::unknown(&self.client),
-            Names::Id { workflow_id, run_id, activity_id } => {
-                Owner::activity(&self.client, workflow_id, activity_id).run(run_id)
-            }
-        }
-    }
-
-    fn who(&self) -> (String, String) {
-        (self.client.namespace().to_owned(), self.client.identity().to_owned())
-    }
-
-    fn failed(&self, error: RpcError) -> AsyncActivityError {
-        if error.is_not_found() && !error.is_namespace_not_found() {
-            AsyncActivityError::NotFound { activity: self.names.to_string(), source: error }
-        } else {
-            AsyncActivityError::Rpc(error)
+/// Whose payloads these are.
+fn owner<'a>(client: &'a Client, activity: &'a ActivityReference) -> Owner<'a> {
+    match activity {
+        ActivityReference::Token(_) => Owner::unknown(client),
+        ActivityReference::Id { workflow_id, run_id, activity_id } => {
+            Owner::activity(client, workflow_id, activity_id).run(run_id)
         }
     }
 }
 
-impl fmt::Display for Names {
+fn failed(activity: &ActivityReference, error: RpcError) -> AsyncActivityError {
+    if error.is_not_found() && !error.is_namespace_not_found() {
+        AsyncActivityError::NotFound { activity: activity.to_string(), source: error }
+    } else {
+        AsyncActivityError::Rpc(error)
+    }
+}
+
+impl fmt::Display for ActivityReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token(_) => f.write_str("of a token"),
@@ -286,8 +387,14 @@ impl fmt::Display for Names {
 }
 
 // Written by hand: a token lets its owner complete the activity.
+impl fmt::Debug for ActivityReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ActivityReference({self})")
+    }
+}
+
 impl fmt::Debug for AsyncActivity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AsyncActivity({})", self.names)
+        write!(f, "AsyncActivity({})", self.activity)
     }
 }

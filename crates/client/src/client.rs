@@ -13,7 +13,7 @@ use crate::{
     batch::{Batch, BatchHandle, BatchTargets, ListBatches},
     connect::{Connect, InProcess, Remote},
     connection::{BoxError, Connection, WorkflowService, boxed},
-    interceptor::{ClientInterceptor, Next, Operation},
+    interceptor::{ClientInterceptor, Intercepted, Next},
     schedule::{CountSchedules, CreateSchedule, ListSchedules, ScheduleHandle},
     standalone::{ActivityHandle, CountActivities, ListActivities, StartActivity},
     workflow::{CountWorkflows, Finished, ListWorkflows, QueryRejectCondition, StartWorkflow, Started, WorkflowHandle},
@@ -369,7 +369,7 @@ impl Client {
     }
 
     /// Performs an operation, through the interceptors if there are any.
-    pub(crate) async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, O::Error> {
+    pub(crate) async fn perform<O: Intercepted>(&self, operation: O) -> Result<O::Output, O::Error> {
         match self.parts.interceptors.as_slice() {
             [] => operation.send(self).await,
             interceptors => Next::new(self, interceptors).run(operation).await,

@@ -5,23 +5,62 @@ use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 use stead_data::BoxFuture;
 
 use crate::{
+    activity::{
+        CompleteAsyncActivityCall, FailAsyncActivityCall, HeartbeatAsyncActivityCall, ReportCancelledActivityCall,
+    },
     client::Client,
+    listing::{CountCall, ListCall},
+    schedule::{
+        BackfillScheduleCall, CreateScheduleCall, DeleteScheduleCall, DescribeScheduleCall, ListedSchedule,
+        PauseScheduleCall, TriggerScheduleCall, UnpauseScheduleCall, UpdateScheduleCall,
+    },
+    standalone::{
+        CancelActivityCall, DescribeActivityCall, ListedActivity, PauseActivityCall, ResetActivityCall,
+        StartActivityCall, TerminateActivityCall, UnpauseActivityCall, UpdateActivityOptionsCall,
+    },
     workflow::{
-        CancelError, CancelWorkflowCall, DescribeError, DescribeWorkflowCall, QueryError, QueryOutput,
-        QueryWorkflowCall, SignalError, SignalWorkflowCall, StartError, StartUpdateCall, StartUpdateOutput,
-        StartWithUpdateCall, StartWithUpdateError, StartWithUpdateOutput, StartWorkflowCall, StartWorkflowOutput,
-        TerminateError, TerminateWorkflowCall, UpdateError, WorkflowDescription,
+        CancelWorkflowCall, DescribeWorkflowCall, FetchHistoryCall, ListedWorkflow, QueryWorkflowCall,
+        SignalWorkflowCall, StartUpdateCall, StartWithUpdateCall, StartWorkflowCall, TerminateWorkflowCall,
     },
 };
 
+/// What an operation gives, on its way back through the interceptors: a future of the `Result` that the operation's
+/// builder has, or nearly so.
+pub type Answer<'a, C> = BoxFuture<'a, Result<<C as Operation>::Output, <C as Operation>::Error>>;
+
+/// Declares the trait, and says of each call which of its methods sees it.
+macro_rules! interceptor {
+    ($(#[$trait_doc:meta])* { $($(#[$doc:meta])* $method:ident($call:ty);)* }) => {
+        $(#[$trait_doc])*
+        pub trait ClientInterceptor: Send + Sync + 'static {
+            $(
+                $(#[$doc])*
+                fn $method<'a>(&'a self, call: $call, next: Next<'a, $call>) -> Answer<'a, $call> {
+                    next.run(call)
+                }
+            )*
+        }
+
+        $(
+            impl Intercepted for $call {
+                fn intercept<'a>(self, interceptor: &'a dyn ClientInterceptor, next: Next<'a, Self>) -> Answer<'a, Self> {
+                    interceptor.$method(self, next)
+                }
+            }
+        )*
+    };
+}
+
+interceptor! {
 /// Sees the operations of a client, and may change them on their way in and out.
 ///
 /// Each method gets the call, before its payloads pass through the codec, and a [`Next`] that carries it on; the
-/// default does nothing else. A client without interceptors pays nothing for them.
+/// default does nothing else. The interceptor that was given first is the outermost. A client without interceptors pays
+/// nothing for them.
 ///
 /// ```
-/// use stead_client::{ClientInterceptor, Next, SignalError, SignalWorkflowCall};
-/// use stead_data::{BoxFuture, DataConverter};
+/// use stead_client::{Answer, ClientInterceptor, Next, SignalWorkflowCall};
+/// use stead_data::DataConverter;
 ///
 /// struct Tenant(String);
 ///
@@ -30,7 +69,7 @@ use crate::{
 ///         &'a self,
 ///         mut call: SignalWorkflowCall,
 ///         next: Next<'a, SignalWorkflowCall>,
-///     ) -> BoxFuture<'a, Result<(), SignalError>> {
+///     ) -> Answer<'a, SignalWorkflowCall> {
 ///         Box::pin(async move {
 ///             call.headers.insert("tenant".to_owned(), DataConverter::new().to_payload(&self.0)?);
 ///             next.run(call).await
@@ -38,78 +77,81 @@ use crate::{
 ///     }
 /// }
 /// ```
-pub trait ClientInterceptor: Send + Sync + 'static {
+{
     /// A workflow is started, with a signal perhaps.
-    fn start_workflow<'a>(
-        &'a self,
-        call: StartWorkflowCall,
-        next: Next<'a, StartWorkflowCall>,
-    ) -> BoxFuture<'a, Result<StartWorkflowOutput, StartError>> {
-        next.run(call)
-    }
-
+    start_workflow(StartWorkflowCall);
     /// A workflow is signalled.
-    fn signal_workflow<'a>(
-        &'a self,
-        call: SignalWorkflowCall,
-        next: Next<'a, SignalWorkflowCall>,
-    ) -> BoxFuture<'a, Result<(), SignalError>> {
-        next.run(call)
-    }
-
+    signal_workflow(SignalWorkflowCall);
     /// A workflow is queried.
-    fn query_workflow<'a>(
-        &'a self,
-        call: QueryWorkflowCall,
-        next: Next<'a, QueryWorkflowCall>,
-    ) -> BoxFuture<'a, Result<QueryOutput, QueryError>> {
-        next.run(call)
-    }
-
+    query_workflow(QueryWorkflowCall);
     /// An update is sent to a workflow.
-    fn start_update<'a>(
-        &'a self,
-        call: StartUpdateCall,
-        next: Next<'a, StartUpdateCall>,
-    ) -> BoxFuture<'a, Result<StartUpdateOutput, UpdateError>> {
-        next.run(call)
-    }
-
+    start_update(StartUpdateCall);
     /// A workflow is started together with an update.
-    fn start_with_update<'a>(
-        &'a self,
-        call: StartWithUpdateCall,
-        next: Next<'a, StartWithUpdateCall>,
-    ) -> BoxFuture<'a, Result<StartWithUpdateOutput, StartWithUpdateError>> {
-        next.run(call)
-    }
-
+    start_with_update(StartWithUpdateCall);
     /// The cancellation of a workflow is requested.
-    fn cancel_workflow<'a>(
-        &'a self,
-        call: CancelWorkflowCall,
-        next: Next<'a, CancelWorkflowCall>,
-    ) -> BoxFuture<'a, Result<(), CancelError>> {
-        next.run(call)
-    }
-
+    cancel_workflow(CancelWorkflowCall);
     /// A workflow is terminated.
-    fn terminate_workflow<'a>(
-        &'a self,
-        call: TerminateWorkflowCall,
-        next: Next<'a, TerminateWorkflowCall>,
-    ) -> BoxFuture<'a, Result<(), TerminateError>> {
-        next.run(call)
-    }
-
+    terminate_workflow(TerminateWorkflowCall);
     /// A workflow is described.
-    fn describe_workflow<'a>(
-        &'a self,
-        call: DescribeWorkflowCall,
-        next: Next<'a, DescribeWorkflowCall>,
-    ) -> BoxFuture<'a, Result<WorkflowDescription, DescribeError>> {
-        next.run(call)
-    }
+    describe_workflow(DescribeWorkflowCall);
+    /// A page of a workflow's history is read, for its result among others.
+    fetch_history(FetchHistoryCall);
+    /// A page of workflows is listed.
+    list_workflows(ListCall<ListedWorkflow>);
+    /// Workflows are counted.
+    count_workflows(CountCall<ListedWorkflow>);
+
+    /// An activity is started without a workflow.
+    start_activity(StartActivityCall);
+    /// The cancellation of an activity is requested.
+    cancel_activity(CancelActivityCall);
+    /// An activity is terminated.
+    terminate_activity(TerminateActivityCall);
+    /// An activity is described.
+    describe_activity(DescribeActivityCall);
+    /// An activity is paused.
+    pause_activity(PauseActivityCall);
+    /// A paused activity goes on.
+    unpause_activity(UnpauseActivityCall);
+    /// An activity begins anew.
+    reset_activity(ResetActivityCall);
+    /// An activity gets other options.
+    update_activity_options(UpdateActivityOptionsCall);
+    /// A page of activities without a workflow is listed.
+    list_activities(ListCall<ListedActivity>);
+    /// Activities without a workflow are counted.
+    count_activities(CountCall<ListedActivity>);
+
+    /// An activity that is completed from elsewhere heartbeats.
+    heartbeat_async_activity(HeartbeatAsyncActivityCall);
+    /// An activity is completed from elsewhere.
+    complete_async_activity(CompleteAsyncActivityCall);
+    /// An activity that is completed from elsewhere fails.
+    fail_async_activity(FailAsyncActivityCall);
+    /// An activity that is completed from elsewhere is cancelled.
+    report_cancelled_activity(ReportCancelledActivityCall);
+
+    /// A schedule is created.
+    create_schedule(CreateScheduleCall);
+    /// A schedule is described, by an update of it among others.
+    describe_schedule(DescribeScheduleCall);
+    /// A schedule is changed. Called once for each attempt, after it was described and the change was made.
+    update_schedule(UpdateScheduleCall);
+    /// A schedule is paused.
+    pause_schedule(PauseScheduleCall);
+    /// A paused schedule goes on.
+    unpause_schedule(UnpauseScheduleCall);
+    /// A schedule acts at once.
+    trigger_schedule(TriggerScheduleCall);
+    /// A schedule acts for other times.
+    backfill_schedule(BackfillScheduleCall);
+    /// A schedule is deleted.
+    delete_schedule(DeleteScheduleCall);
+    /// A page of schedules is listed.
+    list_schedules(ListCall<ListedSchedule>);
+    /// Schedules are counted.
+    count_schedules(CountCall<ListedSchedule>);
+}
 }
 
 /// The rest of the way of a call: the inner interceptors, then the server.
@@ -119,13 +161,13 @@ pub struct Next<'a, C> {
     call: PhantomData<fn(C)>,
 }
 
-impl<'a, C: Operation> Next<'a, C> {
+impl<'a, C: Intercepted> Next<'a, C> {
     pub(crate) fn new(client: &'a Client, rest: &'a [Arc<dyn ClientInterceptor>]) -> Self {
         Self { client, rest, call: PhantomData }
     }
 
     /// Carries the call on.
-    pub fn run(self, call: C) -> BoxFuture<'a, Result<C::Output, C::Error>> {
+    pub fn run(self, call: C) -> Answer<'a, C> {
         match self.rest {
             [] => Box::pin(call.send(self.client)),
             [interceptor, rest @ ..] => call.intercept(&**interceptor, Next::new(self.client, rest)),
@@ -149,13 +191,12 @@ pub trait Operation: Send + Sized + 'static {
     /// What goes wrong.
     type Error: Send;
 
-    /// Hands the operation to the interceptor's method for it.
-    fn intercept<'a>(
-        self,
-        interceptor: &'a dyn ClientInterceptor,
-        next: Next<'a, Self>,
-    ) -> BoxFuture<'a, Result<Self::Output, Self::Error>>;
-
     /// Does it.
     fn send(self, client: &Client) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
+}
+
+/// An operation, and which of an interceptor's methods sees it.
+pub trait Intercepted: Operation {
+    /// Hands the operation to the interceptor's method for it.
+    fn intercept<'a>(self, interceptor: &'a dyn ClientInterceptor, next: Next<'a, Self>) -> Answer<'a, Self>;
 }

@@ -49,8 +49,8 @@ pub use connection::OperatorService;
 #[cfg(feature = "test-service")]
 pub use connection::TestService;
 pub use filter::{Filter, FilterOn};
-pub use interceptor::{ClientInterceptor, Next};
-pub use listing::{Count, CountGroup, ListError};
+pub use interceptor::{Answer, ClientInterceptor, Next};
+pub use listing::{Count, CountCall, CountGroup, ListCall, ListError, Page};
 pub use schedule::*;
 pub use standalone::*;
 /// The messages of the raw services, as [`WorkflowService`] takes them.
@@ -58,7 +58,10 @@ pub use stead_proto as proto;
 pub use tonic::Code;
 pub use workflow::*;
 pub use {
-    activity::{ActivityHeartbeat, AsyncActivity, AsyncActivityError},
+    activity::{
+        ActivityHeartbeat, ActivityReference, AsyncActivity, AsyncActivityError, CompleteAsyncActivityCall,
+        FailAsyncActivityCall, HeartbeatAsyncActivityCall, ReportCancelledActivityCall,
+    },
     client::Client,
     config::{
         ClientConfig, ClientProfile, ConfigError, ConfigLoader, DEFAULT_PROFILE, DataSource, ProfileCodec, ProfileTls,

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    marker::PhantomData,
     task::{Context, Poll},
 };
 
@@ -10,7 +11,12 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use stead_data::{BoxFuture, CodecError, ConversionError, DataConverter, Payload};
 
-use crate::{connection::RpcError, workflow::predicates};
+use crate::{
+    client::Client,
+    connection::{CallOptions, RpcError},
+    interceptor::Intercepted,
+    workflow::predicates,
+};
 
 /// Nothing could be listed or counted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -43,14 +49,60 @@ impl ListError {
     }
 }
 
-/// One answer of the server.
-pub(crate) struct Page<T> {
-    pub(crate) items: Vec<T>,
-    pub(crate) next_page_token: Bytes,
+/// A page of a list on its way, as interceptors see it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ListCall<T> {
+    /// What to find; all if it is empty.
+    pub query: String,
+    /// The largest number of items; 0 for the server's choice.
+    pub page_size: i32,
+    /// Where the page begins; empty for the first.
+    pub next_page_token: Bytes,
+    /// How the call is made.
+    pub options: CallOptions,
+    item: PhantomData<fn() -> T>,
+}
+
+/// A count on its way, as interceptors see it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CountCall<T> {
+    /// What to count; all if it is empty.
+    pub query: String,
+    /// How the call is made.
+    pub options: CallOptions,
+    item: PhantomData<fn() -> T>,
+}
+
+impl<T> CountCall<T> {
+    pub(crate) fn new(query: String, options: CallOptions) -> Self {
+        Self { query, options, item: PhantomData }
+    }
+}
+
+/// One answer of the server, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// What it has.
+    pub items: Vec<T>,
+    /// Where the next page begins; empty after the last.
+    pub next_page_token: Bytes,
+}
+
+/// Asks for a page.
+pub(crate) fn ask<T>(client: Client, query: &str, page_size: i32, token: Bytes, options: &CallOptions) -> Reading<T>
+where
+    ListCall<T>: Intercepted<Output = Page<T>, Error = ListError>,
+{
+    let (query, options) = (query.to_owned(), options.clone());
+    let call = ListCall { query, page_size, next_page_token: token, options, item: PhantomData };
+    Box::pin(async move { client.perform(call).await })
 }
 
 /// A page on its way.
-type Reading<T> = BoxFuture<'static, Result<Page<T>, ListError>>;
+pub(crate) type Reading<T> = BoxFuture<'static, Result<Page<T>, ListError>>;
 
 /// Where in the list one is.
 pub(crate) struct Reader<T> {
@@ -161,9 +213,9 @@ macro_rules! list {
     };
 }
 
-/// A count as users see it, for a builder with `options` and a method `ask`.
+/// A count as users see it, for a builder with `options` and the call of its item.
 macro_rules! count {
-    ($count:ident) => {
+    ($count:ident, $item:ty) => {
         impl $count {
             pub(crate) fn new(client: $crate::Client, query: String) -> Self {
                 Self { client, query, options: $crate::CallOptions::new() }
@@ -188,7 +240,8 @@ macro_rules! count {
             type IntoFuture = stead_data::BoxFuture<'static, Self::Output>;
 
             fn into_future(self) -> Self::IntoFuture {
-                Box::pin(self.ask())
+                let call = $crate::listing::CountCall::<$item>::new(self.query, self.options);
+                Box::pin(async move { self.client.perform(call).await })
             }
         }
     };

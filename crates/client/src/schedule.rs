@@ -20,12 +20,15 @@ use crate::{
 
 pub use {
     action::{ScheduleAction, ScheduledWorkflow, ScheduledWorkflowBuilder},
-    create::{CreateSchedule, CreateScheduleError, MissingAction},
-    describe::{DescribeSchedule, ScheduleDescription, ScheduledRun},
-    handle::{BackfillSchedule, DeleteSchedule, MatchingTimes, PauseSchedule, ScheduleHandle, TriggerSchedule},
+    create::{CreateSchedule, CreateScheduleCall, CreateScheduleError, MissingAction},
+    describe::{DescribeSchedule, DescribeScheduleCall, ScheduleDescription, ScheduledRun},
+    handle::{
+        BackfillSchedule, BackfillScheduleCall, DeleteSchedule, DeleteScheduleCall, MatchingTimes, PauseSchedule,
+        PauseScheduleCall, ScheduleHandle, TriggerSchedule, TriggerScheduleCall, UnpauseScheduleCall,
+    },
     list::{CountSchedules, ListSchedules, ListedSchedule},
     spec::{IntoScheduleRanges, InvalidScheduleSpec, ScheduleCalendar, ScheduleInterval, ScheduleRange, ScheduleSpec},
-    update::{ScheduleUpdate, UpdateSchedule},
+    update::{ScheduleUpdate, UpdateSchedule, UpdateScheduleCall},
 };
 
 /// All that makes a schedule.

@@ -14,13 +14,19 @@ use crate::{
 };
 
 pub use {
-    control::{CancelActivity, PauseActivity, ResetActivity, TerminateActivity, UnpauseActivity},
-    describe::{ActivityDescription, ActivityStatus, DescribeActivity, PendingActivityState},
-    handle::ActivityHandle,
+    control::{
+        CancelActivity, CancelActivityCall, PauseActivity, PauseActivityCall, ResetActivity, ResetActivityCall,
+        TerminateActivity, TerminateActivityCall, UnpauseActivity, UnpauseActivityCall,
+    },
+    describe::{ActivityDescription, ActivityStatus, DescribeActivity, DescribeActivityCall, PendingActivityState},
+    handle::{ActivityHandle, StandaloneActivity},
     list::{CountActivities, ListActivities, ListedActivity},
-    options::UpdateActivityOptions,
+    options::{UpdateActivityOptions, UpdateActivityOptionsCall},
     result::{ActivityResult, ActivityResultError},
-    start::{ActivityIdConflictPolicy, ActivityIdReusePolicy, ExecuteActivityError, StartActivity, StartActivityError},
+    start::{
+        ActivityIdConflictPolicy, ActivityIdReusePolicy, ExecuteActivityError, StartActivity, StartActivityCall,
+        StartActivityError, StartActivityOutput,
+    },
 };
 
 /// Something could not be done with an activity.

@@ -20,7 +20,7 @@ pub use {
     describe::{DescribeError, DescribeWorkflow, DescribeWorkflowCall, WorkflowDescription, WorkflowStatus},
     execution::Execution,
     handle::WorkflowHandle,
-    history::{FetchHistory, HistoryError, HistoryEvents},
+    history::{FetchHistory, FetchHistoryCall, HistoryError, HistoryEvents},
     list::{CountWorkflows, ListWorkflows, ListedWorkflow},
     query::{QueryError, QueryOutput, QueryRejectCondition, QueryWorkflow, QueryWorkflowCall},
     reset::{ResetError, ResetWorkflow},

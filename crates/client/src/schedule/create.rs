@@ -21,6 +21,7 @@ use super::{
 use crate::{
     client::Client,
     connection::{CallOptions, Metadata, RpcError},
+    interceptor::Operation,
     payloads::{self, Owner},
     workflow::{Given, predicates, request_id},
 };
@@ -326,29 +327,71 @@ impl<Action> CreateSchedule<Action> {
     }
 }
 
+/// A schedule on its way to be created, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CreateScheduleCall {
+    /// The schedule's id.
+    pub schedule_id: String,
+    /// What it does, and when.
+    pub schedule: Schedule,
+    /// Whether it acts once at once.
+    pub trigger_immediately: bool,
+    /// The times for which it acts at once.
+    pub backfills: Vec<ScheduleBackfill>,
+    /// Values to be found with the schedule, which are not indexed.
+    pub memo: PayloadMap,
+    /// Values by which the schedule is found.
+    pub search_attributes: SearchAttributes,
+    /// By which the server recognizes this request when it is sent again.
+    pub request_id: String,
+    /// How the call is made.
+    pub options: CallOptions,
+}
+
 impl CreateSchedule<Given> {
     async fn create(self) -> Result<ScheduleHandle, CreateScheduleError> {
-        let Self { client, id, spec, action, policy, state, memo, search_attributes, error, options, .. } = self;
-        error.map_or(Ok(()), Err)?;
+        let Self { client, id, spec, action, policy, state, .. } = self;
+        self.error.map_or(Ok(()), Err)?;
         let action = action.map_or(ScheduleAction::Unknown, ScheduleAction::StartWorkflow);
-        let initial_patch = initial_patch(self.trigger_immediately, policy.overlap, self.backfills);
-        let schedule = Schedule { spec, action, policy, state }.into_wire(&client).await?;
+        let call = CreateScheduleCall {
+            schedule_id: id.clone(),
+            schedule: Schedule { spec, action, policy, state },
+            trigger_immediately: self.trigger_immediately,
+            backfills: self.backfills,
+            memo: self.memo,
+            search_attributes: self.search_attributes,
+            request_id: self.request_id,
+            options: self.options,
+        };
+        client.perform(call).await?;
+        Ok(ScheduleHandle::new(client, id))
+    }
+}
+
+impl Operation for CreateScheduleCall {
+    type Output = ();
+    type Error = CreateScheduleError;
+
+    async fn send(self, client: &Client) -> Result<(), CreateScheduleError> {
+        let Self { schedule_id, schedule, memo, search_attributes, .. } = self;
+        let initial_patch = initial_patch(self.trigger_immediately, schedule.policy.overlap, self.backfills);
         let request = CreateScheduleRequest {
             namespace: client.namespace().to_owned(),
-            schedule_id: id.clone(),
-            schedule: Some(schedule),
+            schedule_id: schedule_id.clone(),
+            schedule: Some(schedule.into_wire(client).await?),
             initial_patch,
             identity: client.identity().to_owned(),
             request_id: self.request_id,
             memo: (!memo.is_empty())
-                .then_some(common::Memo { fields: payloads::encode(&Owner::unknown(&client), memo).await? }),
+                .then_some(common::Memo { fields: payloads::encode(&Owner::unknown(client), memo).await? }),
             search_attributes: (!search_attributes.is_empty())
                 .then(|| common::SearchAttributes { indexed_fields: search_attributes.into_payloads() }),
         };
-        match client.service().create_schedule(request, options).await {
-            Ok(_) => Ok(ScheduleHandle::new(client, id)),
+        match client.service().create_schedule(request, self.options).await {
+            Ok(_) => Ok(()),
             Err(source) if source.code() == tonic::Code::AlreadyExists => {
-                Err(CreateScheduleError::AlreadyExists { schedule_id: id, source })
+                Err(CreateScheduleError::AlreadyExists { schedule_id, source })
             }
             Err(error) => Err(CreateScheduleError::Rpc(error)),
         }

@@ -19,6 +19,7 @@ use super::{Schedule, ScheduleError};
 use crate::{
     client::Client,
     connection::{CallOptions, Metadata},
+    interceptor::Operation,
     payloads::{self, Owner},
     workflow::WorkflowStatus,
 };
@@ -28,32 +29,46 @@ use crate::{
 #[must_use = "nothing happens until it is awaited"]
 pub struct DescribeSchedule {
     client: Client,
-    id: String,
-    options: CallOptions,
+    call: DescribeScheduleCall,
+}
+
+/// The question on its way, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DescribeScheduleCall {
+    /// The schedule's id.
+    pub schedule_id: String,
+    /// How the call is made.
+    pub options: CallOptions,
 }
 
 impl DescribeSchedule {
     pub(super) fn new(client: Client, id: String) -> Self {
-        Self { client, id, options: CallOptions::new() }
+        Self { client, call: DescribeScheduleCall { schedule_id: id, options: CallOptions::new() } }
     }
 
     /// The deadline of the call to the server, retries included. Default: see [`CallOptions`].
     pub fn rpc_timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = timeout;
+        self.call.options.timeout = timeout;
         self
     }
 
     /// Headers of the call to the server.
     pub fn rpc_metadata(mut self, metadata: Metadata) -> Self {
-        self.options.metadata = metadata;
+        self.call.options.metadata = metadata;
         self
     }
+}
 
-    async fn ask(self) -> Result<ScheduleDescription, ScheduleError> {
-        let Self { client, id, options } = self;
+impl Operation for DescribeScheduleCall {
+    type Output = ScheduleDescription;
+    type Error = ScheduleError;
+
+    async fn send(self, client: &Client) -> Result<ScheduleDescription, ScheduleError> {
+        let Self { schedule_id: id, options } = self;
         let request = DescribeScheduleRequest { namespace: client.namespace().to_owned(), schedule_id: id.clone() };
         match client.service().describe_schedule(request, options).await {
-            Ok(raw) => Ok(ScheduleDescription::new(id, &client, raw).await?),
+            Ok(raw) => Ok(ScheduleDescription::new(id, client, raw).await?),
             Err(error) => Err(ScheduleError::of_call(&id, error)),
         }
     }
@@ -64,7 +79,7 @@ impl IntoFuture for DescribeSchedule {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.ask())
+        Box::pin(async move { self.client.perform(self.call).await })
     }
 }
 

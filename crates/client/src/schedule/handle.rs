@@ -16,11 +16,12 @@ use stead_proto::{
 
 use super::{
     DescribeSchedule, Overlap, Schedule, ScheduleBackfill, ScheduleDescription, ScheduleError, ScheduleUpdate,
-    UpdateSchedule, update,
+    UpdateSchedule, UpdateScheduleCall,
 };
 use crate::{
     client::Client,
     connection::{CallOptions, Metadata},
+    interceptor::Operation,
     workflow::request_id,
 };
 
@@ -84,8 +85,14 @@ impl ScheduleHandle {
     ///
     /// See [`ScheduleError`].
     pub async fn replace(&self, described: &ScheduleDescription, schedule: Schedule) -> Result<(), ScheduleError> {
-        let token = described.raw().conflict_token.clone();
-        update::send(&self.client, &self.id, token, schedule, None, CallOptions::new()).await
+        let call = UpdateScheduleCall {
+            schedule_id: self.id.clone(),
+            schedule,
+            search_attributes: None,
+            conflict_token: described.raw().conflict_token.clone(),
+            options: CallOptions::new(),
+        };
+        self.client.perform(call).await
     }
 
     /// Pauses the schedule: its times pass without a workflow.
@@ -141,18 +148,23 @@ impl ScheduleHandle {
     pub fn delete(&self) -> DeleteSchedule {
         DeleteSchedule { schedule: self.clone(), options: CallOptions::new() }
     }
+}
 
-    async fn patch(&self, patch: wire::SchedulePatch, options: CallOptions) -> Result<(), ScheduleError> {
-        let request = PatchScheduleRequest {
-            namespace: self.client.namespace().to_owned(),
-            schedule_id: self.id.clone(),
-            patch: Some(patch),
-            identity: self.client.identity().to_owned(),
-            request_id: request_id(),
-        };
-        let answer = self.client.service().patch_schedule(request, options).await;
-        answer.map(drop).map_err(|error| ScheduleError::of_call(&self.id, error))
-    }
+async fn patch(
+    client: &Client,
+    schedule_id: &str,
+    patch: wire::SchedulePatch,
+    options: CallOptions,
+) -> Result<(), ScheduleError> {
+    let request = PatchScheduleRequest {
+        namespace: client.namespace().to_owned(),
+        schedule_id: schedule_id.to_owned(),
+        patch: Some(patch),
+        identity: client.identity().to_owned(),
+        request_id: request_id(),
+    };
+    let answer = client.service().patch_schedule(request, options).await;
+    answer.map(drop).map_err(|error| ScheduleError::of_call(schedule_id, error))
 }
 
 /// Declares an operation with the options of its call, which is done when it is awaited.
@@ -192,9 +204,41 @@ macro_rules! operation {
     };
 }
 
+/// Declares the call of an operation, as interceptors see it.
+macro_rules! call {
+    ($(#[$doc:meta])* $call:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        #[non_exhaustive]
+        pub struct $call {
+            /// The schedule's id.
+            pub schedule_id: String,
+            $($(#[$field_doc])* pub $field: $type,)*
+            /// How the call is made.
+            pub options: CallOptions,
+        }
+    };
+}
+
 operation! {
     /// A schedule to be paused, or to go on: awaiting it does so.
     PauseSchedule { pause: bool, note: Option<String> } -> ()
+}
+
+call! {
+    /// A schedule on its way to be paused, as interceptors see it.
+    PauseScheduleCall {
+        /// A note for people.
+        note: String
+    }
+}
+
+call! {
+    /// A paused schedule on its way to go on, as interceptors see it.
+    UnpauseScheduleCall {
+        /// A note for people.
+        note: String
+    }
 }
 
 impl PauseSchedule {
@@ -205,21 +249,50 @@ impl PauseSchedule {
     }
 
     async fn send(self) -> Result<(), ScheduleError> {
+        let Self { schedule: ScheduleHandle { client, id: schedule_id }, pause, note, options } = self;
         // Without a note the server does nothing.
-        let note = self.note.filter(|note| !note.is_empty());
-        let patch = match self.pause {
-            true => wire::SchedulePatch { pause: note.unwrap_or("Paused via stead".to_owned()), ..Default::default() },
-            false => {
-                wire::SchedulePatch { unpause: note.unwrap_or("Unpaused via stead".to_owned()), ..Default::default() }
-            }
-        };
-        self.schedule.patch(patch, self.options).await
+        let note = note.filter(|note| !note.is_empty());
+        if pause {
+            let note = note.unwrap_or("Paused via stead".to_owned());
+            client.perform(PauseScheduleCall { schedule_id, note, options }).await
+        } else {
+            let note = note.unwrap_or("Unpaused via stead".to_owned());
+            client.perform(UnpauseScheduleCall { schedule_id, note, options }).await
+        }
+    }
+}
+
+impl Operation for PauseScheduleCall {
+    type Output = ();
+    type Error = ScheduleError;
+
+    async fn send(self, client: &Client) -> Result<(), ScheduleError> {
+        let pause = wire::SchedulePatch { pause: self.note, ..Default::default() };
+        patch(client, &self.schedule_id, pause, self.options).await
+    }
+}
+
+impl Operation for UnpauseScheduleCall {
+    type Output = ();
+    type Error = ScheduleError;
+
+    async fn send(self, client: &Client) -> Result<(), ScheduleError> {
+        let unpause = wire::SchedulePatch { unpause: self.note, ..Default::default() };
+        patch(client, &self.schedule_id, unpause, self.options).await
     }
 }
 
 operation! {
     /// A schedule that is to act at once: awaiting it makes it do so.
     TriggerSchedule { overlap: Option<Overlap> } -> ()
+}
+
+call! {
+    /// A schedule on its way to act at once, as interceptors see it.
+    TriggerScheduleCall {
+        /// What happens when a workflow of the schedule runs; `None` for what its policy says.
+        overlap: Option<Overlap>
+    }
 }
 
 impl TriggerSchedule {
@@ -230,16 +303,34 @@ impl TriggerSchedule {
     }
 
     async fn send(self) -> Result<(), ScheduleError> {
+        let Self { schedule: ScheduleHandle { client, id: schedule_id }, overlap, options } = self;
+        client.perform(TriggerScheduleCall { schedule_id, overlap, options }).await
+    }
+}
+
+impl Operation for TriggerScheduleCall {
+    type Output = ();
+    type Error = ScheduleError;
+
+    async fn send(self, client: &Client) -> Result<(), ScheduleError> {
         let overlap_policy = Overlap::to_wire(self.overlap);
         let trigger = wire::TriggerImmediatelyRequest { overlap_policy, scheduled_time: None };
-        let patch = wire::SchedulePatch { trigger_immediately: Some(trigger), ..Default::default() };
-        self.schedule.patch(patch, self.options).await
+        let trigger = wire::SchedulePatch { trigger_immediately: Some(trigger), ..Default::default() };
+        patch(client, &self.schedule_id, trigger, self.options).await
     }
 }
 
 operation! {
     /// A schedule that is to act for other times: awaiting it makes it do so.
     BackfillSchedule { backfills: Vec<ScheduleBackfill> } -> ()
+}
+
+call! {
+    /// A schedule on its way to act for other times, as interceptors see it.
+    BackfillScheduleCall {
+        /// For which.
+        backfills: Vec<ScheduleBackfill>
+    }
 }
 
 impl BackfillSchedule {
@@ -250,8 +341,19 @@ impl BackfillSchedule {
     }
 
     async fn send(self) -> Result<(), ScheduleError> {
+        let Self { schedule: ScheduleHandle { client, id: schedule_id }, backfills, options } = self;
+        client.perform(BackfillScheduleCall { schedule_id, backfills, options }).await
+    }
+}
+
+impl Operation for BackfillScheduleCall {
+    type Output = ();
+    type Error = ScheduleError;
+
+    async fn send(self, client: &Client) -> Result<(), ScheduleError> {
         let backfill_request = self.backfills.into_iter().map(ScheduleBackfill::into_wire).collect();
-        self.schedule.patch(wire::SchedulePatch { backfill_request, ..Default::default() }, self.options).await
+        let backfill = wire::SchedulePatch { backfill_request, ..Default::default() };
+        patch(client, &self.schedule_id, backfill, self.options).await
     }
 }
 
@@ -281,15 +383,29 @@ operation! {
     DeleteSchedule {} -> ()
 }
 
+call! {
+    /// A schedule on its way to be deleted, as interceptors see it.
+    DeleteScheduleCall {}
+}
+
 impl DeleteSchedule {
     async fn send(self) -> Result<(), ScheduleError> {
-        let ScheduleHandle { client, id } = self.schedule;
+        let Self { schedule: ScheduleHandle { client, id: schedule_id }, options } = self;
+        client.perform(DeleteScheduleCall { schedule_id, options }).await
+    }
+}
+
+impl Operation for DeleteScheduleCall {
+    type Output = ();
+    type Error = ScheduleError;
+
+    async fn send(self, client: &Client) -> Result<(), ScheduleError> {
         let request = DeleteScheduleRequest {
             namespace: client.namespace().to_owned(),
-            schedule_id: id.clone(),
+            schedule_id: self.schedule_id.clone(),
             identity: client.identity().to_owned(),
         };
         let answer = client.service().delete_schedule(request, self.options).await;
-        answer.map(drop).map_err(|error| ScheduleError::of_call(&id, error))
+        answer.map(drop).map_err(|error| ScheduleError::of_call(&self.schedule_id, error))
     }
 }

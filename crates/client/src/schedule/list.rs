@@ -4,9 +4,7 @@ use std::{fmt, time::SystemTime};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use stead_data::{
-    BoxFuture, CodecError, ConversionError, DataConverter, PayloadMap, SearchAttributes, time::time_from_proto,
-};
+use stead_data::{CodecError, ConversionError, DataConverter, PayloadMap, SearchAttributes, time::time_from_proto};
 use stead_proto::{
     schedule::v1::{ScheduleListEntry, ScheduleListInfo},
     workflowservice::v1::{CountSchedulesRequest, ListSchedulesRequest},
@@ -16,7 +14,8 @@ use super::{ScheduleHandle, ScheduleSpec, ScheduledRun};
 use crate::{
     client::Client,
     connection::CallOptions,
-    listing::{Count, ListError, Page, Reader, count, list},
+    interceptor::Operation,
+    listing::{self, Count, CountCall, ListCall, ListError, Page, Reader, Reading, count, list},
     payloads::{self, Owner},
 };
 
@@ -41,23 +40,30 @@ impl ListSchedules {
         Self { client, query, page_size: 1000, options: CallOptions::new(), reader: Reader::new() }
     }
 
-    fn ask(&self, next_page_token: Bytes) -> BoxFuture<'static, Result<Page<ListedSchedule>, ListError>> {
-        let (client, query, options) = (self.client.clone(), self.query.clone(), self.options.clone());
+    fn ask(&self, next_page_token: Bytes) -> Reading<ListedSchedule> {
+        listing::ask(self.client.clone(), &self.query, self.page_size, next_page_token, &self.options)
+    }
+}
+
+impl Operation for ListCall<ListedSchedule> {
+    type Output = Page<ListedSchedule>;
+    type Error = ListError;
+
+    async fn send(self, client: &Client) -> Result<Page<ListedSchedule>, ListError> {
+        let Self { query, page_size, next_page_token, options, .. } = self;
         let request = ListSchedulesRequest {
             namespace: client.namespace().to_owned(),
-            maximum_page_size: self.page_size,
+            maximum_page_size: page_size,
             next_page_token,
             query: query.clone(),
         };
-        Box::pin(async move {
-            let answer = client.service().list_schedules(request, options).await;
-            let answer = answer.map_err(|error| ListError::refused(query, error))?;
-            let mut items = Vec::with_capacity(answer.schedules.len());
-            for entry in answer.schedules {
-                items.push(ListedSchedule::new(&client, entry).await?);
-            }
-            Ok(Page { items, next_page_token: answer.next_page_token })
-        })
+        let answer = client.service().list_schedules(request, options).await;
+        let answer = answer.map_err(|error| ListError::refused(query, error))?;
+        let mut items = Vec::with_capacity(answer.schedules.len());
+        for entry in answer.schedules {
+            items.push(ListedSchedule::new(client, entry).await?);
+        }
+        Ok(Page { items, next_page_token: answer.next_page_token })
     }
 }
 
@@ -159,11 +165,14 @@ pub struct CountSchedules {
     options: CallOptions,
 }
 
-count!(CountSchedules);
+count!(CountSchedules, ListedSchedule);
 
-impl CountSchedules {
-    async fn ask(self) -> Result<Count, ListError> {
-        let Self { client, query, options } = self;
+impl Operation for CountCall<ListedSchedule> {
+    type Output = Count;
+    type Error = ListError;
+
+    async fn send(self, client: &Client) -> Result<Count, ListError> {
+        let Self { query, options, .. } = self;
         let request = CountSchedulesRequest { namespace: client.namespace().to_owned(), query: query.clone() };
         let answer = client.service().count_schedules(request, options).await;
         let answer = answer.map_err(|error| ListError::refused(query, error))?;

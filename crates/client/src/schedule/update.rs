@@ -17,6 +17,7 @@ use super::{DescribeSchedule, Schedule, ScheduleAction, ScheduleDescription, Sch
 use crate::{
     client::Client,
     connection::{CallOptions, Metadata},
+    interceptor::Operation,
     workflow::{Given, request_id},
 };
 
@@ -148,35 +149,56 @@ impl<'a> UpdateSchedule<'a> {
         if search_attributes.is_none() && schedule == *description.schedule() {
             return Ok(());
         }
-        let token = description.raw().conflict_token.clone();
-        send(&self.client, &self.id, token, schedule, search_attributes, self.options.clone()).await
+        let call = UpdateScheduleCall {
+            schedule_id: self.id.clone(),
+            schedule,
+            search_attributes,
+            conflict_token: description.raw().conflict_token.clone(),
+            options: self.options.clone(),
+        };
+        self.client.perform(call).await
     }
 }
 
 /// So many writers at once are a mistake.
 const MAX_ATTEMPTS: usize = 10;
 
-pub(super) async fn send(
-    client: &Client,
-    id: &str,
-    conflict_token: Bytes,
-    schedule: Schedule,
-    search_attributes: Option<SearchAttributes>,
-    options: CallOptions,
-) -> Result<(), ScheduleError> {
-    let request = UpdateScheduleRequest {
-        namespace: client.namespace().to_owned(),
-        schedule_id: id.to_owned(),
-        schedule: Some(schedule.into_wire(client).await?),
-        conflict_token,
-        identity: client.identity().to_owned(),
-        request_id: request_id(),
-        search_attributes: search_attributes
-            .map(|attributes| common::SearchAttributes { indexed_fields: attributes.into_payloads() }),
-        memo: None,
-    };
-    let answer = client.service().update_schedule(request, options).await;
-    answer.map(drop).map_err(|error| ScheduleError::of_call(id, error))
+/// A schedule on its way to be changed, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct UpdateScheduleCall {
+    /// The schedule's id.
+    pub schedule_id: String,
+    /// What is to become of it.
+    pub schedule: Schedule,
+    /// What it is found by from then on; `None` for what it is found by now.
+    pub search_attributes: Option<SearchAttributes>,
+    /// Names what was described: the change is refused if it is not so any more.
+    pub conflict_token: Bytes,
+    /// How the call is made.
+    pub options: CallOptions,
+}
+
+impl Operation for UpdateScheduleCall {
+    type Output = ();
+    type Error = ScheduleError;
+
+    async fn send(self, client: &Client) -> Result<(), ScheduleError> {
+        let request = UpdateScheduleRequest {
+            namespace: client.namespace().to_owned(),
+            schedule_id: self.schedule_id.clone(),
+            schedule: Some(self.schedule.into_wire(client).await?),
+            conflict_token: self.conflict_token,
+            identity: client.identity().to_owned(),
+            request_id: request_id(),
+            search_attributes: self
+                .search_attributes
+                .map(|attributes| common::SearchAttributes { indexed_fields: attributes.into_payloads() }),
+            memo: None,
+        };
+        let answer = client.service().update_schedule(request, self.options).await;
+        answer.map(drop).map_err(|error| ScheduleError::of_call(&self.schedule_id, error))
+    }
 }
 
 impl<'a> IntoFuture for UpdateSchedule<'a> {

@@ -17,56 +17,76 @@ use stead_proto::{
     workflowservice::v1::{DescribeActivityExecutionRequest, DescribeActivityExecutionResponse},
 };
 
-use super::{ActivityError, handle::Named, rpc_options};
+use super::{ActivityError, StandaloneActivity};
 use crate::{
     client::Client,
     connection::CallOptions,
+    interceptor::Operation,
     payloads::{self, Owner},
+    workflow::rpc_options,
 };
 
 /// A description to be asked for: awaiting it asks.
 #[derive(Debug)]
 #[must_use = "nothing happens until it is awaited"]
 pub struct DescribeActivity {
-    activity: Named,
-    changed_since: bytes::Bytes,
-    options: CallOptions,
+    client: Client,
+    call: DescribeActivityCall,
+}
+
+/// The question on its way, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DescribeActivityCall {
+    /// Whom.
+    pub activity: StandaloneActivity,
+    /// The state to wait for the end of, as the server named it; empty for none.
+    pub changed_since: bytes::Bytes,
+    /// How each call is made.
+    pub options: CallOptions,
 }
 
 impl DescribeActivity {
-    pub(super) fn new(activity: Named) -> Self {
-        Self { activity, changed_since: bytes::Bytes::new(), options: CallOptions::new() }
+    pub(super) fn new(client: Client, activity: StandaloneActivity) -> Self {
+        let call = DescribeActivityCall { activity, changed_since: bytes::Bytes::new(), options: CallOptions::new() };
+        Self { client, call }
     }
 
     /// Waits until the activity is not as it was described before; a server ends the wait after a while, and says what it
     /// is then.
     pub fn changed_since(mut self, description: &ActivityDescription) -> Self {
-        self.changed_since = description.raw.long_poll_token.clone();
-        description.run_id().clone_into(&mut self.activity.run_id);
-        self.options.timeout = CallOptions::wait().timeout;
+        self.call.changed_since = description.raw.long_poll_token.clone();
+        self.call.activity.run_id = Some(description.run_id().to_owned());
+        self.call.options.timeout = CallOptions::wait().timeout;
         self
     }
 
     rpc_options!();
+}
 
-    async fn ask(self) -> Result<ActivityDescription, ActivityError> {
+impl Operation for DescribeActivityCall {
+    type Output = ActivityDescription;
+    type Error = ActivityError;
+
+    async fn send(self, client: &Client) -> Result<ActivityDescription, ActivityError> {
         let Self { activity, changed_since, options } = self;
         let request = DescribeActivityExecutionRequest {
-            namespace: activity.namespace(),
-            activity_id: activity.id.clone(),
-            run_id: activity.run_id.clone(),
+            namespace: client.namespace().to_owned(),
+            activity_id: activity.activity_id.clone(),
+            run_id: activity.run_id.clone().unwrap_or_default(),
             long_poll_token: changed_since,
             include_heartbeat_details: true,
             include_last_failure: true,
             ..Default::default()
         };
         loop {
-            let answer = activity.client.service().describe_activity_execution(request.clone(), options.clone()).await;
+            let answer = client.service().describe_activity_execution(request.clone(), options.clone()).await;
             let raw = activity.answered(answer)?;
             // An answer without anything in it says that nothing has changed yet.
             if raw.info.is_some() {
-                let description = ActivityDescription::new(&activity.client, raw).await;
-                return description.map_err(|source| ActivityError::Codec { activity_id: activity.id, source });
+                let description = ActivityDescription::new(client, raw).await;
+                return description
+                    .map_err(|source| ActivityError::Codec { activity_id: activity.activity_id, source });
             }
         }
     }
@@ -77,7 +97,7 @@ impl IntoFuture for DescribeActivity {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.ask())
+        Box::pin(async move { self.client.perform(self.call).await })
     }
 }
 

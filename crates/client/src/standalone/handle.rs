@@ -58,7 +58,7 @@ impl<O> ActivityHandle<O> {
     ///
     /// At the await, see [`ActivityError`](super::ActivityError).
     pub fn describe(&self) -> DescribeActivity {
-        DescribeActivity::new(self.named())
+        DescribeActivity::new(self.client.clone(), self.named())
     }
 
     /// Asks the activity to cancel itself; it hears of it with its next heartbeat.
@@ -67,7 +67,7 @@ impl<O> ActivityHandle<O> {
     ///
     /// At the await, see [`ActivityError`](super::ActivityError).
     pub fn cancel(&self) -> CancelActivity {
-        CancelActivity::new(self.named())
+        CancelActivity::new(self.client.clone(), self.named())
     }
 
     /// Ends the activity at once.
@@ -76,7 +76,7 @@ impl<O> ActivityHandle<O> {
     ///
     /// At the await, see [`ActivityError`](super::ActivityError).
     pub fn terminate(&self) -> TerminateActivity {
-        TerminateActivity::new(self.named())
+        TerminateActivity::new(self.client.clone(), self.named())
     }
 
     /// Pauses the activity: no attempt starts until it is unpaused, and a running one is told.
@@ -85,7 +85,7 @@ impl<O> ActivityHandle<O> {
     ///
     /// At the await, see [`ActivityError`](super::ActivityError).
     pub fn pause(&self) -> PauseActivity {
-        PauseActivity::new(self.named())
+        PauseActivity::new(self.client.clone(), self.named())
     }
 
     /// Lets a paused activity go on.
@@ -94,7 +94,7 @@ impl<O> ActivityHandle<O> {
     ///
     /// At the await, see [`ActivityError`](super::ActivityError).
     pub fn unpause(&self) -> UnpauseActivity {
-        UnpauseActivity::new(self.named())
+        UnpauseActivity::new(self.client.clone(), self.named())
     }
 
     /// Makes the next attempt the first again.
@@ -103,7 +103,7 @@ impl<O> ActivityHandle<O> {
     ///
     /// At the await, see [`ActivityError`](super::ActivityError).
     pub fn reset(&self) -> ResetActivity {
-        ResetActivity::new(self.named())
+        ResetActivity::new(self.client.clone(), self.named())
     }
 
     /// Changes options of the activity while it runs: those that are set, and only those.
@@ -112,7 +112,7 @@ impl<O> ActivityHandle<O> {
     ///
     /// At the await, see [`ActivityError`](super::ActivityError).
     pub fn update_options(&self) -> UpdateActivityOptions {
-        UpdateActivityOptions::new(self.named())
+        UpdateActivityOptions::new(self.client.clone(), self.named())
     }
 
     /// The activity as one that is completed from here, after its code has returned
@@ -122,8 +122,8 @@ impl<O> ActivityHandle<O> {
         activity.run(self.run_id.clone().unwrap_or_default())
     }
 
-    fn named(&self) -> Named {
-        Named { client: self.client.clone(), id: self.id.clone(), run_id: self.run_id.clone().unwrap_or_default() }
+    fn named(&self) -> StandaloneActivity {
+        StandaloneActivity { activity_id: self.id.clone(), run_id: self.run_id.clone() }
     }
 }
 
@@ -150,26 +150,19 @@ impl<O> fmt::Debug for ActivityHandle<O> {
     }
 }
 
-/// Which activity a call is about.
-#[derive(Debug)]
-pub(super) struct Named {
-    pub(super) client: Client,
-    pub(super) id: String,
-    /// Empty for the last.
-    pub(super) run_id: String,
+/// An activity that no workflow started, as interceptors see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StandaloneActivity {
+    /// Its id.
+    pub activity_id: String,
+    /// The run; `None` for the last.
+    pub run_id: Option<String>,
 }
 
-impl Named {
-    pub(super) fn namespace(&self) -> String {
-        self.client.namespace().to_owned()
-    }
-
-    pub(super) fn identity(&self) -> String {
-        self.client.identity().to_owned()
-    }
-
+impl StandaloneActivity {
     /// What the server said of this activity, its error as the activity's.
     pub(super) fn answered<T>(&self, answer: Result<T, RpcError>) -> Result<T, ActivityError> {
-        answer.map_err(|error| ActivityError::of_call(&self.id, error))
+        answer.map_err(|error| ActivityError::of_call(&self.activity_id, error))
     }
 }

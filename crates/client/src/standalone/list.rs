@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use stead_data::{BoxFuture, SearchAttributes, time::time_from_proto};
+use stead_data::{SearchAttributes, time::time_from_proto};
 use stead_proto::{
     activity::v1::ActivityExecutionListInfo,
     workflowservice::v1::{CountActivityExecutionsRequest, ListActivityExecutionsRequest},
@@ -13,7 +13,8 @@ use super::{ActivityHandle, ActivityStatus};
 use crate::{
     client::Client,
     connection::CallOptions,
-    listing::{Count, ListError, Page, Reader, count, list},
+    interceptor::Operation,
+    listing::{self, Count, CountCall, ListCall, ListError, Page, Reader, Reading, count, list},
 };
 
 /// The activities without a workflow that a query finds, page by page; made by [`Client::list_activities`].
@@ -35,21 +36,28 @@ impl ListActivities {
         Self { client, query, page_size: 1000, options: CallOptions::new(), reader: Reader::new() }
     }
 
-    fn ask(&self, next_page_token: Bytes) -> BoxFuture<'static, Result<Page<ListedActivity>, ListError>> {
-        let (client, query, options) = (self.client.clone(), self.query.clone(), self.options.clone());
+    fn ask(&self, next_page_token: Bytes) -> Reading<ListedActivity> {
+        listing::ask(self.client.clone(), &self.query, self.page_size, next_page_token, &self.options)
+    }
+}
+
+impl Operation for ListCall<ListedActivity> {
+    type Output = Page<ListedActivity>;
+    type Error = ListError;
+
+    async fn send(self, client: &Client) -> Result<Page<ListedActivity>, ListError> {
+        let Self { query, page_size, next_page_token, options, .. } = self;
         let request = ListActivityExecutionsRequest {
             namespace: client.namespace().to_owned(),
-            page_size: self.page_size,
+            page_size,
             next_page_token,
             query: query.clone(),
         };
-        Box::pin(async move {
-            let answer = client.service().list_activity_executions(request, options).await;
-            let answer = answer.map_err(|error| ListError::refused(query, error))?;
-            let item = |raw| ListedActivity { client: client.clone(), raw };
-            let items = answer.executions.into_iter().map(item).collect();
-            Ok(Page { items, next_page_token: answer.next_page_token })
-        })
+        let answer = client.service().list_activity_executions(request, options).await;
+        let answer = answer.map_err(|error| ListError::refused(query, error))?;
+        let item = |raw| ListedActivity { client: client.clone(), raw };
+        let items = answer.executions.into_iter().map(item).collect();
+        Ok(Page { items, next_page_token: answer.next_page_token })
     }
 }
 
@@ -122,11 +130,14 @@ pub struct CountActivities {
     options: CallOptions,
 }
 
-count!(CountActivities);
+count!(CountActivities, ListedActivity);
 
-impl CountActivities {
-    async fn ask(self) -> Result<Count, ListError> {
-        let Self { client, query, options } = self;
+impl Operation for CountCall<ListedActivity> {
+    type Output = Count;
+    type Error = ListError;
+
+    async fn send(self, client: &Client) -> Result<Count, ListError> {
+        let Self { query, options, .. } = self;
         let request = CountActivityExecutionsRequest { namespace: client.namespace().to_owned(), query: query.clone() };
         let answer = client.service().count_activity_executions(request, options).await;
         let answer = answer.map_err(|error| ListError::refused(query, error))?;

@@ -17,12 +17,13 @@ use stead_proto::{
 };
 use tonic::Code;
 
-use super::{ActivityHandle, ActivityResultError, rpc_options};
+use super::{ActivityHandle, ActivityResultError};
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
+    interceptor::Operation,
     payloads::{self, Owner},
-    workflow::{Finished, Given, MissingId, MissingTaskQueue, Started, predicates, request_id},
+    workflow::{Finished, Given, MissingId, MissingTaskQueue, Started, predicates, request_id, rpc_options},
 };
 
 /// An activity to be started without a workflow; `id`, `task_queue` and one of `start_to_close` and `schedule_to_close`
@@ -33,11 +34,7 @@ use crate::{
 #[must_use = "nothing happens until it is awaited"]
 pub struct StartActivity<O, Goal, Bound = Unbounded, Id = MissingId, Queue = MissingTaskQueue> {
     client: Client,
-    request: StartActivityExecutionRequest,
-    arguments: Vec<Payload>,
-    summary: Option<String>,
-    search_attributes: SearchAttributes,
-    options: CallOptions,
+    call: StartActivityCall,
     /// The first value that could not be converted; it comes out at the await.
     error: Option<ConversionError>,
     state: State<O, Goal, Bound, Id, Queue>,
@@ -45,6 +42,56 @@ pub struct StartActivity<O, Goal, Bound = Unbounded, Id = MissingId, Queue = Mis
 
 /// What the builder knows at compile time, and nothing at run time.
 type State<O, Goal, Bound, Id, Queue> = PhantomData<fn() -> (O, Goal, Bound, Id, Queue)>;
+
+/// An activity on its way to be started without a workflow, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StartActivityCall {
+    /// The activity type.
+    pub activity_type: String,
+    /// The activity's id.
+    pub activity_id: String,
+    /// The task queue that its workers poll.
+    pub task_queue: String,
+    /// Its arguments.
+    pub arguments: Vec<Payload>,
+    /// Its headers.
+    pub headers: Headers,
+    /// Time for one attempt; `None` for any time.
+    pub start_to_close: Option<Duration>,
+    /// Time from the start to the end of the last attempt; `None` for any time.
+    pub schedule_to_close: Option<Duration>,
+    /// Time to wait for a worker; `None` for any time.
+    pub schedule_to_start: Option<Duration>,
+    /// Time between two heartbeats; `None` for any time.
+    pub heartbeat: Option<Duration>,
+    /// How failed attempts are repeated; `None` for the server's policy.
+    pub retry_policy: Option<RetryPolicy>,
+    /// What to do about an activity of the same id that has ended; `None` to start all the same.
+    pub id_reuse_policy: Option<ActivityIdReusePolicy>,
+    /// What to do about a running activity of the same id; `None` to refuse.
+    pub id_conflict_policy: Option<ActivityIdConflictPolicy>,
+    /// Values by which activities are found.
+    pub search_attributes: SearchAttributes,
+    /// One line of Markdown about the activity.
+    pub summary: Option<String>,
+    /// How urgent its tasks are; `None` for the server's choice.
+    pub priority: Option<Priority>,
+    /// Time before the first attempt.
+    pub start_delay: Option<Duration>,
+    /// By which the server recognizes this request when it is sent again.
+    pub request_id: String,
+    /// How the call is made.
+    pub options: CallOptions,
+}
+
+/// The activity that was started, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StartActivityOutput {
+    /// The run that was started, or that was running already.
+    pub run_id: String,
+}
 
 /// What happens when an activity is started with the id of one that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -116,23 +163,27 @@ impl<O, Goal> StartActivity<O, Goal> {
             Ok(arguments) => (arguments, None),
             Err(error) => (Vec::new(), Some(error)),
         };
-        let request = StartActivityExecutionRequest {
-            namespace: client.namespace().to_owned(),
-            identity: client.identity().to_owned(),
-            request_id: request_id(),
-            activity_type: Some(ActivityType { name: activity_type }),
-            ..Default::default()
-        };
-        Self {
-            client,
-            request,
+        let call = StartActivityCall {
+            activity_type,
+            activity_id: String::new(),
+            task_queue: String::new(),
             arguments,
-            summary: None,
+            headers: Headers::new(),
+            start_to_close: None,
+            schedule_to_close: None,
+            schedule_to_start: None,
+            heartbeat: None,
+            retry_policy: None,
+            id_reuse_policy: None,
+            id_conflict_policy: None,
             search_attributes: SearchAttributes::default(),
+            summary: None,
+            priority: None,
+            start_delay: None,
+            request_id: request_id(),
             options: CallOptions::new(),
-            error,
-            state: PhantomData,
-        }
+        };
+        Self { client, call, error, state: PhantomData }
     }
 
     pub(crate) fn named(client: Client, activity_type: String, arguments: &impl Serialize) -> Self {
@@ -152,11 +203,11 @@ impl<O, Goal, Bound> StartActivity<O, Goal, Bound> {
                 start_to_close, schedule_to_close, schedule_to_start, heartbeat, retry, ..
             }) => {
                 let mut start = start;
-                start.request.start_to_close_timeout = start_to_close.map(duration_to_proto);
-                start.request.schedule_to_close_timeout = schedule_to_close.map(duration_to_proto);
-                start.request.schedule_to_start_timeout = schedule_to_start.map(duration_to_proto);
-                start.request.heartbeat_timeout = heartbeat.map(duration_to_proto);
-                start.request.retry_policy = retry.map(RetryPolicy::into_proto);
+                start.call.start_to_close = start_to_close;
+                start.call.schedule_to_close = schedule_to_close;
+                start.call.schedule_to_start = schedule_to_start;
+                start.call.heartbeat = heartbeat;
+                start.call.retry_policy = retry;
                 start
             }
         };
@@ -167,130 +218,165 @@ impl<O, Goal, Bound> StartActivity<O, Goal, Bound> {
 impl<O, Goal, Bound, Id, Queue> StartActivity<O, Goal, Bound, Id, Queue> {
     /// The activity's id, unique among the running activities without a workflow of the namespace. Required.
     pub fn id(mut self, id: impl Into<String>) -> StartActivity<O, Goal, Bound, Given, Queue> {
-        self.request.activity_id = id.into();
+        self.call.activity_id = id.into();
         self.become_state()
     }
 
     /// The task queue that the activity's workers poll. Required.
     pub fn task_queue(mut self, task_queue: impl Into<String>) -> StartActivity<O, Goal, Bound, Id, Given> {
-        self.request.task_queue = Some(TaskQueue { name: task_queue.into(), ..Default::default() });
+        self.call.task_queue = task_queue.into();
         self.become_state()
     }
 
     /// Time for one attempt. This or [`schedule_to_close`](Self::schedule_to_close) is required.
     pub fn start_to_close(mut self, timeout: Duration) -> StartActivity<O, Goal, Bounded, Id, Queue> {
-        self.request.start_to_close_timeout = Some(duration_to_proto(timeout));
+        self.call.start_to_close = Some(timeout);
         self.become_state()
     }
 
     /// Time from the start to the end of the last attempt. This or [`start_to_close`](Self::start_to_close) is required.
     pub fn schedule_to_close(mut self, timeout: Duration) -> StartActivity<O, Goal, Bounded, Id, Queue> {
-        self.request.schedule_to_close_timeout = Some(duration_to_proto(timeout));
+        self.call.schedule_to_close = Some(timeout);
         self.become_state()
     }
 
     /// Time to wait for a worker. Default: any time.
     pub fn schedule_to_start(mut self, timeout: Duration) -> Self {
-        self.request.schedule_to_start_timeout = Some(duration_to_proto(timeout));
+        self.call.schedule_to_start = Some(timeout);
         self
     }
 
     /// Time between two heartbeats. Default: any time.
     pub fn heartbeat(mut self, timeout: Duration) -> Self {
-        self.request.heartbeat_timeout = Some(duration_to_proto(timeout));
+        self.call.heartbeat = Some(timeout);
         self
     }
 
     /// How failed attempts are repeated. Default: the server's policy.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.request.retry_policy = Some(policy.into_proto());
+        self.call.retry_policy = Some(policy);
         self
     }
 
     /// What to do about an activity of the same id that has ended. Default: start all the same.
     pub fn id_reuse_policy(mut self, policy: ActivityIdReusePolicy) -> Self {
-        self.request.id_reuse_policy = match policy {
-            ActivityIdReusePolicy::AllowDuplicate => wire::ActivityIdReusePolicy::AllowDuplicate,
-            ActivityIdReusePolicy::AllowDuplicateFailedOnly => wire::ActivityIdReusePolicy::AllowDuplicateFailedOnly,
-            ActivityIdReusePolicy::RejectDuplicate => wire::ActivityIdReusePolicy::RejectDuplicate,
-        }
-        .into();
+        self.call.id_reuse_policy = Some(policy);
         self
     }
 
     /// What to do about a running activity of the same id. Default: refuse, with
     /// [`StartActivityError::AlreadyStarted`].
     pub fn on_conflict(mut self, policy: ActivityIdConflictPolicy) -> Self {
-        self.request.id_conflict_policy = match policy {
-            ActivityIdConflictPolicy::Fail => wire::ActivityIdConflictPolicy::Fail,
-            ActivityIdConflictPolicy::UseExisting => wire::ActivityIdConflictPolicy::UseExisting,
-        }
-        .into();
+        self.call.id_conflict_policy = Some(policy);
         self
     }
 
     /// Sets values by which activities are found; the server must know their names.
     pub fn search_attributes(mut self, attributes: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
-        self.search_attributes.apply(attributes);
+        self.call.search_attributes.apply(attributes);
         self
     }
 
     /// One line of Markdown about the activity, for people. Default: none.
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
-        self.summary = Some(summary.into());
+        self.call.summary = Some(summary.into());
         self
     }
 
     /// How urgent the activity's tasks are. Default: the server's choice.
     pub fn priority(mut self, priority: Priority) -> Self {
-        self.request.priority = Some(priority.into_proto());
+        self.call.priority = Some(priority);
         self
     }
 
     /// Time before the first attempt. Default: none.
     pub fn start_delay(mut self, delay: Duration) -> Self {
-        self.request.start_delay = Some(duration_to_proto(delay));
+        self.call.start_delay = Some(delay);
         self
     }
 
     /// Headers for the interceptors of the activity's workers. Default: none.
     pub fn headers(mut self, headers: Headers) -> Self {
-        self.request.header = payloads::header(headers);
+        self.call.headers = headers;
         self
     }
 
     /// By which the server recognizes the request when it is sent again. Default: a random one.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
-        self.request.request_id = id.into();
+        self.call.request_id = id.into();
         self
     }
 
     rpc_options!();
 
     fn become_state<B, I, Q>(self) -> StartActivity<O, Goal, B, I, Q> {
-        let Self { client, request, arguments, summary, search_attributes, options, error, state: _ } = self;
-        StartActivity { client, request, arguments, summary, search_attributes, options, error, state: PhantomData }
+        let Self { client, call, error, state: _ } = self;
+        StartActivity { client, call, error, state: PhantomData }
     }
 
     async fn start(self) -> Result<ActivityHandle<O>, StartActivityError> {
-        let Self { client, mut request, arguments, summary, search_attributes, options, error, .. } = self;
+        let Self { client, call, error, .. } = self;
         error.map_or(Ok(()), Err)?;
-        let converter = client.data_converter();
-        let activity_id = request.activity_id.clone();
-        let activity_type = request.activity_type.as_ref().map_or(String::new(), |it| it.name.clone());
-        request.input = payloads::encode_arguments(&Owner::activity(&client, "", &activity_id), arguments).await?;
-        let summary = summary.map(|text| converter.to_payload(&text)).transpose()?;
-        if summary.is_some() {
-            let metadata = UserMetadata { summary, details: None };
-            request.user_metadata =
-                Some(payloads::encode(&Owner::activity(&client, "", &activity_id), metadata).await?);
+        let activity_id = call.activity_id.clone();
+        let StartActivityOutput { run_id } = client.perform(call).await?;
+        Ok(ActivityHandle::new(client, activity_id, Some(run_id)))
+    }
+}
+
+impl Operation for StartActivityCall {
+    type Output = StartActivityOutput;
+    type Error = StartActivityError;
+
+    async fn send(self, client: &Client) -> Result<StartActivityOutput, StartActivityError> {
+        let owner = Owner::activity(client, "", &self.activity_id);
+        let input = payloads::encode_arguments(&owner, self.arguments).await?;
+        let summary = self.summary.map(|text| client.data_converter().to_payload(&text)).transpose()?;
+        let user_metadata = match summary {
+            None => None,
+            summary => Some(payloads::encode(&owner, UserMetadata { summary, details: None }).await?),
+        };
+        let request = StartActivityExecutionRequest {
+            namespace: client.namespace().to_owned(),
+            identity: client.identity().to_owned(),
+            request_id: self.request_id,
+            activity_id: self.activity_id.clone(),
+            activity_type: Some(ActivityType { name: self.activity_type.clone() }),
+            task_queue: Some(TaskQueue { name: self.task_queue, ..Default::default() }),
+            schedule_to_close_timeout: self.schedule_to_close.map(duration_to_proto),
+            schedule_to_start_timeout: self.schedule_to_start.map(duration_to_proto),
+            start_to_close_timeout: self.start_to_close.map(duration_to_proto),
+            heartbeat_timeout: self.heartbeat.map(duration_to_proto),
+            retry_policy: self.retry_policy.map(RetryPolicy::into_proto),
+            input,
+            id_reuse_policy: self.id_reuse_policy.map_or(0, |policy| wire_reuse(policy).into()),
+            id_conflict_policy: self.id_conflict_policy.map_or(0, |policy| wire_conflict(policy).into()),
+            search_attributes: (!self.search_attributes.is_empty())
+                .then(|| common::SearchAttributes { indexed_fields: self.search_attributes.into_payloads() }),
+            header: payloads::header(self.headers),
+            user_metadata,
+            priority: self.priority.map(Priority::into_proto),
+            start_delay: self.start_delay.map(duration_to_proto),
+            ..Default::default()
+        };
+        match client.service().start_activity_execution(request, self.options).await {
+            Ok(answer) => Ok(StartActivityOutput { run_id: answer.run_id }),
+            Err(error) => Err(refused(self.activity_id, self.activity_type, error)),
         }
-        request.search_attributes = (!search_attributes.is_empty())
-            .then(|| common::SearchAttributes { indexed_fields: search_attributes.into_payloads() });
-        match client.service().start_activity_execution(request, options).await {
-            Ok(answer) => Ok(ActivityHandle::new(client, activity_id, Some(answer.run_id))),
-            Err(error) => Err(refused(activity_id, activity_type, error)),
-        }
+    }
+}
+
+fn wire_reuse(policy: ActivityIdReusePolicy) -> wire::ActivityIdReusePolicy {
+    match policy {
+        ActivityIdReusePolicy::AllowDuplicate => wire::ActivityIdReusePolicy::AllowDuplicate,
+        ActivityIdReusePolicy::AllowDuplicateFailedOnly => wire::ActivityIdReusePolicy::AllowDuplicateFailedOnly,
+        ActivityIdReusePolicy::RejectDuplicate => wire::ActivityIdReusePolicy::RejectDuplicate,
+    }
+}
+
+fn wire_conflict(policy: ActivityIdConflictPolicy) -> wire::ActivityIdConflictPolicy {
+    match policy {
+        ActivityIdConflictPolicy::Fail => wire::ActivityIdConflictPolicy::Fail,
+        ActivityIdConflictPolicy::UseExisting => wire::ActivityIdConflictPolicy::UseExisting,
     }
 }
 
@@ -330,8 +416,8 @@ impl<O: DeserializeOwned + 'static> IntoFuture for StartActivity<O, Finished, Bo
 impl<O, Goal, Bound, Id, Queue> fmt::Debug for StartActivity<O, Goal, Bound, Id, Queue> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartActivity")
-            .field("activity_type", &self.request.activity_type.as_ref().map(|it| &it.name))
-            .field("id", &self.request.activity_id)
+            .field("activity_type", &self.call.activity_type)
+            .field("id", &self.call.activity_id)
             .finish_non_exhaustive()
     }
 }

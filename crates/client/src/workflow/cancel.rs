@@ -13,7 +13,7 @@ use super::{
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
-    interceptor::{ClientInterceptor, Next, Operation},
+    interceptor::Operation,
 };
 
 /// A cancellation to be requested: awaiting it requests it.
@@ -82,14 +82,6 @@ impl IntoFuture for CancelWorkflow {
 impl Operation for CancelWorkflowCall {
     type Output = ();
     type Error = CancelError;
-
-    fn intercept<'a>(
-        self,
-        interceptor: &'a dyn ClientInterceptor,
-        next: Next<'a, Self>,
-    ) -> BoxFuture<'a, Result<(), CancelError>> {
-        interceptor.cancel_workflow(self, next)
-    }
 
     async fn send(self, client: &Client) -> Result<(), CancelError> {
         let Self { execution, reason, options } = self;

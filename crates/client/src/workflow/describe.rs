@@ -15,7 +15,7 @@ use super::{Execution, WorkflowClock, execution::is_workflow_not_found, predicat
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
-    interceptor::{ClientInterceptor, Next, Operation},
+    interceptor::Operation,
     payloads::{self, Owner},
 };
 
@@ -113,14 +113,6 @@ impl IntoFuture for DescribeWorkflow {
 impl Operation for DescribeWorkflowCall {
     type Output = WorkflowDescription;
     type Error = DescribeError;
-
-    fn intercept<'a>(
-        self,
-        interceptor: &'a dyn ClientInterceptor,
-        next: Next<'a, Self>,
-    ) -> BoxFuture<'a, Result<WorkflowDescription, DescribeError>> {
-        interceptor.describe_workflow(self, next)
-    }
 
     async fn send(self, client: &Client) -> Result<WorkflowDescription, DescribeError> {
         let Self { execution, options } = self;

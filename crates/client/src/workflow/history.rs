@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, future::IntoFuture, time::Duration};
 
+use bytes::Bytes;
 use stead_data::{BoxFuture, history::History};
 use stead_proto::{
     enums::v1::HistoryEventFilterType,
@@ -13,6 +14,8 @@ use super::{Execution, execution::is_workflow_not_found, predicates};
 use crate::{
     client::Client,
     connection::{CallOptions, Metadata, RpcError},
+    interceptor::Operation,
+    listing::Page,
 };
 
 /// A history to be read: awaiting it reads it whole, [`events`](Self::events) event by event.
@@ -51,37 +54,37 @@ impl FetchHistory {
 
     /// Only the event that closed the workflow, or the last one so far.
     pub fn close_event_only(mut self) -> Self {
-        self.pages.request.history_event_filter_type = HistoryEventFilterType::CloseEvent.into();
+        self.pages.call.close_event_only = true;
         self
     }
 
     /// Waits for events to come, until the workflow has closed.
     pub fn wait_for_new_events(mut self) -> Self {
-        self.pages.request.wait_new_event = true;
+        self.pages.call.wait_for_new_events = true;
         self
     }
 
     /// Does not look into the archive, where histories go when their retention has passed.
     pub fn skip_archival(mut self) -> Self {
-        self.pages.request.skip_archival = true;
+        self.pages.call.skip_archival = true;
         self
     }
 
     /// The largest number of events that the server sends at once. Default: the server's choice.
     pub fn page_size(mut self, events: i32) -> Self {
-        self.pages.request.maximum_page_size = events;
+        self.pages.call.page_size = events;
         self
     }
 
     /// Headers of the calls to the server.
     pub fn rpc_metadata(mut self, metadata: Metadata) -> Self {
-        self.pages.options.metadata = metadata;
+        self.pages.call.options.metadata = metadata;
         self
     }
 
     /// The deadline of each call to the server, retries included; there is one for each page. Default: 70 s.
     pub fn rpc_timeout(mut self, timeout: Duration) -> Self {
-        self.pages.options.timeout = timeout;
+        self.pages.call.options.timeout = timeout;
         self
     }
 
@@ -138,11 +141,54 @@ impl HistoryEvents {
     }
 }
 
+/// A page of a history on its way, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FetchHistoryCall {
+    /// Whose.
+    pub execution: Execution,
+    /// Where the page begins; empty for the first.
+    pub next_page_token: Bytes,
+    /// The largest number of events; 0 for the server's choice.
+    pub page_size: i32,
+    /// Whether to wait for events to come.
+    pub wait_for_new_events: bool,
+    /// Whether only the event that closes the workflow counts.
+    pub close_event_only: bool,
+    /// Whether not to look into the archive.
+    pub skip_archival: bool,
+    /// How the call is made.
+    pub options: CallOptions,
+}
+
+impl Operation for FetchHistoryCall {
+    type Output = Page<HistoryEvent>;
+    type Error = RpcError;
+
+    async fn send(self, client: &Client) -> Result<Page<HistoryEvent>, RpcError> {
+        let filter = match self.close_event_only {
+            true => HistoryEventFilterType::CloseEvent.into(),
+            false => 0,
+        };
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: client.namespace().to_owned(),
+            execution: Some(self.execution.to_proto()),
+            maximum_page_size: self.page_size,
+            next_page_token: self.next_page_token,
+            wait_new_event: self.wait_for_new_events,
+            history_event_filter_type: filter,
+            skip_archival: self.skip_archival,
+        };
+        let answer = client.service().get_workflow_execution_history(request, self.options).await?;
+        let items = answer.history.map_or_else(Vec::new, |history| history.events);
+        Ok(Page { items, next_page_token: answer.next_page_token })
+    }
+}
+
 /// The pages of one run's history.
 #[derive(Debug, Clone)]
 pub(super) struct Pages {
-    pub(super) request: GetWorkflowExecutionHistoryRequest,
-    pub(super) options: CallOptions,
+    pub(super) call: FetchHistoryCall,
     done: bool,
 }
 
@@ -153,19 +199,24 @@ impl Pages {
             run_id: run_id.map(str::to_owned),
             first_execution_run_id: None,
         };
-        let request =
-            GetWorkflowExecutionHistoryRequest { execution: Some(execution.to_proto()), ..Default::default() };
-        Self { request, options: CallOptions::wait(), done: false }
+        let call = FetchHistoryCall {
+            execution,
+            next_page_token: Bytes::new(),
+            page_size: 0,
+            wait_for_new_events: false,
+            close_event_only: false,
+            skip_archival: false,
+            options: CallOptions::wait(),
+        };
+        Self { call, done: false }
     }
 
     /// One more page, which may be empty while the server waits for events.
     pub(super) async fn next(&mut self, client: &Client) -> Result<Vec<HistoryEvent>, RpcError> {
-        client.namespace().clone_into(&mut self.request.namespace);
-        let answer =
-            client.service().get_workflow_execution_history(self.request.clone(), self.options.clone()).await?;
-        self.done = answer.next_page_token.is_empty();
-        self.request.next_page_token = answer.next_page_token;
-        Ok(answer.history.map_or_else(Vec::new, |history| history.events))
+        let Page { items, next_page_token } = client.perform(self.call.clone()).await?;
+        self.done = next_page_token.is_empty();
+        self.call.next_page_token = next_page_token;
+        Ok(items)
     }
 
     /// Makes the next page the first one, if there is none left.
@@ -177,8 +228,6 @@ impl Pages {
         if !is_workflow_not_found(&error) {
             return HistoryError::Rpc(error);
         }
-        let execution = self.request.execution.as_ref();
-        let workflow_id = execution.map_or_else(String::new, |execution| execution.workflow_id.clone());
-        HistoryError::NotFound { workflow_id, source: error }
+        HistoryError::NotFound { workflow_id: self.call.execution.workflow_id.clone(), source: error }
     }
 }

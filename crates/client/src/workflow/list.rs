@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use stead_data::{BoxFuture, CodecError, DataConverter, PayloadMap};
+use stead_data::{CodecError, DataConverter, PayloadMap};
 use stead_proto::{
     workflow::v1::WorkflowExecutionInfo,
     workflowservice::v1::{CountWorkflowExecutionsRequest, ListWorkflowExecutionsRequest},
@@ -13,7 +13,8 @@ use super::{WorkflowHandle, describe::workflow_info};
 use crate::{
     client::Client,
     connection::CallOptions,
-    listing::{Count, ListError, Page, Reader, count, list},
+    interceptor::Operation,
+    listing::{self, Count, CountCall, ListCall, ListError, Page, Reader, Reading, count, list},
     payloads::{self, Owner},
 };
 
@@ -36,23 +37,30 @@ impl ListWorkflows {
         Self { client, query, page_size: 0, options: CallOptions::new(), reader: Reader::new() }
     }
 
-    fn ask(&self, next_page_token: Bytes) -> BoxFuture<'static, Result<Page<ListedWorkflow>, ListError>> {
-        let (client, query, options) = (self.client.clone(), self.query.clone(), self.options.clone());
+    fn ask(&self, next_page_token: Bytes) -> Reading<ListedWorkflow> {
+        listing::ask(self.client.clone(), &self.query, self.page_size, next_page_token, &self.options)
+    }
+}
+
+impl Operation for ListCall<ListedWorkflow> {
+    type Output = Page<ListedWorkflow>;
+    type Error = ListError;
+
+    async fn send(self, client: &Client) -> Result<Page<ListedWorkflow>, ListError> {
+        let Self { query, page_size, next_page_token, options, .. } = self;
         let request = ListWorkflowExecutionsRequest {
             namespace: client.namespace().to_owned(),
-            page_size: self.page_size,
+            page_size,
             next_page_token,
             query: query.clone(),
         };
-        Box::pin(async move {
-            let answer = client.service().list_workflow_executions(request, options).await;
-            let answer = answer.map_err(|error| ListError::refused(query, error))?;
-            let mut items = Vec::with_capacity(answer.executions.len());
-            for info in answer.executions {
-                items.push(ListedWorkflow::new(&client, info).await?);
-            }
-            Ok(Page { items, next_page_token: answer.next_page_token })
-        })
+        let answer = client.service().list_workflow_executions(request, options).await;
+        let answer = answer.map_err(|error| ListError::refused(query, error))?;
+        let mut items = Vec::with_capacity(answer.executions.len());
+        for info in answer.executions {
+            items.push(ListedWorkflow::new(client, info).await?);
+        }
+        Ok(Page { items, next_page_token: answer.next_page_token })
     }
 }
 
@@ -108,11 +116,14 @@ pub struct CountWorkflows {
     options: CallOptions,
 }
 
-count!(CountWorkflows);
+count!(CountWorkflows, ListedWorkflow);
 
-impl CountWorkflows {
-    async fn ask(self) -> Result<Count, ListError> {
-        let Self { client, query, options } = self;
+impl Operation for CountCall<ListedWorkflow> {
+    type Output = Count;
+    type Error = ListError;
+
+    async fn send(self, client: &Client) -> Result<Count, ListError> {
+        let Self { query, options, .. } = self;
         let request = CountWorkflowExecutionsRequest { namespace: client.namespace().to_owned(), query: query.clone() };
         let answer = client.service().count_workflow_executions(request, options).await;
         let answer = answer.map_err(|error| ListError::refused(query, error))?;

@@ -16,7 +16,7 @@ use super::{Execution, WorkflowStatus, execution::is_workflow_not_found, predica
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
-    interceptor::{ClientInterceptor, Next, Operation},
+    interceptor::Operation,
     payloads::{self, Owner},
 };
 
@@ -166,14 +166,6 @@ impl<O: DeserializeOwned + 'static> IntoFuture for QueryWorkflow<O> {
 impl Operation for QueryWorkflowCall {
     type Output = QueryOutput;
     type Error = QueryError;
-
-    fn intercept<'a>(
-        self,
-        interceptor: &'a dyn ClientInterceptor,
-        next: Next<'a, Self>,
-    ) -> BoxFuture<'a, Result<QueryOutput, QueryError>> {
-        interceptor.query_workflow(self, next)
-    }
 
     async fn send(self, client: &Client) -> Result<QueryOutput, QueryError> {
         let Self { execution, query, arguments, headers, reject_condition, options } = self;

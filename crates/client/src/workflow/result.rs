@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use stead_data::{BoxFuture, CodecError, ConversionError, Failure};
 use stead_proto::{
     common::v1::Payloads,
-    enums::v1::{HistoryEventFilterType, TimeoutType},
+    enums::v1::TimeoutType,
     failure::v1::{
         CanceledFailureInfo, Failure as WireFailure, TerminatedFailureInfo, TimeoutFailureInfo, failure::FailureInfo,
     },
@@ -174,10 +174,10 @@ impl<O: DeserializeOwned> WorkflowResult<O> {
 
     async fn close_event(&self) -> Result<HistoryEvent, ResultError> {
         let mut pages = Pages::new(&self.workflow_id, self.run_id.as_deref());
-        pages.request.wait_new_event = true;
-        pages.request.skip_archival = true;
-        pages.request.history_event_filter_type = HistoryEventFilterType::CloseEvent.into();
-        pages.options = self.options.clone();
+        pages.call.wait_for_new_events = true;
+        pages.call.skip_archival = true;
+        pages.call.close_event_only = true;
+        pages.call.options = self.options.clone();
         loop {
             let soonest = Instant::now() + MIN_INTERVAL;
             match pages.next(&self.client).await {

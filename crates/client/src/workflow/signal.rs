@@ -13,7 +13,7 @@ use super::{
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
-    interceptor::{ClientInterceptor, Next, Operation},
+    interceptor::Operation,
     payloads,
 };
 
@@ -102,14 +102,6 @@ impl IntoFuture for SignalWorkflow {
 impl Operation for SignalWorkflowCall {
     type Output = ();
     type Error = SignalError;
-
-    fn intercept<'a>(
-        self,
-        interceptor: &'a dyn ClientInterceptor,
-        next: Next<'a, Self>,
-    ) -> BoxFuture<'a, Result<(), SignalError>> {
-        interceptor.signal_workflow(self, next)
-    }
 
     async fn send(self, client: &Client) -> Result<(), SignalError> {
         let Self { execution, signal, arguments, headers, options } = self;

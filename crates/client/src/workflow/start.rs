@@ -13,7 +13,7 @@ use super::{ResultError, TimeSkipping, WorkflowHandle, WorkflowResult, execution
 use crate::{
     client::Client,
     connection::{CallOptions, Metadata, RpcError},
-    interceptor::{ClientInterceptor, Next, Operation},
+    interceptor::Operation,
 };
 
 mod send;
@@ -469,14 +469,6 @@ impl StartWorkflowCall {
 impl Operation for StartWorkflowCall {
     type Output = StartWorkflowOutput;
     type Error = StartError;
-
-    fn intercept<'a>(
-        self,
-        interceptor: &'a dyn ClientInterceptor,
-        next: Next<'a, Self>,
-    ) -> BoxFuture<'a, Result<StartWorkflowOutput, StartError>> {
-        interceptor.start_workflow(self, next)
-    }
 
     async fn send(self, client: &Client) -> Result<StartWorkflowOutput, StartError> {
         send::send(self, client).await

@@ -10,7 +10,7 @@ use super::{Execution, execution::is_workflow_not_found, predicates, rpc_options
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
-    interceptor::{ClientInterceptor, Next, Operation},
+    interceptor::Operation,
     payloads,
 };
 
@@ -102,14 +102,6 @@ impl IntoFuture for TerminateWorkflow {
 impl Operation for TerminateWorkflowCall {
     type Output = ();
     type Error = TerminateError;
-
-    fn intercept<'a>(
-        self,
-        interceptor: &'a dyn ClientInterceptor,
-        next: Next<'a, Self>,
-    ) -> BoxFuture<'a, Result<(), TerminateError>> {
-        interceptor.terminate_workflow(self, next)
-    }
 
     async fn send(self, client: &Client) -> Result<(), TerminateError> {
         let Self { execution, reason, details, options } = self;

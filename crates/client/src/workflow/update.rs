@@ -24,7 +24,7 @@ use super::{
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
-    interceptor::{ClientInterceptor, Next, Operation},
+    interceptor::Operation,
     payloads::{self, Owner},
 };
 
@@ -194,14 +194,6 @@ impl<O: DeserializeOwned + 'static> IntoFuture for UpdateWorkflow<O> {
 impl Operation for StartUpdateCall {
     type Output = StartUpdateOutput;
     type Error = UpdateError;
-
-    fn intercept<'a>(
-        self,
-        interceptor: &'a dyn ClientInterceptor,
-        next: Next<'a, Self>,
-    ) -> BoxFuture<'a, Result<StartUpdateOutput, UpdateError>> {
-        interceptor.start_update(self, next)
-    }
 
     async fn send(self, client: &Client) -> Result<StartUpdateOutput, UpdateError> {
         let (workflow_id, options) = (self.execution.workflow_id.clone(), self.options.clone());

@@ -18,7 +18,7 @@ use super::{Given, StartError, StartWorkflow, StartWorkflowCall, StartWorkflowOu
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
-    interceptor::{ClientInterceptor, Next, Operation},
+    interceptor::Operation,
     workflow::{
         Execution, StartUpdateCall, StartUpdateOutput, UpdateError, UpdateHandle, UpdateStage, WorkflowHandle,
         execution::request_id, update,
@@ -195,14 +195,6 @@ impl<W: ?Sized, O> fmt::Debug for UpdatedWorkflow<W, O> {
 impl Operation for StartWithUpdateCall {
     type Output = StartWithUpdateOutput;
     type Error = StartWithUpdateError;
-
-    fn intercept<'a>(
-        self,
-        interceptor: &'a dyn ClientInterceptor,
-        next: Next<'a, Self>,
-    ) -> BoxFuture<'a, Result<StartWithUpdateOutput, StartWithUpdateError>> {
-        interceptor.start_with_update(self, next)
-    }
 
     async fn send(mut self, client: &Client) -> Result<StartWithUpdateOutput, StartWithUpdateError> {
         // The server wants to be told.
