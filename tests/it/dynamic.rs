@@ -83,6 +83,74 @@ async fn a_dynamic_workflow_takes_every_type_and_its_handlers_every_name() {
     worker.run_while(work).await.unwrap();
 }
 
+/// Takes every activity type but one.
+struct Any;
+
+#[activities]
+impl Any {
+    #[activity(dynamic)]
+    async fn any(&self, arguments: Vec<activity::Raw>) -> activity::Result<(String, Vec<u32>)> {
+        let numbers = arguments.iter().map(activity::decode).collect::<activity::Result<_>>()?;
+        Ok((activity::info().activity_type.clone(), numbers))
+    }
+
+    #[activity(name = "own")]
+    fn named(&self, number: u32) -> u32 {
+        number
+    }
+}
+
+#[derive(Default)]
+struct CallsAny;
+
+#[workflow]
+impl CallsAny {
+    #[run]
+    async fn run(&self) -> workflow::Result<((String, Vec<u32>), (String, Vec<u32>), u32, String)> {
+        let two = workflow::activity_named("one-of-two", (3, 4)).start_to_close(secs(30)).await?;
+        let none = workflow::local_activity_named("of-none", ()).start_to_close(secs(30)).await?;
+        let own = workflow::activity(Any::named, 5).start_to_close(secs(30)).await?;
+        let unreadable = workflow::activity_named::<u32>("unreadable", "x").start_to_close(secs(30));
+        let unreadable = unreadable.retry(RetryPolicy::default().max_attempts(1)).await.unwrap_err();
+        Ok((two, none, own, format!("{unreadable:?}")))
+    }
+}
+
+#[tokio::test]
+async fn a_dynamic_activity_takes_the_types_that_no_other_takes() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<CallsAny>().activities(Any).build().unwrap();
+    let work = async {
+        let start = env.client.start_workflow(CallsAny::run, ()).id(env.id("any")).task_queue(&env.task_queue);
+        let run = start.await.unwrap();
+        let (two, none, own, unreadable) = run.result().await.unwrap();
+        assert_eq!(two, ("one-of-two".to_owned(), vec![3, 4]));
+        assert_eq!(none, ("of-none".to_owned(), Vec::new()));
+        assert_eq!(own, 5, "a type of its own goes to its own activity");
+        assert!(unreadable.contains("Failed decoding an argument"), "{unreadable}");
+        env.replays(Replayer::new().workflow::<CallsAny>(), &run, "dynamic-activities").await;
+    };
+    worker.run_while(work).await.unwrap();
+
+    let second = env.worker().activities(Any).activities(AnyToo).build().unwrap_err();
+    assert_eq!(second.to_string(), "More than one dynamic activity: any_too");
+}
+
+#[tokio::test]
+async fn an_environment_of_single_activities_gives_a_dynamic_one_what_no_other_takes() {
+    let refund = stead::data::Activity::<Any, (u32, u32), (String, Vec<u32>)>::new("refund", 2);
+    let answer = stead::testing::ActivityEnv::new().run(Any, refund, (1, 2)).await.unwrap();
+    assert_eq!(answer, ("refund".to_owned(), vec![1, 2]));
+}
+
+struct AnyToo;
+
+#[activities]
+impl AnyToo {
+    #[activity(dynamic)]
+    fn any_too(_arguments: Vec<activity::Raw>) {}
+}
+
 /// Handles what it is told to, when it is.
 #[derive(Default)]
 struct Changing {

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_data::metrics::{Meter, MetricSink};
-use stead_data::{DataConverter, Failure, Payload};
+use stead_data::{DataConverter, Failure, Payload, Raw};
 
 use crate::definition::conversion_failure;
 use crate::{Cancellation, CancellationDetails, Cancelled, Error, Extensions, Info, Result};
@@ -351,6 +351,21 @@ pub fn meter() -> Meter {
 #[track_caller]
 pub fn data_converter() -> DataConverter {
     Context::current().data_converter().clone()
+}
+
+/// Reads an argument of a dynamic activity.
+///
+/// # Errors
+///
+/// If it is not a `T`: a retryable failure, as for the arguments of any other activity.
+///
+/// # Panics
+///
+/// Outside of an activity.
+#[track_caller]
+pub fn decode<T: DeserializeOwned>(argument: &Raw) -> Result<T> {
+    let decoded = Context::current().data_converter().from_payload(&argument.0);
+    decoded.map_err(|error| Error::failure(conversion_failure("Failed decoding an argument", &error)))
 }
 
 /// What the worker lends to its activities: its client, by the client's type.

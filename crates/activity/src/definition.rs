@@ -18,11 +18,27 @@ pub trait Activities: Send + Sync + 'static {
 
 /// An activity that a worker can run.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Definition {
-    /// Type of the activity on the wire.
+    /// Type of the activity on the wire; of a dynamic one, what it is called where it is written.
     pub name: &'static str,
     /// Its code.
     pub implementation: Implementation,
+    /// Whether it takes every type that no other activity of its worker has.
+    pub is_dynamic: bool,
+}
+
+impl Definition {
+    /// An activity of this type.
+    pub fn new(name: &'static str, implementation: Implementation) -> Self {
+        Self { name, implementation, is_dynamic: false }
+    }
+
+    /// The same for every type that no other activity of its worker has.
+    #[must_use]
+    pub fn dynamic(self) -> Self {
+        Self { is_dynamic: true, ..self }
+    }
 }
 
 /// The code of an activity, with its types erased.

@@ -22,8 +22,9 @@ mod interceptor;
 
 pub use cancellation::{Cancellation, CancellationDetails, Cancelled};
 pub use context::{
-    Context, ContextParts, HeartbeatSink, cancellation_details, cancelled, check_cancelled, data_converter, extension,
-    heartbeat, heartbeat_details, in_activity, info, is_cancelled, is_worker_shutdown, meter, worker_shutdown,
+    Context, ContextParts, HeartbeatSink, cancellation_details, cancelled, check_cancelled, data_converter, decode,
+    extension, heartbeat, heartbeat_details, in_activity, info, is_cancelled, is_worker_shutdown, meter,
+    worker_shutdown,
 };
 pub use definition::{Activities, Definition, Implementation, Input};
 pub use error::{Error, Result};
@@ -32,6 +33,7 @@ pub use info::{Info, WorkflowInfo};
 #[doc(hidden)]
 pub use interceptor::InterceptedHeartbeats;
 pub use interceptor::{Interceptor, Next};
+pub use stead_data::Raw;
 
 /// Paths that generated code names. Not for use by hand.
 #[doc(hidden)]

@@ -156,6 +156,9 @@ pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///   `task_queue` (a string or a constant) and `retry(initial_interval = "1s", backoff = 2.0, max_interval = "1m",
 ///   max_attempts = 5, non_retryable("TypeName"))`. They belong to the reference, so they reach workflows that name
 ///   it, not those that call the activity by its name.
+/// - `#[activity(dynamic)]`: takes the types that no other activity of the worker takes, as
+///   `arguments: Vec<activity::Raw>`, which `activity::decode` reads; `activity::info().activity_type` says what was called.
+///   A worker has at most one, and there is no reference to it: callers name a type.
 /// - `#[activities(part = 2)]`: a type may have several blocks. The first one is plain, the others are numbered from 2
 ///   on, without a gap. Registering the type registers all of them. The methods of part 2 are in `PaymentsMethods2`.
 /// - `#[activities(crate = path)]`: where the SDK is found, if not at `::stead`.

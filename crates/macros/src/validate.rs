@@ -75,7 +75,12 @@ pub(crate) fn activities(model: &Model, errors: &mut Errors) {
     }
     for handler in &model.handlers {
         match handler.kind {
-            Kind::Activity => shape(handler, errors),
+            Kind::Activity => {
+                shape(handler, errors);
+                if let Some(dynamic) = handler.options.dynamic {
+                    dynamic_activity(handler, dynamic, errors);
+                }
+            }
             kind => errors.push_at(handler.span, format!("{kind} belongs in a `#[workflow]` block")),
         }
     }
@@ -175,6 +180,24 @@ fn dynamic_handler(model: &Model, handler: &Handler, dynamic: Span, errors: &mut
         errors.push(
             &handler.method.signature.ident,
             "a dynamic handler is told what was called: take `name: String, arguments: Vec<workflow::Raw>`",
+        );
+    }
+}
+
+fn dynamic_activity(handler: &Handler, dynamic: Span, errors: &mut Errors) {
+    if handler.options.name.is_some() {
+        errors.push_at(dynamic, "a dynamic activity takes types of any name: it has none of its own");
+    }
+    if !handler.options.defaults.is_empty() {
+        errors.push_at(
+            dynamic,
+            "calls of a dynamic activity name a type, not this method: they cannot have its defaults",
+        );
+    }
+    if handler.arity() != 1 {
+        errors.push(
+            &handler.method.signature.ident,
+            "the arguments of a dynamic activity are of any number and type: take `arguments: Vec<activity::Raw>`",
         );
     }
 }

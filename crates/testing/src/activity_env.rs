@@ -35,7 +35,7 @@ use tokio::time::sleep;
 /// #             (done..pages).for_each(|page| stead_activity::heartbeat(&page));
 /// #             input.encode(&(pages - done))
 /// #         };
-/// #         vec![Definition { name: "crawl", implementation: Implementation::Blocking(std::sync::Arc::new(call)) }]
+/// #         vec![Definition::new("crawl", Implementation::Blocking(std::sync::Arc::new(call)))]
 /// #     }
 /// # }
 ///
@@ -164,7 +164,7 @@ impl ActivityEnv {
     ///
     /// # Panics
     ///
-    /// If `activities` has no activity of the reference's name.
+    /// If `activities` has neither an activity of the reference's name nor a dynamic one.
     pub async fn run<A: Activities, I, O: DeserializeOwned, T>(
         &self,
         activities: impl Into<Arc<A>>,
@@ -172,7 +172,10 @@ impl ActivityEnv {
         input: impl Arg<I>,
     ) -> stead_activity::Result<O> {
         let definitions = activities.into().definitions();
-        let Some(definition) = definitions.into_iter().find(|definition| definition.name == activity.name()) else {
+        let is_named =
+            |definition: &&stead_activity::Definition| !definition.is_dynamic && definition.name == activity.name();
+        let dynamic = || definitions.iter().find(|definition| definition.is_dynamic);
+        let Some(definition) = definitions.iter().find(is_named).or_else(dynamic).cloned() else {
             panic!("`{}` is no activity of `{}`", activity.name(), std::any::type_name::<A>());
         };
         let arguments = input.encode(&self.converter, activity.arity())?;

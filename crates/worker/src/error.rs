@@ -16,6 +16,8 @@ pub enum BuildError {
     SecondDynamicWorkflow(&'static str),
     /// Two activities have this type. Rename one of them: `#[activity(name = "..")]`.
     DuplicateActivity(&'static str),
+    /// Besides another, this is a dynamic activity too: which of them would take a type?
+    SecondDynamicActivity(&'static str),
     /// The worker has a version, and nobody says how runs of this workflow move to other ones. Say it in
     /// `#[workflow(versioning = ..)]`, or for all by `WorkerDeployment::default_versioning`.
     NoVersioning(&'static str),
@@ -39,6 +41,7 @@ impl fmt::Display for BuildError {
             Self::DuplicateWorkflow(name) => write!(f, "More than one workflow named {name}"),
             Self::SecondDynamicWorkflow(name) => write!(f, "More than one dynamic workflow: {name}"),
             Self::DuplicateActivity(name) => write!(f, "More than one activity named {name}"),
+            Self::SecondDynamicActivity(name) => write!(f, "More than one dynamic activity: {name}"),
             Self::NoVersioning(name) => write!(
                 f,
                 "Workflow {name} must specify a versioning behavior: `#[workflow(versioning = pinned)]` or \

@@ -33,7 +33,8 @@ pub(crate) fn attribute(arguments: TokenStream, item: TokenStream) -> TokenStrea
 }
 
 fn expand(model: &Model, paths: &Paths) -> TokenStream {
-    let inherent = super::inherent(model, model.handlers.iter().map(|handler| reference(handler, paths)));
+    let named = model.handlers.iter().filter(|handler| model.has_reference(handler));
+    let inherent = super::inherent(model, named.map(|handler| reference(handler, paths)));
     let methods = super::methods_trait(model, &methods_name(model));
     let definitions = model.handlers.iter().map(|handler| definition(model, handler, paths)).collect();
     let implementation = implementation(model, definitions, paths);
@@ -142,18 +143,19 @@ fn definition(model: &Model, handler: &Handler, paths: &Paths) -> TokenStream {
         true => asynchronous(model, handler, paths),
         false => blocking(model, handler, paths),
     };
+    let dynamic = handler.is_dynamic().then(|| quote!(.dynamic()));
     quote! {
         #(#cfgs)*
         definitions.push({
             let this = ::std::sync::Arc::clone(this);
-            #activity::Definition { name: #name, implementation: #implementation }
+            #activity::Definition::new(#name, #implementation) #dynamic
         });
     }
 }
 
 fn asynchronous(model: &Model, handler: &Handler, paths: &Paths) -> TokenStream {
     let activity = &paths.activity;
-    let (decode, call, encode) = (decode(handler), call(model, handler, paths), encode(handler));
+    let (decode, call, encode) = (decode(handler, paths), call(model, handler, paths), encode(handler));
     // A future that is not `Send` is shown at the return type.
     let future = quote_spanned! {super::at(handler.output_span())=>
         ::std::boxed::Box::pin(async move {
@@ -172,7 +174,7 @@ fn asynchronous(model: &Model, handler: &Handler, paths: &Paths) -> TokenStream 
 
 fn blocking(model: &Model, handler: &Handler, paths: &Paths) -> TokenStream {
     let activity = &paths.activity;
-    let (decode, call, encode) = (decode(handler), call(model, handler, paths), encode(handler));
+    let (decode, call, encode) = (decode(handler, paths), call(model, handler, paths), encode(handler));
     quote! {
         #activity::Implementation::Blocking(::std::sync::Arc::new(move |input: #activity::Input| {
             #decode
@@ -183,8 +185,12 @@ fn blocking(model: &Model, handler: &Handler, paths: &Paths) -> TokenStream {
     }
 }
 
-fn decode(handler: &Handler) -> TokenStream {
-    let (pattern, input, arity) = (handler.pattern(), handler.input(), handler.arity());
+fn decode(handler: &Handler, paths: &Paths) -> TokenStream {
+    let (data, pattern, input) = (&paths.data, handler.pattern(), handler.input());
+    let arity = match (handler.is_dynamic(), handler.arity()) {
+        (true, _) => quote!(#data::DataConverter::ALL),
+        (false, arity) => quote!(#arity),
+    };
     let span = handler.method.argument_types().next().map_or_else(Span::call_site, |ty| super::at(ty.span()));
     quote_spanned!(span=> let #pattern = input.decode::<#input>(#arity)?;)
 }

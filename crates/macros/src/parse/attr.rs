@@ -265,7 +265,7 @@ impl MethodOptions {
             ("signal" | "query" | "update" | "activity", "name") => {
                 set(&mut self.name, meta.value()?.parse()?, span, "name")
             }
-            ("signal" | "query" | "update", "dynamic") => set(&mut self.dynamic, span, span, "dynamic"),
+            ("signal" | "query" | "update" | "activity", "dynamic") => set(&mut self.dynamic, span, span, "dynamic"),
             ("signal" | "query" | "update", "description") => {
                 set(&mut self.description, meta.value()?.parse()?, span, "description")
             }
@@ -298,7 +298,7 @@ fn unknown_option(kind: &str, key: &str) -> String {
         ),
         ("activity", _) => {
             format!(
-                "unknown option `{key}`: `#[activity]` takes `name`, `errors`, `start_to_close`, `schedule_to_close`, \
+                "unknown option `{key}`: `#[activity]` takes `name`, `dynamic`, `errors`, `start_to_close`, `schedule_to_close`, \
                  `schedule_to_start`, `heartbeat`, `retry` and `task_queue`"
             )
         }

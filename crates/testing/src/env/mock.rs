@@ -39,7 +39,7 @@ impl Mock {
                 input.encode(&result)
             })
         };
-        Self(Definition { name: activity.name(), implementation: Implementation::Async(Arc::new(call)) })
+        Self(Definition::new(activity.name(), Implementation::Async(Arc::new(call))))
     }
 }
 

@@ -584,9 +584,12 @@ fn guests(definitions: Vec<Definition>, options: GuestOptions) -> Result<Guests,
 fn registry(definitions: Vec<stead_activity::Definition>) -> Result<Registry, BuildError> {
     let mut registry = Registry::default();
     for definition in definitions {
-        let name = definition.name;
+        let (name, is_dynamic) = (definition.name, definition.is_dynamic);
         if !registry.register(definition) {
-            return Err(BuildError::DuplicateActivity(name));
+            return Err(match is_dynamic {
+                true => BuildError::SecondDynamicActivity(name),
+                false => BuildError::DuplicateActivity(name),
+            });
         }
     }
     Ok(registry)

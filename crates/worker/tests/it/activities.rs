@@ -28,11 +28,11 @@ pub(crate) fn asynchronous(
     name: &'static str,
     call: impl Fn(Input) -> BoxFuture<'static, Result<Payload>> + Send + Sync + 'static,
 ) -> One {
-    One(Definition { name, implementation: Implementation::Async(Arc::new(call)) })
+    One(Definition::new(name, Implementation::Async(Arc::new(call))))
 }
 
 fn blocking(name: &'static str, call: impl Fn(Input) -> Result<Payload> + Send + Sync + 'static) -> One {
-    One(Definition { name, implementation: Implementation::Blocking(Arc::new(call)) })
+    One(Definition::new(name, Implementation::Blocking(Arc::new(call))))
 }
 
 pub(crate) fn task(activity_type: &str, arguments: impl IntoIterator<Item = u32>) -> PollActivityTaskQueueResponse {
