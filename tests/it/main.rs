@@ -36,6 +36,7 @@ mod metrics;
 mod other_sdks;
 mod patches;
 mod recorded;
+mod programs;
 mod replays;
 mod runs;
 mod schedules;

@@ -129,6 +129,12 @@ impl Simulation {
         }
     }
 
+    /// The seed, for what a test draws itself.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Adds a worker's process: `program` registers what it runs, anew each time that the worker comes back after a
     /// crash.
     pub fn worker(mut self, program: impl Fn(TestWorkerBuilder) -> TestWorkerBuilder + 'static) -> Self {

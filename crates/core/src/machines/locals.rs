@@ -163,9 +163,9 @@ impl Machines {
         let Some(index) = index else {
             return Err(self.mismatch(MismatchKind::MissingCommand, event, self.pending.front()));
         };
-        self.pending.skip_patches();
         let machine = self.locals.as_ref().and_then(|locals| locals.table.get(index));
         if machine.is_some_and(LocalActivity::is_in_line) {
+            self.pending.skip_patches();
             let command = self.pending.pop();
             if !command.as_ref().is_some_and(|it| matches!(it.what, What::RecordLocalActivity(own) if own == index)) {
                 return Err(self.mismatch(MismatchKind::Different, event, command.as_ref()));

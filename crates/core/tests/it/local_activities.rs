@@ -127,6 +127,15 @@ fn s38_its_end_replays_from_the_marker() {
 }
 
 #[test]
+fn a_patch_that_is_asked_for_after_a_local_activity_replays() {
+    let patch = || Command::SetPatch { id: "p".into(), deprecated: false };
+    let history = HistoryBuilder::first_task().task_completed().local_activity(1, "", "seen").patch("p", false);
+    let history = history.patches_recorded().timer_started(1).timer_fired(8).task().task_completed();
+    let scenario = run_to_end(&history, [vec![local(1)], vec![patch(), timer(1)], vec![]]);
+    assert_eq!(resolved(scenario.jobs(1)), [1]);
+}
+
+#[test]
 fn s38_ends_that_were_told_together_replay_together_and_others_apart() {
     let history = |indexes: [&str; 2]| {
         let mut history = HistoryBuilder::first_task().task_completed();

@@ -55,8 +55,14 @@ impl Histories {
     }
 
     fn of<'a>(&'a self, workflow_id: &'a str) -> impl Iterator<Item = &'a A> {
+        self.runs_of(workflow_id).flatten()
+    }
+
+    /// The events of each run. A run knows the requests that it was sent, and not those of the run before it: what is
+    /// sent again after a run has continued as new counts anew.
+    fn runs_of<'a>(&'a self, workflow_id: &'a str) -> impl Iterator<Item = impl Iterator<Item = &'a A>> {
         let runs = self.runs.iter().filter(move |((id, _), _)| id == workflow_id);
-        runs.flat_map(|(_, history)| &history.0.events).filter_map(|event| event.attributes.as_ref())
+        runs.map(|(_, history)| history.0.events.iter().filter_map(|event| event.attributes.as_ref()))
     }
 
     fn violations(&self) -> Vec<String> {
@@ -90,15 +96,17 @@ impl Histories {
 
     fn signals(&self, record: &Record) -> Vec<String> {
         let problem = |(key, sent): (&SignalKey, &super::record::Sent)| {
-            let found = self.of(&key.workflow_id).filter(|event| match event {
+            let is_it = |event: &&A| match event {
                 A::WorkflowExecutionSignaledEventAttributes(signal) if signal.external_workflow_execution.is_none() => {
                     SignalKey::new(&key.workflow_id, &signal.signal_name, signal.input.as_ref()) == *key
                 }
                 _ => false,
-            });
-            let (found, sent, acknowledged) = (found.count(), sent.sent.len(), sent.acknowledged.len());
+            };
+            let found: Vec<_> = self.runs_of(&key.workflow_id).map(|run| run.filter(is_it).count()).collect();
+            let in_one_run = found.iter().copied().max().unwrap_or_default();
+            let (found, sent, acknowledged) = (found.iter().sum::<usize>(), sent.sent.len(), sent.acknowledged.len());
             let SignalKey { workflow_id, name, .. } = key;
-            (found < acknowledged || found > sent).then(|| {
+            (found < acknowledged || in_one_run > sent).then(|| {
                 format!(
                     "the signal `{name}` to `{workflow_id}` was sent {sent} times and acknowledged {acknowledged} times, \
                      and is {found} times in its history"
@@ -110,19 +118,25 @@ impl Histories {
 
     fn updates(&self, record: &Record) -> Vec<String> {
         let problem = |((workflow_id, update_id), completed): (&(String, String), &bool)| {
-            let (mut accepted, mut done) = (0, 0);
-            for event in self.of(workflow_id) {
-                match event {
-                    A::WorkflowExecutionUpdateAcceptedEventAttributes(it) if it.protocol_instance_id == *update_id => {
-                        accepted += 1;
+            let count = |run: &mut dyn Iterator<Item = &A>| {
+                let (mut accepted, mut done) = (0, 0);
+                for event in run {
+                    match event {
+                        A::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
+                            accepted += i32::from(it.protocol_instance_id == *update_id);
+                        }
+                        A::WorkflowExecutionUpdateCompletedEventAttributes(it) => {
+                            done += i32::from(it.meta.as_ref().is_some_and(|meta| meta.update_id == *update_id));
+                        }
+                        _ => {}
                     }
-                    A::WorkflowExecutionUpdateCompletedEventAttributes(it) => {
-                        done += i32::from(it.meta.as_ref().is_some_and(|meta| meta.update_id == *update_id));
-                    }
-                    _ => {}
                 }
-            }
-            (accepted != 1 || done > 1 || (*completed && done != 1)).then(|| {
+                (accepted, done)
+            };
+            let runs: Vec<_> = self.runs_of(workflow_id).map(|mut run| count(&mut run)).collect();
+            let (accepted, done) = runs.iter().fold((0, 0), |sum, run| (sum.0 + run.0, sum.1 + run.1));
+            let is_twice = runs.iter().any(|&(accepted, done)| accepted > 1 || done > 1);
+            (is_twice || accepted == 0 || (*completed && done == 0)).then(|| {
                 let how = if *completed { "answered" } else { "accepted" };
                 format!(
                     "the update {update_id} of `{workflow_id}` was {how}, but was accepted {accepted} times and completed \
