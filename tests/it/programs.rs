@@ -8,8 +8,8 @@ use fastrand::Rng;
 use stead::client::{ResultError, StartError};
 use stead::data::history::History;
 use stead::prelude::*;
-use stead::workflow::FailOn;
 use stead::testing::{Replayer, Report, Simulation, SimulationError};
+use stead::workflow::FailOn;
 use stead_tests::{Env, event_types};
 
 use machine::{Machine, Tools};
@@ -38,23 +38,14 @@ fn intrusions(rng: &mut Rng, scale: u64) -> Vec<(std::time::Duration, Intrusion)
 
 /// Does to the run what `intrusions` say, and waits for its end. What a caller may be told is no error: that an update
 /// was refused, or that the run has ended.
-async fn drive(
-    run: &WorkflowHandle<Machine>,
-    intrusions: Vec<(std::time::Duration, Intrusion)>,
-) -> Result<(), String> {
+async fn drive(run: &WorkflowHandle<Machine>, intrusions: Vec<(std::time::Duration, Intrusion)>) -> Result<(), String> {
     for (after, intrusion) in intrusions {
         tokio::time::sleep(after).await;
         match intrusion {
             Intrusion::Bump => drop(run.signal(Machine::bump, 1).await),
             Intrusion::Act(program) => drop(run.signal(Machine::act, program).await),
-            Intrusion::Perform(program) => match run.update(Machine::perform, program).await {
-                Err(error) => defect(&error.to_string())?,
-                Ok(_) => {}
-            },
-            Intrusion::Look => match run.query(Machine::sum, ()).await {
-                Err(error) => defect(&error.to_string())?,
-                Ok(_) => {}
-            },
+            Intrusion::Perform(program) => told(run.update(Machine::perform, program).await)?,
+            Intrusion::Look => told(run.query(Machine::sum, ()).await)?,
             Intrusion::Cancel => drop(run.cancel().await),
         }
     }
@@ -64,6 +55,10 @@ async fn drive(
         Err(error) if error.is_cancelled() => Ok(()),
         Err(error) => Err(format!("the run ended with {error}")),
     }
+}
+
+fn told<T>(answer: Result<T, impl std::fmt::Display>) -> Result<(), String> {
+    answer.map_or_else(|error| defect(&error.to_string()), |_| Ok(()))
 }
 
 /// Whether the message tells of a defect in the SDK, as programs have none of their own.
@@ -140,7 +135,14 @@ fn random_programs_replay_whatever_goes_wrong() {
 #[tokio::test]
 async fn random_programs_replay_from_every_task() {
     let env = Env::new().await;
-    let worker = env.worker().fail_workflows_on(FailOn::PANICS | FailOn::NONDETERMINISM).workflow::<Machine>().activities(Tools).max_cached_workflows(4).build().unwrap();
+    let worker = env
+        .worker()
+        .fail_workflows_on(FailOn::PANICS | FailOn::NONDETERMINISM)
+        .workflow::<Machine>()
+        .activities(Tools)
+        .max_cached_workflows(4)
+        .build()
+        .unwrap();
     let work = async {
         let one = async |seed| {
             let mut rng = Rng::with_seed(seed);

@@ -11,18 +11,33 @@ pub type Program = Vec<Step>;
 pub enum Step {
     Sleep(u64),
     /// An activity that takes its time and fails a few times, and how it takes it when it is cancelled.
-    Activity { takes: u64, failures: u32, cancellation: Cancellation },
+    Activity {
+        takes: u64,
+        failures: u32,
+        cancellation: Cancellation,
+    },
     /// The same as a local one; a retry later than in a second is left to a timer.
-    LocalActivity { takes: u64, failures: u32, cancellation: Cancellation, backoff: u64 },
+    LocalActivity {
+        takes: u64,
+        failures: u32,
+        cancellation: Cancellation,
+        backoff: u64,
+    },
     /// A child, awaited.
-    Child { program: Program, cancellation: ChildCancellation },
+    Child {
+        program: Program,
+        cancellation: ChildCancellation,
+    },
     /// A child that outlives its parent.
     Abandon(Program),
     SignalParent,
     SignalNobody,
     CancelNobody,
     /// Until so many signals have come, but no longer than this.
-    Signals { count: u64, within: u64 },
+    Signals {
+        count: u64,
+        within: u64,
+    },
     Memo,
     SearchAttribute,
     Random,
