@@ -13,6 +13,7 @@ mod client;
 mod closing;
 mod codec;
 mod codec_contexts;
+mod collector;
 mod connections;
 mod continue_as_new;
 mod contracts;

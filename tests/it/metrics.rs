@@ -1,14 +1,17 @@
-//! The metrics of clients and workers, as Prometheus scrapes them.
+//! The metrics of clients and workers, as Prometheus scrapes them and as a collector of OpenTelemetry gets them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use stead::Failure;
-use stead::data::metrics::{MetricBuffer, MetricValue};
+use stead::data::metrics::{Meter, Metric, MetricBuffer, MetricSink, MetricValue};
 use stead::prelude::*;
+use stead::worker::opentelemetry::OpenTelemetry;
 use stead::worker::prometheus::Prometheus;
 use stead_tests::{Env, server, until_history_has};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::collector::Collector;
 
 struct Works;
 
@@ -129,12 +132,26 @@ fn total(text: &str, metric: &str, labels: &[(&str, &str)]) -> Option<f64> {
     (!numbers.is_empty()).then(|| numbers.iter().sum())
 }
 
+/// Two sinks as one.
+struct Both(Arc<Prometheus>, Arc<OpenTelemetry>);
+
+impl MetricSink for Both {
+    fn record(&self, metric: &Metric<'_>, value: MetricValue, attributes: &[(&str, &str)]) {
+        self.0.record(metric, value, attributes);
+        self.1.record(metric, value, attributes);
+    }
+}
+
+/// And a collector of OpenTelemetry gets them by the same names.
 #[tokio::test]
 async fn prometheus_scrapes_every_metric_of_the_other_sdks() {
     let mut env = Env::new().await;
     let metrics = Arc::new(Prometheus::new());
     let endpoint = metrics.serve("127.0.0.1:0").await.unwrap();
-    env.client = Client::connect(server()).metrics(metrics.clone()).await.unwrap();
+    let (collector, sent) = (Collector::start().await, Arc::new(OpenTelemetry::new()));
+    let export = sent.export(Client::connect(collector.address())).await.unwrap();
+    let both = Arc::new(Both(Arc::clone(&metrics), sent));
+    env.client = Client::connect(server()).metrics(both).await.unwrap();
     let worker = env
         .worker()
         .workflow::<Succeeds>()
@@ -178,6 +195,13 @@ async fn prometheus_scrapes_every_metric_of_the_other_sdks() {
     };
     worker.run_while(work).await.unwrap();
     let text = scrape(endpoint.address()).await;
+    export.shutdown().await;
+    let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let (has, lacks): (Vec<_>, Vec<_>) = names.partition(|name| collector.last_has(name));
+    assert!(lacks.is_empty() && has.len() > 30, "the collector lacks {lacks:?} and has {has:?}");
+    for label in ["temporal-core-sdk", "service.name", "workflow_type", "Succeeds", "StartWorkflowExecution"] {
+        assert!(collector.last_has(label), "{label}");
+    }
 
     let base = [("namespace", "default"), ("task_queue", env.task_queue.as_str())];
     let of = |labels: &[(&'static str, &'static str)]| -> Vec<_> {
@@ -273,4 +297,27 @@ async fn a_worker_may_have_a_sink_of_its_own_and_polls_without_a_task_are_counte
     assert!(polls("workflow_task").contains(&MetricValue::Integer(1)));
     assert!(polls("sticky_workflow_task").contains(&MetricValue::Integer(4)));
     assert_eq!(polls("activity_task").last(), Some(&MetricValue::Integer(0)));
+}
+
+#[tokio::test]
+async fn metrics_are_sent_to_a_collector_until_the_end_with_its_headers() {
+    let collector = Collector::start().await;
+    let metrics = Arc::new(OpenTelemetry::new().metric_prefix("shop_").every(millis(5)));
+    let meter = Meter::new(metrics.clone());
+    let export = metrics.export(Client::connect(collector.address()).metadata("x-tenant", "north")).await.unwrap();
+    meter.counter("orders").add(1);
+    let arrives = async {
+        while !collector.last_has("orders") {
+            tokio::time::sleep(millis(5)).await;
+        }
+    };
+    tokio::time::timeout(secs(10), arrives).await.expect("it is sent");
+    meter.counter("late_orders").add(1);
+    export.shutdown().await;
+    assert!(collector.last_has("late_orders"), "the last numbers are sent at the end");
+    let calls = collector.calls();
+    for (path, tenant, _) in &calls {
+        assert_eq!(path, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
+        assert_eq!(tenant.as_ref().unwrap(), "north");
+    }
 }

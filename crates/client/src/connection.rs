@@ -247,6 +247,17 @@ impl Connection {
         Ok(())
     }
 
+    /// Makes one call of a method that is none of Temporal's, such as a collector's of metrics.
+    #[doc(hidden)]
+    pub async fn call_other<Response: Message + Debug + Default>(
+        &self,
+        path: &'static str,
+        request: &(impl Message + Debug + 'static),
+        options: &CallOptions,
+    ) -> Result<Response, RpcError> {
+        self.call(path, None, request, options).await
+    }
+
     /// Makes one call, retries included. `path` is the method's, `namespace` becomes a header.
     pub(crate) async fn call<Response: Message + Debug + Default>(
         &self,

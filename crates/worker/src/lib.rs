@@ -12,6 +12,8 @@
 //! connection (`stead-client`).
 
 mod activity;
+#[cfg(any(feature = "prometheus", feature = "opentelemetry"))]
+mod aggregate;
 mod clock;
 mod codec;
 mod complete;
@@ -25,6 +27,9 @@ mod guests;
 mod heartbeat;
 mod lifecycle;
 mod metrics;
+#[cfg(feature = "opentelemetry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
+pub mod opentelemetry;
 mod poll;
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]

@@ -16,17 +16,14 @@
 //! # }
 //! ```
 
-mod buckets;
-mod registry;
 mod serve;
 mod text;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use stead_data::metrics::{Metric, MetricSink, MetricValue};
 
-use registry::Registry;
+use crate::aggregate::{self, Form, Registry};
 
 pub use serve::Endpoint;
 
@@ -41,49 +38,51 @@ pub struct Prometheus {
 }
 
 struct Options {
-    prefix: String,
-    labels: Vec<(String, String)>,
-    has_service_name: bool,
+    common: aggregate::Options,
     counters_total_suffix: bool,
     unit_suffix: bool,
-    durations_as_seconds: bool,
-    buckets: BTreeMap<String, Vec<f64>>,
+}
+
+impl Form for Options {
+    fn options(&self) -> &aggregate::Options {
+        &self.common
+    }
+
+    fn name(&self, metric: &Metric<'_>, is_duration: bool) -> String {
+        text::name(self, metric, is_duration)
+    }
+
+    fn labels(&self, attributes: &[(&str, &str)]) -> String {
+        text::labels(self, attributes)
+    }
 }
 
 impl Prometheus {
     /// With the defaults of Temporal's other SDKs.
     #[must_use]
     pub fn new() -> Self {
-        let options = Options {
-            prefix: "temporal_".to_owned(),
-            labels: Vec::new(),
-            has_service_name: true,
-            counters_total_suffix: false,
-            unit_suffix: false,
-            durations_as_seconds: false,
-            buckets: BTreeMap::new(),
-        };
+        let options = Options { common: aggregate::Options::new(), counters_total_suffix: false, unit_suffix: false };
         Self { options, registry: Registry::default() }
     }
 
     /// What the names of the SDK's metrics begin with; those of your own metrics stay as they are. Default: `temporal_`.
     #[must_use]
     pub fn metric_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.options.prefix = prefix.into();
+        self.options.common.prefix = prefix.into();
         self
     }
 
     /// Adds a label to every number.
     #[must_use]
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.options.labels.push((name.into(), value.into()));
+        self.options.common.labels.push((name.into(), value.into()));
         self
     }
 
     /// Leaves the label `service_name="temporal-core-sdk"` out, which dashboards look for.
     #[must_use]
     pub fn without_service_name(mut self) -> Self {
-        self.options.has_service_name = false;
+        self.options.common.has_service_name = false;
         self
     }
 
@@ -104,7 +103,7 @@ impl Prometheus {
     /// Shows durations in seconds. Default: in milliseconds.
     #[must_use]
     pub fn durations_as_seconds(mut self) -> Self {
-        self.options.durations_as_seconds = true;
+        self.options.common.durations_as_seconds = true;
         self
     }
 
@@ -113,10 +112,7 @@ impl Prometheus {
     /// Default: those of Temporal's other SDKs.
     #[must_use]
     pub fn buckets(mut self, metric: impl Into<String>, bounds: impl IntoIterator<Item = f64>) -> Self {
-        let mut bounds: Vec<_> = bounds.into_iter().filter(|bound| bound.is_finite()).collect();
-        bounds.sort_by(f64::total_cmp);
-        bounds.dedup();
-        self.options.buckets.insert(metric.into(), bounds);
+        self.options.common.set_buckets(metric.into(), bounds);
         self
     }
 
@@ -140,6 +136,6 @@ impl MetricSink for Prometheus {
 
 impl fmt::Debug for Prometheus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prometheus").field("prefix", &self.options.prefix).finish_non_exhaustive()
+        f.debug_struct("Prometheus").field("prefix", &self.options.common.prefix).finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use stead_data::metrics::{Metric, MetricKind};
 
 use super::Options;
-use super::registry::{Family, Histogram, Registry, Series, Value};
+use crate::aggregate::{Family, Histogram, Registry, Series, Value};
 
 /// All metrics, by name.
 pub(super) fn render(registry: &Registry) -> String {
@@ -20,11 +20,8 @@ pub(super) fn render(registry: &Registry) -> String {
 
 /// The name that a metric is shown by.
 pub(super) fn name(options: &Options, metric: &Metric<'_>, is_duration: bool) -> String {
-    let mut name = match metric.prefix {
-        "" => metric.name.to_owned(),
-        _ => [options.prefix.as_str(), metric.name].concat(),
-    };
-    let unit = match (is_duration, options.durations_as_seconds) {
+    let mut name = options.common.name(metric);
+    let unit = match (is_duration, options.common.durations_as_seconds) {
         (true, true) => "seconds",
         (true, false) => "milliseconds",
         (false, _) => metric.unit,
@@ -41,10 +38,8 @@ pub(super) fn name(options: &Options, metric: &Metric<'_>, is_duration: bool) ->
 
 /// Labels without braces: those of all numbers, then those of this one.
 pub(super) fn labels(options: &Options, attributes: &[(&str, &str)]) -> String {
-    let service = options.has_service_name.then_some(("service_name", "temporal-core-sdk"));
-    let global = options.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let mut text = String::new();
-    for (name, value) in service.into_iter().chain(global).chain(attributes.iter().copied()) {
+    for (name, value) in options.common.global_labels().chain(attributes.iter().copied()) {
         if !text.is_empty() {
             text.push(',');
         }

@@ -10,41 +10,44 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use stead_data::metrics::{Metric, MetricKind, MetricValue};
 
-use super::{Options, buckets, text};
+use super::{Form, Options, buckets};
 
 #[derive(Default)]
-pub(super) struct Registry {
+pub(crate) struct Registry {
     hasher: RandomState,
     state: RwLock<State>,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// By the hash of the metric and of the labels, as they come.
     index: HashMap<u64, Vec<Arc<Series>>>,
     /// By the name that is shown.
-    pub(super) families: BTreeMap<String, Family>,
+    pub(crate) families: BTreeMap<String, Family>,
 }
 
 /// A metric with all its series.
-pub(super) struct Family {
-    pub(super) kind: MetricKind,
-    pub(super) description: String,
-    pub(super) series: Vec<Arc<Series>>,
+pub(crate) struct Family {
+    pub(crate) kind: MetricKind,
+    pub(crate) description: String,
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) unit: String,
+    pub(crate) series: Vec<Arc<Series>>,
     is_full: bool,
 }
 
 /// The numbers of a metric for one set of labels.
-pub(super) struct Series {
+pub(crate) struct Series {
     prefix: String,
     name: String,
-    attributes: Vec<(String, String)>,
-    /// Labels in the text format, without braces.
-    pub(super) labels: String,
-    pub(super) value: Value,
+    pub(crate) attributes: Vec<(String, String)>,
+    /// Labels as text, without braces.
+    #[cfg(feature = "prometheus")]
+    pub(crate) labels: String,
+    pub(crate) value: Value,
 }
 
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A sum.
     Counter(Number),
     /// The latest.
@@ -52,25 +55,25 @@ pub(super) enum Value {
     Histogram(Histogram),
 }
 
-pub(super) struct Histogram {
-    pub(super) bounds: Vec<f64>,
+pub(crate) struct Histogram {
+    pub(crate) bounds: Vec<f64>,
     /// How many fell into each bucket, and beyond the last.
-    pub(super) counts: Vec<AtomicU64>,
-    pub(super) sum: Number,
+    pub(crate) counts: Vec<AtomicU64>,
+    pub(crate) sum: Number,
 }
 
 /// A number that many threads change.
 #[derive(Default)]
-pub(super) struct Number(AtomicU64);
+pub(crate) struct Number(AtomicU64);
 
 impl Registry {
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn record(
+    pub(crate) fn record(
         &self,
-        options: &Options,
+        form: &impl Form,
         metric: &Metric<'_>,
         value: MetricValue,
         attributes: &[(&str, &str)],
@@ -78,7 +81,7 @@ impl Registry {
         let number = match value {
             MetricValue::Integer(value) => value as f64,
             MetricValue::Float(value) => value,
-            MetricValue::Duration(value) if options.durations_as_seconds => value.as_secs_f64(),
+            MetricValue::Duration(value) if form.options().durations_as_seconds => value.as_secs_f64(),
             MetricValue::Duration(value) => value.as_secs_f64() * 1000.0,
             _ => return,
         };
@@ -90,7 +93,7 @@ impl Registry {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have added it in the meantime.
         let found = state.find(hash, metric, attributes).cloned();
-        if let Some(series) = found.or_else(|| state.add(hash, options, metric, is_duration, attributes)) {
+        if let Some(series) = found.or_else(|| state.add(hash, form, metric, is_duration, attributes)) {
             series.value.take(number);
         }
     }
@@ -112,15 +115,17 @@ impl State {
     fn add(
         &mut self,
         hash: u64,
-        options: &Options,
+        form: &impl Form,
         metric: &Metric<'_>,
         is_duration: bool,
         attributes: &[(&str, &str)],
     ) -> Option<Arc<Series>> {
-        let shown = text::name(options, metric, is_duration);
+        let shown = form.name(metric, is_duration);
         let family = self.families.entry(shown).or_insert_with(|| Family {
             kind: metric.kind,
             description: metric.description.to_owned(),
+            #[cfg(feature = "opentelemetry")]
+            unit: unit(form.options(), metric, is_duration).to_owned(),
             series: Vec::new(),
             is_full: false,
         });
@@ -138,8 +143,9 @@ impl State {
             prefix: metric.prefix.to_owned(),
             name: metric.name.to_owned(),
             attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            labels: text::labels(options, attributes),
-            value: Value::new(options, metric),
+            #[cfg(feature = "prometheus")]
+            labels: form.labels(attributes),
+            value: Value::new(form.options(), metric),
         });
         family.series.push(Arc::clone(&series));
         self.index.entry(hash).or_default().push(Arc::clone(&series));
@@ -194,8 +200,14 @@ impl Histogram {
 }
 
 impl Number {
-    pub(super) fn get(&self) -> f64 {
+    pub(crate) fn get(&self) -> f64 {
         f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    /// The number, which begins at zero again.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn take(&self) -> f64 {
+        f64::from_bits(self.0.swap(0.0_f64.to_bits(), Ordering::Relaxed))
     }
 
     fn set(&self, number: f64) {
@@ -206,6 +218,15 @@ impl Number {
         let add = |bits| Some((f64::from_bits(bits) + number).to_bits());
         // The closure never gives up.
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+}
+
+#[cfg(feature = "opentelemetry")]
+fn unit<'a>(options: &Options, metric: &Metric<'a>, is_duration: bool) -> &'a str {
+    match (is_duration, options.durations_as_seconds) {
+        (true, true) => "s",
+        (true, false) => "ms",
+        (false, _) => metric.unit,
     }
 }
 
