@@ -121,6 +121,12 @@ impl Context {
         }
     }
 
+    /// Passes on what another process says of itself.
+    #[cfg(unix)]
+    pub(crate) fn send_heartbeat(&self, details: Vec<Payload>) {
+        self.0.parts.heartbeat.heartbeat(details);
+    }
+
     /// See [`heartbeat_details`].
     ///
     /// # Errors

@@ -26,12 +26,22 @@ pub struct Definition {
     pub implementation: Implementation,
     /// Whether it takes every type that no other activity of its worker has.
     pub is_dynamic: bool,
+    /// What a process of its own runs, where `implementation` starts one.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no such processes"))]
+    pub(crate) in_process: Option<Implementation>,
 }
 
 impl Definition {
     /// An activity of this type.
     pub fn new(name: &'static str, implementation: Implementation) -> Self {
-        Self { name, implementation, is_dynamic: false }
+        Self { name, implementation, is_dynamic: false, in_process: None }
+    }
+
+    /// An activity of this type that runs in a process of its own. See [`process`](crate::process).
+    pub fn in_process(name: &'static str, code: impl Fn(Input) -> Result<Payload> + Send + Sync + 'static) -> Self {
+        let implementation = Implementation::Blocking(Arc::new(move |input| crate::process::call(name, input)));
+        let in_process = Some(Implementation::Blocking(Arc::new(code)));
+        Self { name, implementation, is_dynamic: false, in_process }
     }
 
     /// The same for every type that no other activity of its worker has.

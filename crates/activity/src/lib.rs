@@ -19,6 +19,8 @@ mod error;
 mod extensions;
 mod info;
 mod interceptor;
+#[cfg_attr(not(unix), expect(dead_code, reason = "an activity fails there and does not start a process"))]
+pub mod process;
 
 pub use cancellation::{Cancellation, CancellationDetails, Cancelled};
 pub use context::{

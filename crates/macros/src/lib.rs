@@ -159,6 +159,9 @@ pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `#[activity(dynamic)]`: takes the types that no other activity of the worker takes, as
 ///   `arguments: Vec<activity::Raw>`, which `activity::decode` reads; `activity::info().activity_type` says what was called.
 ///   A worker has at most one, and there is no reference to it: callers name a type.
+/// - `#[activity(process)]`: each attempt runs in a process of its own, so that a crash or an exit ends that attempt and
+///   nothing else. The method takes no `self` and is not `async`; `main` begins with `activity::process::Host`, whose
+///   module says more.
 /// - `#[activities(part = 2)]`: a type may have several blocks. The first one is plain, the others are numbered from 2
 ///   on, without a gap. Registering the type registers all of them. The methods of part 2 are in `PaymentsMethods2`.
 /// - `#[activities(crate = path)]`: where the SDK is found, if not at `::stead`.

@@ -80,6 +80,9 @@ pub(crate) fn activities(model: &Model, errors: &mut Errors) {
                 if let Some(dynamic) = handler.options.dynamic {
                     dynamic_activity(handler, dynamic, errors);
                 }
+                if let Some(process) = handler.options.process {
+                    process_activity(handler, process, errors);
+                }
             }
             kind => errors.push_at(handler.span, format!("{kind} belongs in a `#[workflow]` block")),
         }
@@ -116,8 +119,8 @@ pub(crate) fn contract(model: &Model, errors: &mut Errors) {
         if let Some(validator) = &handler.options.validator {
             errors.push(validator, "a validator belongs to the implementation of a contract");
         }
-        let MethodOptions { dynamic, unfinished, .. } = &handler.options;
-        if let Some(place) = dynamic.or_else(|| unfinished.as_ref().map(Ident::span)) {
+        let MethodOptions { dynamic, process, unfinished, .. } = &handler.options;
+        if let Some(place) = dynamic.or(*process).or_else(|| unfinished.as_ref().map(Ident::span)) {
             errors.push_at(place, "this belongs to the implementation of a contract");
         }
         if let Some(error) = handler.options.errors.first() {
@@ -199,6 +202,18 @@ fn dynamic_activity(handler: &Handler, dynamic: Span, errors: &mut Errors) {
             &handler.method.signature.ident,
             "the arguments of a dynamic activity are of any number and type: take `arguments: Vec<activity::Raw>`",
         );
+    }
+}
+
+fn process_activity(handler: &Handler, process: Span, errors: &mut Errors) {
+    if handler.is_dynamic() {
+        errors.push_at(process, "a dynamic activity runs in the worker's process");
+    }
+    if handler.is_async() {
+        errors.push_at(process, "an activity in a process of its own blocks it: write `fn`, without `async`");
+    }
+    if handler.receiver() != Receiver::None {
+        errors.push_at(process, "a process of its own does not have the worker's `self`: take the arguments alone");
     }
 }
 

@@ -139,16 +139,26 @@ fn part(model: &Model) -> u32 {
 
 fn definition(model: &Model, handler: &Handler, paths: &Paths) -> TokenStream {
     let (activity, name, cfgs) = (&paths.activity, handler.name(), handler.cfgs());
-    let implementation = match handler.is_async() {
-        true => asynchronous(model, handler, paths),
-        false => blocking(model, handler, paths),
+    let made = match (handler.options.process, handler.is_async()) {
+        (Some(_), _) => {
+            let code = blocking(model, handler, paths);
+            quote!(in_process(#name, #code))
+        }
+        (None, true) => {
+            let implementation = asynchronous(model, handler, paths);
+            quote!(new(#name, #implementation))
+        }
+        (None, false) => {
+            let code = blocking(model, handler, paths);
+            quote!(new(#name, #activity::Implementation::Blocking(::std::sync::Arc::new(#code))))
+        }
     };
     let dynamic = handler.is_dynamic().then(|| quote!(.dynamic()));
     quote! {
         #(#cfgs)*
         definitions.push({
             let this = ::std::sync::Arc::clone(this);
-            #activity::Definition::new(#name, #implementation) #dynamic
+            #activity::Definition::#made #dynamic
         });
     }
 }
@@ -172,16 +182,17 @@ fn asynchronous(model: &Model, handler: &Handler, paths: &Paths) -> TokenStream 
     }
 }
 
+/// A closure.
 fn blocking(model: &Model, handler: &Handler, paths: &Paths) -> TokenStream {
     let activity = &paths.activity;
     let (decode, call, encode) = (decode(handler, paths), call(model, handler, paths), encode(handler));
     quote! {
-        #activity::Implementation::Blocking(::std::sync::Arc::new(move |input: #activity::Input| {
+        move |input: #activity::Input| {
             #decode
             let this = ::std::sync::Arc::clone(&this);
             let output = #call?;
             #encode
-        }))
+        }
     }
 }
 

@@ -154,6 +154,8 @@ pub(crate) struct MethodOptions {
     pub(crate) validator: Option<Ident>,
     /// `dynamic`, where it stands.
     pub(crate) dynamic: Option<Span>,
+    /// `process`, where it stands.
+    pub(crate) process: Option<Span>,
     pub(crate) description: Option<LitStr>,
     /// `unfinished = ..`, one of [`UNFINISHED`].
     pub(crate) unfinished: Option<Ident>,
@@ -273,6 +275,7 @@ impl MethodOptions {
                 set(&mut self.unfinished, one_of(&UNFINISHED, meta.value()?)?, span, "unfinished")
             }
             ("update", "validator") => set(&mut self.validator, meta.value()?.parse()?, span, "validator"),
+            ("activity", "process") => set(&mut self.process, span, span, "process"),
             ("activity", "errors") => {
                 let content;
                 parenthesized!(content in meta.input);
@@ -288,7 +291,6 @@ impl MethodOptions {
 fn unknown_option(kind: &str, key: &str) -> String {
     match (kind, key) {
         ("run", "name") => "the name of a workflow goes on the block: `#[workflow(\"..\")]`".to_owned(),
-        ("activity", "process") => "activities in a child process are not supported yet".to_owned(),
         ("signal", _) => {
             format!("unknown option `{key}`: `#[signal]` takes `name`, `dynamic`, `description` and `unfinished`")
         }
@@ -298,7 +300,7 @@ fn unknown_option(kind: &str, key: &str) -> String {
         ),
         ("activity", _) => {
             format!(
-                "unknown option `{key}`: `#[activity]` takes `name`, `dynamic`, `errors`, `start_to_close`, `schedule_to_close`, \
+                "unknown option `{key}`: `#[activity]` takes `name`, `dynamic`, `process`, `errors`, `start_to_close`, `schedule_to_close`, \
                  `schedule_to_start`, `heartbeat`, `retry` and `task_queue`"
             )
         }

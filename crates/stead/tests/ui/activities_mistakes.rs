@@ -16,8 +16,8 @@ impl Payments {
     #[activity(retry(attempts = 3))]
     fn insist(&self) {}
 
-    #[activity(process)]
-    fn render(&self) {}
+    #[activity(process, dynamic)]
+    async fn render(&self, _arguments: Vec<activity::Raw>) {}
 
     #[activity(retries = 5)]
     fn refund(&self) {}

@@ -43,6 +43,7 @@ pub struct WorkerBuilder {
     activities: Vec<stead_activity::Definition>,
     workflow_interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
     activity_interceptors: Vec<Arc<dyn Interceptor>>,
+    activity_extensions: Extensions,
     on_fatal_error: Option<FatalErrorHook>,
     tuner: Option<Tuner>,
     has_slot_counts: bool,
@@ -63,6 +64,7 @@ impl WorkerBuilder {
             activities: Vec::new(),
             workflow_interceptors: Vec::new(),
             activity_interceptors: Vec::new(),
+            activity_extensions: Extensions::new(),
             on_fatal_error: None,
             tuner: None,
             has_slot_counts: false,
@@ -306,6 +308,14 @@ impl WorkerBuilder {
         self
     }
 
+    /// Lends a value to the activities, which find it by its type with [`activity::extension`](stead_activity::extension);
+    /// one of the same type is replaced. A [`process::Program`](stead_activity::process::Program) says what activities in
+    /// processes of their own run.
+    pub fn activity_extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.activity_extensions.insert(value);
+        self
+    }
+
     /// Where the numbers go: the worker's own, by the names that they have in all of Temporal's SDKs, and those that
     /// [`workflow::meter`](stead_workflow::meter()) and [`activity::meter`](stead_activity::meter()) make.
     ///
@@ -485,7 +495,7 @@ impl WorkerBuilder {
         let identity = self.identity.unwrap_or_else(|| self.client.identity().to_owned());
         let instance_key = unique_key();
         let caches = self.options.max_cached_workflows > 0 && !guests.is_empty();
-        let mut extensions = Extensions::new();
+        let mut extensions = self.activity_extensions;
         extensions.insert(self.client.clone());
         let build_id = self.deployment.as_ref().map(|deployment| deployment.version.build_id.clone());
         let slots_of = SlotWorker {
