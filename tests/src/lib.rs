@@ -3,6 +3,7 @@
 //! The server is the one of `STEAD_TEST_SERVER=host:port`; without it, an embedded one in the test's process. With
 //! `STEAD_TEST_SERVER=real`, `cargo xtask real-server` installs and starts Temporal's own, which needs Go the first time.
 
+pub mod arms;
 pub mod ferry;
 pub mod moved;
 
@@ -48,7 +49,8 @@ impl Env {
     }
 
     /// Replays what the server recorded of `workflow`, and `histories/<name>.json`, because what was recorded once must
-    /// replay for ever. With `STEAD_RECORD` set and no such file, makes it.
+    /// replay for ever; and compares the two, because that file is of Temporal's own server (see [`arms`]). With
+    /// `STEAD_RECORD` set and no such file, makes it, which only `STEAD_TEST_SERVER=real` should do.
     pub async fn replays<W: WorkflowType>(
         &self,
         replayer: Replayer,
@@ -61,6 +63,12 @@ impl Env {
         let path = histories().join(format!("{name}.json"));
         if let Ok(recorded) = std::fs::read_to_string(&path) {
             let recorded = History::from_json(&recorded).expect("a recorded history");
+            let differences = arms::differences(&recorded, &history);
+            assert!(
+                differences.is_empty(),
+                "the history of {name} is not that of Temporal's server:\n{}",
+                differences.join("\n")
+            );
             replayer.replay(recorded).unwrap_or_else(|error| panic!("{} does not replay: {error}", path.display()));
         } else if std::env::var_os("STEAD_RECORD").is_some() {
             std::fs::write(path, history.to_json().expect("a history is JSON")).expect("write the history");

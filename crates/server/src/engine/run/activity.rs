@@ -37,7 +37,8 @@ impl Run {
             schedule_to_close_timeout: command.schedule_to_close_timeout,
             schedule_to_start_timeout: command.schedule_to_start_timeout,
             start_to_close_timeout: command.start_to_close_timeout,
-            heartbeat_timeout: command.heartbeat_timeout,
+            // As of the other timeouts, 0 says that there is none.
+            heartbeat_timeout: Some(command.heartbeat_timeout.unwrap_or_default()),
             workflow_task_completed_event_id: completed_event_id,
             retry_policy: command.retry_policy,
             use_workflow_build_id: command.use_workflow_build_id,
