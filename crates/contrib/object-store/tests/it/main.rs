@@ -1,5 +1,7 @@
 //! Behaviour of `stead-object-store`, seen from outside.
 
+mod s3;
+
 use std::error::Error;
 
 use prost::Message;
