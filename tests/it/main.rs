@@ -36,6 +36,7 @@ mod messages;
 mod metrics;
 mod other_sdks;
 mod patches;
+mod plugins;
 mod processes;
 mod programs;
 mod recorded;

@@ -58,6 +58,7 @@ async fn a_server_shows_its_workers_and_what_they_do() {
         .worker()
         .workflow::<Sums>()
         .activities(Adds)
+        .plugin(stead::worker::Plugin::new("listed"))
         .identity("seen")
         .heartbeat_interval(secs(1))
         .activity_pollers(PollerBehavior::autoscaling(1..=20, 2))
@@ -88,6 +89,7 @@ async fn a_server_shows_its_workers_and_what_they_do() {
     let seen = worker.run_while(work).await.unwrap();
     assert_eq!((seen.task_queue.as_str(), seen.worker_identity.as_str()), (env.task_queue.as_str(), "seen"));
     assert_eq!((seen.sdk_name.as_str(), seen.status()), ("stead", WorkerStatus::Running));
+    assert_eq!(seen.plugins.iter().map(|plugin| plugin.name.as_str()).collect::<Vec<_>>(), ["listed"]);
     assert!(seen.activity_poller_info.as_ref().unwrap().is_autoscaling);
     assert!(seen.workflow_task_slots_info.as_ref().unwrap().total_processed_tasks >= 10, "{seen:?}");
 

@@ -14,6 +14,7 @@ use crate::{
     connect::{Connect, InProcess, Remote},
     connection::{BoxError, Connection, WorkflowService, boxed},
     interceptor::{ClientInterceptor, Intercepted, Next},
+    plugin::ForWorkers,
     schedule::{CountSchedules, CreateSchedule, ListSchedules, ScheduleHandle},
     standalone::{ActivityHandle, CountActivities, ListActivities, StartActivity},
     workflow::{CountWorkflows, Finished, ListWorkflows, QueryRejectCondition, StartWorkflow, Started, WorkflowHandle},
@@ -42,6 +43,7 @@ pub(crate) struct Parts {
     pub(crate) identity: String,
     pub(crate) converter: DataConverter,
     pub(crate) interceptors: Vec<Arc<dyn ClientInterceptor>>,
+    pub(crate) for_workers: Vec<ForWorkers>,
     pub(crate) query_reject_condition: QueryRejectCondition,
 }
 
@@ -358,6 +360,12 @@ impl Client {
     /// A handle to the workflow with this id, whatever its type.
     pub fn workflow_named(&self, id: impl Into<String>) -> WorkflowHandle<Untyped> {
         self.workflow(id)
+    }
+
+    /// What the plugins of this client are to workers.
+    #[doc(hidden)]
+    pub fn plugins_for_workers(&self) -> &[ForWorkers] {
+        &self.parts.for_workers
     }
 
     pub(crate) fn query_reject_condition(&self) -> QueryRejectCondition {

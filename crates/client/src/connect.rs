@@ -33,6 +33,7 @@ use crate::{
         BoxError, CallOptions, Connection, Metadata, PayloadLimits, RetryOptions, Settings, Transport, boxed,
     },
     interceptor::ClientInterceptor,
+    plugin::{ClientPlugin, Connecting},
     secret::Secret,
     workflow::QueryRejectCondition,
 };
@@ -75,6 +76,10 @@ pub struct InProcess {
     transport: Transport,
 }
 
+/// Any server: what a plugin configures.
+#[derive(Debug)]
+pub struct Plugged(());
+
 struct Options {
     namespace: String,
     identity: Option<String>,
@@ -89,6 +94,7 @@ struct Options {
     layers: Vec<Box<dyn FnOnce(Transport) -> Transport + Send>>,
     converter: DataConverter,
     interceptors: Vec<Arc<dyn ClientInterceptor>>,
+    plugins: Vec<Arc<dyn ClientPlugin>>,
     query_reject_condition: QueryRejectCondition,
     metrics: Option<Arc<dyn MetricSink>>,
 }
@@ -206,6 +212,28 @@ impl<T> Connect<T> {
     /// Adds an interceptor; the one added first is the outermost.
     pub fn interceptor(mut self, interceptor: impl ClientInterceptor) -> Self {
         self.options.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// As [`interceptor`](Self::interceptor), for one that others hold too.
+    pub fn interceptor_shared(mut self, interceptor: Arc<dyn ClientInterceptor>) -> Self {
+        self.options.interceptors.push(interceptor);
+        self
+    }
+
+    /// Adds a plugin, which sets its options now. Workers and replayers of the client are configured by it, too.
+    pub fn plugin(self, plugin: impl ClientPlugin) -> Self {
+        let plugin: Arc<dyn ClientPlugin> = Arc::new(plugin);
+        let Self { target, options, error } = self;
+        let Connect { mut options, error, .. } =
+            plugin.configure_client(Connect { target: Plugged(()), options, error });
+        options.plugins.push(plugin);
+        Self { target, options, error }
+    }
+
+    /// Makes another converter of the one that is set, as a plugin does that adds to it.
+    pub fn map_data_converter(mut self, change: impl FnOnce(DataConverter) -> DataConverter) -> Self {
+        self.options.converter = change(self.options.converter);
         self
     }
 
@@ -432,6 +460,7 @@ impl Options {
             layers,
             converter,
             interceptors,
+            plugins,
             query_reject_condition,
             metrics,
         } = self;
@@ -454,7 +483,16 @@ impl Options {
             loaded.map_err(|source| ConnectError::Refused { address: address.to_owned(), source })?;
         }
         let identity = identity.unwrap_or_else(default_identity);
-        Ok(Client::new(Parts { connection, namespace, identity, converter, interceptors, query_reject_condition }))
+        let for_workers = plugins.into_iter().filter_map(ClientPlugin::for_workers).collect();
+        Ok(Client::new(Parts {
+            connection,
+            namespace,
+            identity,
+            converter,
+            interceptors,
+            for_workers,
+            query_reject_condition,
+        }))
     }
 }
 
@@ -473,10 +511,19 @@ impl Default for Options {
             layers: Vec::new(),
             converter: DataConverter::default(),
             interceptors: Vec::new(),
+            plugins: Vec::new(),
             query_reject_condition: QueryRejectCondition::Never,
             metrics: None,
         }
     }
+}
+
+/// Connects within the plugins.
+fn around(plugins: Vec<Arc<dyn ClientPlugin>>, connect: Connecting<'static>) -> Connecting<'static> {
+    if plugins.is_empty() {
+        return connect;
+    }
+    Box::pin(async move { plugins.iter().rev().fold(connect, |inner, it| it.around_connect(inner)).await })
 }
 
 fn default_identity() -> String {
@@ -489,7 +536,7 @@ impl IntoFuture for Connect<Remote> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.connect())
+        around(self.options.plugins.clone(), Box::pin(self.connect()))
     }
 }
 
@@ -498,7 +545,7 @@ impl IntoFuture for Connect<InProcess> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.connect())
+        around(self.options.plugins.clone(), Box::pin(self.connect()))
     }
 }
 

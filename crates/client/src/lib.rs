@@ -32,6 +32,7 @@ mod interceptor;
 mod listing;
 #[doc(hidden)]
 pub mod payloads;
+mod plugin;
 #[doc(hidden)]
 pub mod random;
 mod schedule;
@@ -51,6 +52,7 @@ pub use connection::TestService;
 pub use filter::{Filter, FilterOn};
 pub use interceptor::{Answer, ClientInterceptor, Next};
 pub use listing::{Count, CountCall, CountGroup, ListCall, ListError, Page};
+pub use plugin::{ClientPlugin, Connecting, ForWorkers};
 pub use schedule::*;
 pub use standalone::*;
 /// The messages of the raw services, as [`WorkflowService`] takes them.
@@ -66,7 +68,7 @@ pub use {
     config::{
         ClientConfig, ClientProfile, ConfigError, ConfigLoader, DEFAULT_PROFILE, DataSource, ProfileCodec, ProfileTls,
     },
-    connect::{Connect, ConnectError, DnsLoadBalancing, HttpProxy, InProcess, KeepAlive, Remote},
+    connect::{Connect, ConnectError, DnsLoadBalancing, HttpProxy, InProcess, KeepAlive, Plugged, Remote},
     connection::{
         CallOptions, Connection, InvalidMetadata, Metadata, PayloadLimits, PayloadTooLarge, RetryKind, RetryOptions,
         RpcError, SetApiKeyError, Transport, TransportError, WorkflowService,

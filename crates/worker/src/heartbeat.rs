@@ -8,7 +8,7 @@ use stead_client::CallOptions;
 use stead_data::time::{duration_to_proto, time_to_proto};
 use stead_proto::deployment::v1::WorkerDeploymentVersion;
 use stead_proto::enums::v1::WorkerStatus;
-use stead_proto::worker::v1::{WorkerHeartbeat, WorkerHostInfo, WorkerPollerInfo, WorkerSlotsInfo};
+use stead_proto::worker::v1::{PluginInfo, WorkerHeartbeat, WorkerHostInfo, WorkerPollerInfo, WorkerSlotsInfo};
 use stead_proto::workflowservice::v1::RecordWorkerHeartbeatRequest;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -120,10 +120,15 @@ impl Teller {
                 .as_ref()
                 .map(|_| pollers(&shared.sticky_polls, workflow_pollers)),
             activity_poller_info: shared.polls_activities().then(|| pollers(&shared.activity_polls, activity_pollers)),
+            plugins: shared.plugin_names.iter().map(|name| plugin_info(name)).collect(),
             current_sticky_cache_size: small(shared.cached_runs.get()),
             ..WorkerHeartbeat::default()
         }
     }
+}
+
+fn plugin_info(name: &str) -> PluginInfo {
+    PluginInfo { name: name.to_owned(), version: String::new() }
 }
 
 /// `before`: how many tasks were processed at the time of the heartbeat before.

@@ -30,6 +30,7 @@ mod metrics;
 #[cfg(feature = "opentelemetry")]
 #[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
 pub mod opentelemetry;
+mod plugin;
 mod poll;
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
@@ -46,6 +47,7 @@ mod worker;
 pub use deployment::WorkerDeployment;
 pub use error::{BuildError, RunError};
 pub use lifecycle::ShutdownHandle;
+pub use plugin::{Plugin, WorkerPlugin, for_workers};
 pub use poll::PollerBehavior;
 pub use slots::{
     ResourceSlots, ResourceTargets, SlotContext, SlotKind, SlotPermit, SlotSupplier, SlotSupply, SlotTask, Tuner,

@@ -21,6 +21,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use stead_client::{Client, WorkflowHandle};
 use stead_core::{RunOptions, replay_task};
@@ -33,6 +34,7 @@ use crate::codec::Codec;
 use crate::deployment::WorkerDeployment;
 use crate::driver::{Driver, Incoming};
 use crate::guests::Guests;
+use crate::plugin::{self, WorkerPlugin};
 use outside::ReplayOutside;
 
 pub use error::{ReplayError, ReplayManyError, ReplayedWorkflow};
@@ -47,11 +49,12 @@ pub use stead_core::{Difference, Mismatch, MismatchKind, Operation, RecentEvent}
 #[derive(Clone, Default)]
 #[must_use = "a replayer does nothing until it is given a history"]
 pub struct Replayer {
-    workflows: Vec<Definition>,
+    pub(crate) workflows: Vec<Definition>,
     guests: Guests,
-    converter: DataConverter,
-    interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
+    pub(crate) converter: DataConverter,
+    pub(crate) interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
     fail_on: FailOn,
+    plugins: Vec<Arc<dyn WorkerPlugin>>,
     options: Arc<RunOptions>,
 }
 
@@ -77,6 +80,30 @@ impl Replayer {
     pub fn workflow_interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
         self.interceptors.push(Arc::new(interceptor));
         self.register_all()
+    }
+
+    /// Adds a plugin, which sets its options now.
+    pub fn plugin(self, plugin: impl WorkerPlugin) -> Self {
+        self.add_plugin(Arc::new(plugin))
+    }
+
+    /// Adds the plugins of a client, as its workers have them.
+    pub fn plugins_of(self, client: &Client) -> Self {
+        plugin::of_client(client).fold(self, Self::add_plugin)
+    }
+
+    fn add_plugin(self, plugin: Arc<dyn WorkerPlugin>) -> Self {
+        let mut configured = plugin.configure_replayer(self).register_all();
+        configured.plugins.push(plugin);
+        configured
+    }
+
+    /// Replays within the plugins. None of them can prevent it.
+    async fn within_plugins<F: Future>(&self, replay: F) -> F::Output {
+        match plugin::around(&self.plugins, PLUGINS_END_WITHIN, || {}, replay).await {
+            Ok(output) => output,
+            Err(replay) => replay.await,
+        }
     }
 
     /// Sets the namespace that the workflows see.
@@ -135,7 +162,7 @@ impl Replayer {
     /// As [`replay`](Self::replay), or if the text is no history, or the codec fails.
     pub async fn replay_json(&self, json: &str) -> Result<(), ReplayError> {
         let history = History::from_json(json).map_err(|source| ReplayError::Json { source })?;
-        self.replay_encoded(history).await
+        self.within_plugins(self.replay_encoded(history)).await
     }
 
     /// Replays all histories in the `.json` files of a directory and of the directories in it. Awaiting it gives their
@@ -183,6 +210,10 @@ impl Replayer {
     ///
     /// As [`replay`](Self::replay), or if the history cannot be fetched, or the codec fails.
     pub async fn replay_workflow<W: ?Sized>(&self, workflow: &WorkflowHandle<W>) -> Result<(), ReplayError> {
+        self.within_plugins(self.replay_fetched(workflow)).await
+    }
+
+    async fn replay_fetched<W: ?Sized>(&self, workflow: &WorkflowHandle<W>) -> Result<(), ReplayError> {
         let history = workflow.history().await.map_err(|source| ReplayError::Fetch { source: Box::new(source) })?;
         self.replay_encoded(history).await
     }
@@ -217,6 +248,9 @@ fn task_queue(history: &History) -> String {
         _ => String::new(),
     }
 }
+
+/// As for a worker, by default.
+const PLUGINS_END_WITHIN: Duration = Duration::from_secs(60);
 
 /// All `.json` files below a directory, in a stable order.
 fn json_files(directory: &Path) -> io::Result<Vec<PathBuf>> {

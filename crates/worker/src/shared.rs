@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) activities: Registry,
     /// The first one is the outermost.
     pub(crate) activity_interceptors: Arc<[Arc<dyn Interceptor>]>,
+    pub(crate) plugin_names: Vec<String>,
     pub(crate) extensions: Extensions,
     /// Triggered when the worker stops, for activities to see.
     pub(crate) told_to_stop: Cancellation,

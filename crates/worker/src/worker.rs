@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::driver::panic_message;
 use crate::error::RunError;
 use crate::lifecycle::{Phase, ShutdownHandle};
+use crate::plugin::{WorkerPlugin, around};
 use crate::shared::Shared;
 use running::Running;
 
@@ -57,6 +58,8 @@ pub(crate) use builder::unique_key;
 pub struct Worker {
     shared: Arc<Shared>,
     on_fatal_error: Option<FatalErrorHook>,
+    plugins: Vec<Arc<dyn WorkerPlugin>>,
+    plugin_shutdown_timeout: Duration,
 }
 
 /// What to do when a worker stops without being told to.
@@ -102,6 +105,12 @@ impl Worker {
     /// Dropping the future stops the worker without any grace: tasks at hand are lost, and the server gives them out
     /// again after their timeouts.
     pub async fn run_until<F: Future>(mut self, stop: F) -> Result<(), RunError> {
+        let (plugins, wind_down) = (std::mem::take(&mut self.plugins), self.plugin_shutdown_timeout);
+        let handle = self.shutdown_handle();
+        around(&plugins, wind_down, || handle.shutdown(), self.run_alone(stop)).await.unwrap_or(Ok(()))
+    }
+
+    async fn run_alone<F: Future>(mut self, stop: F) -> Result<(), RunError> {
         let lifecycle = self.shared.lifecycle.clone();
         let told_to_stop = async {
             tokio::select! {

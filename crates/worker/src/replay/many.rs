@@ -135,7 +135,8 @@ impl<'a> IntoFuture for ReplayMany<'a> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        let replayer = self.replayer;
+        Box::pin(replayer.within_plugins(self.run()))
     }
 }
 

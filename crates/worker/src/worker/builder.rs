@@ -25,6 +25,7 @@ use crate::error::{BuildError, RunError};
 use crate::guests::Guests;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Level, Metrics, names};
+use crate::plugin::{self, WorkerPlugin};
 use crate::poll::PollerBehavior;
 use crate::shadow::Sample;
 use crate::shared::{Options, Shared};
@@ -39,11 +40,13 @@ pub struct WorkerBuilder {
     deployment: Option<WorkerDeployment>,
     activates_patch: Option<Arc<ActivatesPatch>>,
     metrics: Option<Arc<dyn MetricSink>>,
-    workflows: Vec<Definition>,
-    activities: Vec<stead_activity::Definition>,
-    workflow_interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
-    activity_interceptors: Vec<Arc<dyn Interceptor>>,
+    pub(crate) workflows: Vec<Definition>,
+    pub(crate) activities: Vec<stead_activity::Definition>,
+    pub(crate) workflow_interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
+    pub(crate) activity_interceptors: Vec<Arc<dyn Interceptor>>,
+    plugins: Vec<Arc<dyn WorkerPlugin>>,
     activity_extensions: Extensions,
+    plugin_shutdown_timeout: Duration,
     on_fatal_error: Option<FatalErrorHook>,
     tuner: Option<Tuner>,
     has_slot_counts: bool,
@@ -53,7 +56,7 @@ pub struct WorkerBuilder {
 
 impl WorkerBuilder {
     pub(super) fn new(client: &Client, task_queue: String) -> Self {
-        Self {
+        let builder = Self {
             client: client.clone(),
             task_queue,
             identity: None,
@@ -65,6 +68,8 @@ impl WorkerBuilder {
             workflow_interceptors: Vec::new(),
             activity_interceptors: Vec::new(),
             activity_extensions: Extensions::new(),
+            plugins: Vec::new(),
+            plugin_shutdown_timeout: Duration::from_secs(60),
             on_fatal_error: None,
             tuner: None,
             has_slot_counts: false,
@@ -75,7 +80,8 @@ impl WorkerBuilder {
                 ))),
                 ..Options::default()
             },
-        }
+        };
+        plugin::of_client(client).fold(builder, Self::add_plugin)
     }
 
     /// Registers a workflow.
@@ -111,6 +117,29 @@ impl WorkerBuilder {
     /// Wraps all activities in an interceptor. The first one that is added is the outermost.
     pub fn activity_interceptor(mut self, interceptor: impl Interceptor) -> Self {
         self.activity_interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Adds a plugin, which sets its options now. Those that came with the client are there already.
+    pub fn plugin(self, plugin: impl WorkerPlugin) -> Self {
+        self.add_plugin(Arc::new(plugin))
+    }
+
+    fn add_plugin(self, plugin: Arc<dyn WorkerPlugin>) -> Self {
+        if self.plugins.iter().any(|other| other.name() == plugin.name()) {
+            let (name, task_queue) = (plugin.name(), &self.task_queue);
+            tracing::warn!(target: "stead::worker", plugin = name, task_queue, "a worker has a plugin of this name twice");
+        }
+        let mut configured = plugin.configure_worker(self);
+        configured.plugins.push(plugin);
+        configured
+    }
+
+    /// How long plugins may take to [wind down](WorkerPlugin::around_run) after the worker has stopped.
+    ///
+    /// Default: 60 s.
+    pub fn plugin_shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.plugin_shutdown_timeout = timeout;
         self
     }
 
@@ -534,9 +563,15 @@ impl WorkerBuilder {
             wants_heartbeats: AtomicBool::new(false),
             lifecycle: Lifecycle::new(),
             payload_limits: OnceLock::new(),
+            plugin_names: self.plugins.iter().map(|plugin| plugin.name().to_owned()).collect(),
             options: self.options,
         };
-        Ok(Worker { shared: Arc::new(shared), on_fatal_error: self.on_fatal_error })
+        Ok(Worker {
+            shared: Arc::new(shared),
+            on_fatal_error: self.on_fatal_error,
+            plugins: self.plugins,
+            plugin_shutdown_timeout: self.plugin_shutdown_timeout,
+        })
     }
 }
 
