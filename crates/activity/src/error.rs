@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use stead_data::failure::short_type_name;
+use stead_data::failure::{FailureCategory, short_type_name};
 use stead_data::{ConversionError, Failure, FailureKind, IntoFailure};
 
 use crate::{CancellationDetails, Cancelled};
@@ -98,6 +98,12 @@ impl Error {
     /// Whether somebody else completes the activity.
     pub fn is_complete_async(&self) -> bool {
         matches!(self.0, Kind::CompleteAsync)
+    }
+
+    /// Whether the failure is [expected](Failure::benign), and so no error to those who count, log and trace.
+    pub fn is_benign(&self) -> bool {
+        let Kind::Failure(failure) = &self.0 else { return false };
+        failure.find_application().is_some_and(|(_, application)| application.category == FailureCategory::Benign)
     }
 
     /// The failure that the server records.

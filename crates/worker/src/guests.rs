@@ -47,6 +47,7 @@ impl Guests {
         let options = Arc::make_mut(&mut guests.options);
         options.last_operation = Arc::default();
         options.metrics = None;
+        options.is_shadow = true;
         guests
     }
 

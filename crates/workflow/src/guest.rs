@@ -105,6 +105,8 @@ pub struct GuestOptions {
     pub metrics: Option<Arc<dyn MetricSink>>,
     /// How runs move to newer versions of their workers whose definition does not say it. Default: not said.
     pub versioning: Option<VersioningBehavior>,
+    /// Whether the same code runs elsewhere, too, and what it tells is told there. Default: it does not.
+    pub is_shadow: bool,
     /// Looks at the polls of the code. Default: nobody does.
     pub poll_watch: Option<Arc<dyn PollWatch>>,
 }

@@ -140,7 +140,7 @@ pub fn deployment_version() -> Option<Rc<DeploymentVersion>> {
 /// Whether code runs for the first time or again.
 pub mod replay {
     use crate::context;
-    use crate::runtime::Access;
+    use crate::runtime::{Access, Runtime};
 
     /// Whether history is being replayed.
     ///
@@ -155,7 +155,8 @@ pub mod replay {
     }
 
     /// Whether what the code does now is in the history already. Unlike [`is_replaying`] it is not so in the handlers of
-    /// queries and in validators: whoever asked waits for them, and they run once. It is not so outside of workflow code
+    /// queries and in validators: whoever asked waits for them, and they run once. In a shadow, which repeats what the code
+    /// does, it is always so. It is not so outside of workflow code
     /// either, which makes it a filter of `tracing-subscriber`:
     ///
     /// ```ignore
@@ -167,8 +168,10 @@ pub mod replay {
     ///
     /// [`SkipReplays`](crate::SkipReplays) does the same for any subscriber.
     pub fn is_replaying_history() -> bool {
-        context::try_with(|runtime| runtime.moment().is_replaying && runtime.access() != Access::Answers)
-            .unwrap_or_default()
+        let is_told = |runtime: &Runtime| {
+            runtime.is_shadow() || (runtime.moment().is_replaying && runtime.access() != Access::Answers)
+        };
+        context::try_with(is_told).unwrap_or_default()
     }
 
     /// Whether the code must not have an effect now: in queries, validators and conditions.

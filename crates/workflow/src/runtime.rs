@@ -147,6 +147,11 @@ impl Runtime {
         &self.options.converter
     }
 
+    /// Whether the same code tells elsewhere what it has to tell.
+    pub(crate) fn is_shadow(&self) -> bool {
+        self.options.is_shadow
+    }
+
     pub(crate) fn has_interceptors(&self) -> bool {
         !self.options.interceptors.is_empty()
     }
