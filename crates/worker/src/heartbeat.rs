@@ -1,5 +1,6 @@
 //! Heartbeats of a worker: what the server is told of how it does, and shows to operators.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -159,10 +160,11 @@ fn host_info() -> WorkerHostInfo {
     }
 }
 
-/// What the workers of this process have in common.
+/// What the workers of this process have in common. Not drawn from a simulation's seed: the first one of a process would
+/// differ from the others.
 fn process_key() -> &'static str {
     static KEY: OnceLock<String> = OnceLock::new();
-    KEY.get_or_init(crate::worker::unique_key)
+    KEY.get_or_init(|| format!("{:016x}", RandomState::new().hash_one(std::process::id())))
 }
 
 fn small(number: u64) -> i32 {

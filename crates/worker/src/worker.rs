@@ -22,7 +22,6 @@ use crate::shared::Shared;
 use running::Running;
 
 pub use builder::WorkerBuilder;
-pub(crate) use builder::unique_key;
 
 /// Runs the workflows and activities of a task queue.
 ///
