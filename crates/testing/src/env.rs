@@ -20,7 +20,7 @@ pub use mock::Mock;
 use program::RunningProgram;
 pub use program::ServerProgram;
 pub use stuck::Stuck;
-pub(crate) use stuck::Watch;
+use stuck::Watch;
 pub use worker::{TestWorker, TestWorkerBuilder};
 
 /// A server in this process, which skips time, and everything that a test needs of it.
@@ -49,6 +49,8 @@ pub struct TestEnv {
     task_queue: String,
     began: SystemTime,
     workflows: AtomicU64,
+    /// One more for each that waits for [`stuck`](Self::stuck): then it is no failure.
+    asked: Arc<()>,
 }
 
 impl TestEnv {
@@ -89,6 +91,7 @@ impl TestEnv {
             task_queue: "test".to_owned(),
             began,
             workflows: AtomicU64::new(0),
+            asked: Arc::default(),
         })
     }
 
@@ -115,7 +118,15 @@ impl TestEnv {
     fn outside(client: Client, program: Option<RunningProgram>) -> Self {
         let task_queue = format!("test-{}", uuid::Uuid::new_v4());
         let began = SystemTime::now();
-        Self { client, server: None, _program: program, task_queue, began, workflows: AtomicU64::new(0) }
+        Self {
+            client,
+            server: None,
+            _program: program,
+            task_queue,
+            began,
+            workflows: AtomicU64::new(0),
+            asked: Arc::default(),
+        }
     }
 
     /// A client of the server.
@@ -230,13 +241,26 @@ impl TestEnv {
     ///
     /// The two seconds begin anew.
     pub async fn stuck(&self) -> Stuck {
+        let _asked = Arc::clone(&self.asked);
         match self.watch() {
-            Some(watch) => watch.stuck().await,
+            Some(watch) => watch.stuck(|| false).await,
             None => std::future::pending().await,
         }
     }
 
-    pub(crate) fn watch(&self) -> Option<Watch> {
+    /// As [`stuck`](Self::stuck), but that whoever waits for that is told, and not the caller.
+    pub(crate) fn stuck_unasked(&self) -> impl Future<Output = Stuck> + use<> {
+        let (watch, asked) = (self.watch(), Arc::downgrade(&self.asked));
+        async move {
+            match watch {
+                // One is the environment's own.
+                Some(watch) => watch.stuck(|| asked.strong_count() > 1).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn watch(&self) -> Option<Watch> {
         let server = self.server.as_ref()?;
         Some(Watch::new(Arc::clone(server), self.client.clone()))
     }

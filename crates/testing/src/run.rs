@@ -21,13 +21,7 @@ where
         .unwrap_or_else(|error| panic!("cannot start the test's runtime: {error}"));
     let output = runtime.block_on(async {
         let env = TestEnv::new().await.unwrap_or_else(|error| panic!("cannot make the test's environment: {error}"));
-        let watch = env.watch();
-        let stuck = async {
-            match watch {
-                Some(watch) => watch.stuck().await,
-                None => std::future::pending().await,
-            }
-        };
+        let stuck = env.stuck_unasked();
         tokio::select! {
             biased;
             output = test(env) => output,

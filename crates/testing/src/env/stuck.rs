@@ -46,8 +46,8 @@ impl Watch {
         Self { server, client }
     }
 
-    /// Returns when everything has stood still for long enough.
-    pub(crate) async fn stuck(&self) -> Stuck {
+    /// Returns when everything has stood still for long enough, unless another is told of it.
+    pub(super) async fn stuck(&self, is_for_another: impl Fn() -> bool) -> Stuck {
         let mut since: Option<(Standstill, u32)> = None;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -58,7 +58,7 @@ impl Watch {
                 (Some(now), _) => Some((now, 0)),
             };
             match since {
-                Some((standstill, looks)) if looks >= looks_enough(standstill) => {
+                Some((standstill, looks)) if looks >= looks_enough(standstill) && !is_for_another() => {
                     return Stuck::look(&self.client).await;
                 }
                 _ => {}

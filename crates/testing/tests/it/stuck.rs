@@ -105,6 +105,15 @@ async fn a_workflow_task_that_fails_again_and_again_is_shown_with_its_failure(en
 }
 
 #[stead::test]
+async fn a_test_that_asks_whether_it_is_stuck_is_told_as_often_as_it_asks(env: TestEnv) -> stead::Result<()> {
+    let patient = env.start(Patient::run, ()).await?;
+    for _ in 0..2 {
+        assert!(stuck_at(&env, &patient).await.to_string().contains("Patient `Patient-1`"));
+    }
+    Ok(())
+}
+
+#[stead::test]
 async fn an_activity_that_runs_is_no_standstill(env: TestEnv) -> stead::Result<()> {
     let _worker = env.worker().workflow::<Patient>().activities(Slow).start().await?;
     let patient = env.start(Patient::run, ()).await?;

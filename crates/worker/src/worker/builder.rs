@@ -709,7 +709,7 @@ const POLLERS: &str = "at least 1, and its beginning within its limits";
 const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
 /// A name that no other worker has.
-pub(crate) fn unique_key() -> String {
+fn unique_key() -> String {
     format!("{:016x}{:016x}", random::bits(), random::bits())
 }
 
