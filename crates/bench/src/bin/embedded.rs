@@ -1,6 +1,6 @@
 //! `stead-bench-embedded [N [PART…]]`: what the embedded server costs, with client and worker in the same process. `N`:
 //! workflows of each throughput, by default 2,000. Parts: `starts`, `year`, `timers`, `memory`, `tcp`, `sqlite`,
-//! `recovery`, `open`; by default all.
+//! `recovery`, `open`, `shadow`; by default all.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use stead::prelude::*;
 use stead::server::{Clock, Server};
 use stead::testing::TestEnv;
+use stead::worker::WorkerBuilder;
 use stead_bench::measure::{self, resident_kilobytes};
 use stead_bench::workflows::{Acts, Echo, Idle, Sleeps};
 
@@ -22,7 +23,7 @@ type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 async fn main() -> Result {
     let count = std::env::args().nth(1).map_or(Ok(2_000), |word| word.parse())?;
     let parts: Vec<_> = std::env::args().skip(2).collect();
-    for part in ["starts", "year", "timers", "memory", "tcp", "sqlite", "recovery", "open"] {
+    for part in ["starts", "year", "timers", "memory", "tcp", "sqlite", "recovery", "open", "shadow"] {
         if !parts.is_empty() && !parts.iter().any(|wanted| wanted == part) {
             continue;
         }
@@ -30,14 +31,15 @@ async fn main() -> Result {
             "starts" => starts().await?,
             "year" => year().await?,
             "timers" => timers().await?,
-            "memory" => throughput("in memory, in process", Server::in_memory(), false, count).await?,
-            "tcp" => throughput("in memory, over TCP", Server::in_memory().listen(0), true, count).await?,
+            "memory" => throughput("in memory, in process", Server::in_memory(), false, count, &plain).await?,
+            "tcp" => throughput("in memory, over TCP", Server::in_memory().listen(0), true, count, &plain).await?,
             "sqlite" => {
                 let file = File::new();
-                throughput("SQLite, in process", Server::sqlite(&file.0), false, count).await?;
+                throughput("SQLite, in process", Server::sqlite(&file.0), false, count, &plain).await?;
             }
             "recovery" => recovery().await?,
-            _ => open_workflows().await?,
+            "open" => open_workflows().await?,
+            _ => shadow(count).await?,
         }
     }
     Ok(())
@@ -98,13 +100,19 @@ async fn timers() -> Result {
 }
 
 /// Workflows of five activities a second.
-async fn throughput(what: &str, server: stead::server::Builder, over_tcp: bool, count: usize) -> Result {
+async fn throughput(
+    what: &str,
+    server: stead::server::Builder,
+    over_tcp: bool,
+    count: usize,
+    options: &dyn Fn(WorkerBuilder) -> WorkerBuilder,
+) -> Result {
     let server = server.clock(Clock::real()).start().await?;
     let client = match server.address().filter(|_| over_tcp) {
         Some(address) => Client::connect(address.to_string()).await?,
         None => Client::with_service(server.service()).await?,
     };
-    let worker = Worker::builder(&client, "bench").workflow::<Acts>().activities(Echo).build()?;
+    let worker = options(Worker::builder(&client, "bench").workflow::<Acts>().activities(Echo)).build()?;
     let mut outcome = Ok(());
     worker.run_until(async { outcome = acts(what, &client, count).await }).await?;
     server.shutdown().await;
@@ -129,6 +137,19 @@ async fn acts(what: &str, client: &Client, count: usize) -> Result {
         count as f64 / seconds
     );
     Ok(())
+}
+
+/// What it costs to run the code of each workflow twice, by turns with running it once.
+async fn shadow(count: usize) -> Result {
+    for _ in 0..3 {
+        throughput("code that is run once", Server::in_memory(), false, count, &plain).await?;
+        throughput("with shadow replay", Server::in_memory(), false, count, &WorkerBuilder::shadow_replay).await?;
+    }
+    Ok(())
+}
+
+fn plain(worker: WorkerBuilder) -> WorkerBuilder {
+    worker
 }
 
 /// From opening a file with 10,000 workflows that sleep to the first answer.
