@@ -39,6 +39,56 @@ impl Request {
     }
 }
 
+/// Goes on from where the attempt before it got to.
+struct Reviews {
+    tokens: mpsc::UnboundedSender<Vec<u8>>,
+}
+
+#[activities]
+impl Reviews {
+    #[activity]
+    async fn review(&self) -> activity::Result<String> {
+        if let Some(page) = activity::heartbeat_details::<String>()? {
+            return Ok(format!("went on at {page}"));
+        }
+        self.tokens.send(activity::info().task_token.to_vec())?;
+        Err(activity::Error::complete_async())
+    }
+}
+
+#[derive(Default)]
+struct Review;
+
+#[workflow]
+impl Review {
+    #[run]
+    async fn run(&self) -> workflow::Result<String> {
+        let retry = RetryPolicy::default().initial_interval(millis(1));
+        Ok(workflow::activity(Reviews::review, ()).start_to_close(secs(30)).retry(retry).await?)
+    }
+}
+
+#[tokio::test]
+async fn the_attempt_after_one_that_failed_with_a_heartbeat_knows_its_details() {
+    let env = Env::new().await;
+    let (tokens, mut received) = mpsc::unbounded_channel();
+    let worker = env.worker().workflow::<Review>().activities(Reviews { tokens });
+    let work = async {
+        for by_id in [false, true] {
+            let start = env.client.start_workflow(Review::run, ()).id(env.id("review")).task_queue(&env.task_queue);
+            let review = start.await.unwrap();
+            let token = received.recv().await.unwrap();
+            let activity = match by_id {
+                true => env.client.activity_by_id(review.id(), "1"),
+                false => env.client.activity_by_token(token),
+            };
+            activity.fail_with_heartbeat(stead::Failure::application("tired"), "page 7").await.unwrap();
+            assert_eq!(review.result().await.unwrap(), "went on at page 7");
+        }
+    };
+    worker.build().unwrap().run_while(work).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_activity_is_completed_failed_or_reported_cancelled_from_elsewhere() {
     let env = Env::new().await;

@@ -131,9 +131,31 @@ impl AsyncActivity {
     ///
     /// See [`AsyncActivityError`].
     pub async fn fail(&self, error: impl IntoFailure) -> Result<(), AsyncActivityError> {
+        self.fail_attempt(error, Vec::new()).await
+    }
+
+    /// The same with a last heartbeat: its details are for the next attempt, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// See [`AsyncActivityError`].
+    pub async fn fail_with_heartbeat<T: Serialize + ?Sized>(
+        &self,
+        error: impl IntoFailure,
+        details: &T,
+    ) -> Result<(), AsyncActivityError> {
+        let details = vec![self.client.data_converter().to_payload(details)?];
+        self.fail_attempt(error, details).await
+    }
+
+    async fn fail_attempt(
+        &self,
+        error: impl IntoFailure,
+        heartbeat_details: Vec<Payload>,
+    ) -> Result<(), AsyncActivityError> {
         let failure = Box::new(error.into_failure());
         let (activity, options) = self.parts();
-        self.client.perform(FailAsyncActivityCall { activity, failure, options }).await
+        self.client.perform(FailAsyncActivityCall { activity, failure, heartbeat_details, options }).await
     }
 
     /// Ends the activity as cancelled, with details for the workflow. Only after cancellation was requested.
@@ -165,15 +187,17 @@ impl AsyncActivity {
 
 /// Declares a call, as interceptors see it.
 macro_rules! call {
-    ($(#[$doc:meta])* $call:ident { $(#[$field_doc:meta])* $field:ident: $type:ty }) => {
+    ($(#[$doc:meta])* $call:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone)]
         #[non_exhaustive]
         pub struct $call {
             /// Which activity.
             pub activity: ActivityReference,
-            $(#[$field_doc])*
-            pub $field: $type,
+            $(
+                $(#[$field_doc])*
+                pub $field: $type,
+            )+
             /// How the call is made.
             pub options: CallOptions,
         }
@@ -192,7 +216,9 @@ call! {
     /// A failure on its way to the server, as interceptors see it.
     FailAsyncActivityCall {
         /// The failure.
-        failure: Box<Failure>
+        failure: Box<Failure>,
+        /// Details of a last heartbeat, for the next attempt.
+        heartbeat_details: Vec<Payload>
     }
 }
 
@@ -254,14 +280,21 @@ impl Operation for FailAsyncActivityCall {
     type Error = AsyncActivityError;
 
     async fn send(self, client: &Client) -> Result<(), AsyncActivityError> {
-        let Self { activity, failure, options } = self;
+        let Self { activity, failure, heartbeat_details, options } = self;
+        let last_heartbeat_details = payloads::encode_arguments(&owner(client, &activity), heartbeat_details).await?;
         let failure = Some(payloads::encode(&owner(client, &activity), failure.into_proto()).await?);
         let service = client.service();
         let (namespace, identity) = (client.namespace().to_owned(), client.identity().to_owned());
         let answer = match activity.clone() {
             ActivityReference::Token(task_token) => {
-                let request =
-                    RespondActivityTaskFailedRequest { task_token, failure, namespace, identity, ..Default::default() };
+                let request = RespondActivityTaskFailedRequest {
+                    task_token,
+                    failure,
+                    last_heartbeat_details,
+                    namespace,
+                    identity,
+                    ..Default::default()
+                };
                 service.respond_activity_task_failed(request, options).await.map(drop)
             }
             ActivityReference::Id { workflow_id, run_id, activity_id } => {
@@ -271,6 +304,7 @@ impl Operation for FailAsyncActivityCall {
                     run_id,
                     activity_id,
                     failure,
+                    last_heartbeat_details,
                     identity,
                     ..Default::default()
                 };
