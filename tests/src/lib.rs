@@ -49,8 +49,8 @@ impl Env {
     }
 
     /// Replays what the server recorded of `workflow`, and `histories/<name>.json`, because what was recorded once must
-    /// replay for ever; and compares the two, because that file is of Temporal's own server (see [`arms`]). With
-    /// `STEAD_RECORD` set and no such file, makes it, which only `STEAD_TEST_SERVER=real` should do.
+    /// replay for ever; and compares that of the embedded server with the file, which is of Temporal's own (see [`arms`]).
+    /// With `STEAD_RECORD` set and no such file, makes it, which only `STEAD_TEST_SERVER=real` should do.
     pub async fn replays<W: WorkflowType>(
         &self,
         replayer: Replayer,
@@ -63,7 +63,8 @@ impl Env {
         let path = histories().join(format!("{name}.json"));
         if let Ok(recorded) = std::fs::read_to_string(&path) {
             let recorded = History::from_json(&recorded).expect("a recorded history");
-            let differences = arms::differences(&recorded, &history);
+            let is_embedded = std::env::var_os("STEAD_TEST_SERVER").is_none();
+            let differences = if is_embedded { arms::differences(&recorded, &history) } else { Vec::new() };
             assert!(
                 differences.is_empty(),
                 "the history of {name} is not that of Temporal's server:\n{}",

@@ -20,6 +20,21 @@ pub fn info() -> Rc<Info> {
     context::current().info()
 }
 
+/// Whether the calling code belongs to a workflow: for code that workflows share with others.
+///
+/// ```
+/// fn now() -> std::time::SystemTime {
+///     match stead_workflow::in_workflow() {
+///         true => stead_workflow::now(),
+///         false => std::time::SystemTime::now(),
+///     }
+/// }
+/// # now();
+/// ```
+pub fn in_workflow() -> bool {
+    context::try_with(|_| ()).is_some()
+}
+
 /// Workflow time: the same at each replay. Stands still while the workflow runs, and moves on when it is woken.
 ///
 /// # Panics

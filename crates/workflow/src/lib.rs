@@ -66,8 +66,8 @@ pub use handlers::set::{
     on_update_validated, set_current_details,
 };
 pub use info::{
-    Info, continue_as_new_suggested, deployment_version, history_length, history_size, info, last_failure, last_result,
-    memo, now, replay, target_version_changed,
+    Info, continue_as_new_suggested, deployment_version, history_length, history_size, in_workflow, info, last_failure,
+    last_result, memo, now, replay, target_version_changed,
 };
 pub use interceptor::WorkflowInterceptor;
 /// What interceptors see.

@@ -41,6 +41,15 @@ fn uuids_are_of_version_four_and_differ() {
     assert_eq!(outline(&commands), ["complete workflow: [4,true]"]);
 }
 
+workflow!(Asked, |board, input: ()| -> bool { Ok(workflow::in_workflow()) });
+
+#[test]
+fn code_knows_whether_a_workflow_runs_it() {
+    let (_, commands) = Driver::start::<Asked>(());
+    assert_eq!(outline(&commands), ["complete workflow: true"]);
+    assert!(!workflow::in_workflow());
+}
+
 workflow!(Facts, |board, input: ()| -> String {
     let began = workflow::now();
     workflow::sleep(SECOND).await?;
