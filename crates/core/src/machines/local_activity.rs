@@ -165,6 +165,10 @@ impl LocalActivity {
                 return running.end(End::new(Err(failure)), now);
             }
             LocalActivityOutcome::Failed(failure) => (*failure, true),
+            // What an attempt may take ends with the whole at the latest, and whoever looks after it may notice first.
+            LocalActivityOutcome::TimedOut(_) if running.deadline.is_some_and(|deadline| deadline <= now) => {
+                return running.end(End::new(Err(timed_out(TimeoutType::ScheduleToClose))), now);
+            }
             LocalActivityOutcome::TimedOut(kind) => (timed_out(kind), kind == TimeoutType::StartToClose),
         };
         let policy = self.request.retry_policy.clone().unwrap_or_default();

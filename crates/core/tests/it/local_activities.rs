@@ -325,6 +325,20 @@ fn s40_timeouts_of_the_attempt_are_tried_again_and_those_of_the_whole_are_not() 
 }
 
 #[test]
+fn an_attempt_that_times_out_when_the_whole_does_ends_it_as_a_whole() {
+    let bounded = with(|activity| activity.schedule_to_close_timeout = Some(Duration::from_millis(50)));
+    let mut scenario = started([vec![bounded], vec![complete()]]);
+    scenario.elapsed = Duration::from_millis(50);
+    completion(scenario.ended(1, 1, LocalActivityOutcome::TimedOut(TimeoutType::StartToClose)));
+    let Some(FailureInfo::TimeoutFailureInfo(info)) =
+        failure(scenario.jobs(1)).cause.as_ref().and_then(|cause| cause.failure_info.as_ref())
+    else {
+        panic!("not a timeout: {:?}", scenario.jobs(1))
+    };
+    assert_eq!(info.timeout_type(), TimeoutType::ScheduleToClose);
+}
+
+#[test]
 fn s40_time_spent_before_a_backoff_counts() {
     let late = with(|activity| {
         activity.schedule_to_close_timeout = Some(Duration::from_secs(10));

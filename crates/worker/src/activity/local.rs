@@ -72,7 +72,7 @@ pub(crate) async fn run(
         Err(outcome) => return report(outcome),
     };
     permit.mark_used(|| SlotTask::LocalActivity { activity_type: attempt.activity_type.clone() });
-    let limit = limit(&attempt);
+    let limit = attempt.start_to_close_timeout;
     let (context, info, input) = context(&shared, attempt, workflow, cancellation);
     let timer = LocalTimer::start(&shared.metrics, &info);
     let report = |outcome: LocalActivityOutcome| {
@@ -99,12 +99,6 @@ pub(crate) async fn run(
         }
     }
     drop(permit);
-}
-
-/// How long the attempt may take, if that is less than what all attempts have together, which its run looks after.
-fn limit(attempt: &LocalActivityAttempt) -> Option<Duration> {
-    let whole = attempt.schedule_to_close_timeout;
-    attempt.start_to_close_timeout.filter(|limit| whole.is_none_or(|whole| *limit < whole))
 }
 
 /// Waits for a slot, no longer than the attempt may.
