@@ -1,7 +1,7 @@
 //! The Rust side of `tests/interop/storage`: a worker, and a call of the other side's worker, with a store that both
 //! share.
 //!
-//!     storage-interop ADDRESS THEIR_QUEUE OUR_QUEUE FOLDER BUCKET
+//!     storage-interop ADDRESS THEIR_QUEUE OUR_QUEUE KIND FOLDER BUCKET
 
 use stead::DataConverter;
 use stead::data::ExternalStorage;
@@ -36,10 +36,15 @@ type Failed = Box<dyn std::error::Error>;
 #[tokio::main]
 async fn main() -> Result<(), Failed> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [address, theirs, ours, folder, bucket] = &arguments[..] else {
-        return Err("storage-interop ADDRESS THEIR_QUEUE OUR_QUEUE FOLDER BUCKET".into());
+    let [address, theirs, ours, kind, folder, bucket] = &arguments[..] else {
+        return Err("storage-interop ADDRESS THEIR_QUEUE OUR_QUEUE KIND FOLDER BUCKET".into());
     };
-    let driver = ObjectStorage::s3(LocalFileSystem::new_with_prefix(folder)?, bucket);
+    let folder = LocalFileSystem::new_with_prefix(folder)?;
+    let driver = match kind.as_str() {
+        "s3" => ObjectStorage::s3(folder, bucket),
+        "gcs" => ObjectStorage::gcs(folder, bucket),
+        other => return Err(format!("there is no driver for `{other}`").into()),
+    };
     let storage = ExternalStorage::new(driver).min_size(1000);
     let client = Client::connect(address).data_converter(DataConverter::new().with_external_storage(storage)).await?;
     let worker = Worker::builder(&client, ours).workflow::<Copies>().activities(Copier).build()?;

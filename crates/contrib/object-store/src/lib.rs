@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use key::Plain;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -40,17 +41,22 @@ use stead::data::{BoxFuture, Payload, SerializationContext, StorageClaim, Storag
 /// The crate that reaches the storage, in the version that is used here.
 pub use object_store;
 
-/// Keeps payloads as objects of one bucket, container or folder.
+/// Keeps payloads as objects of buckets, of containers or of a folder.
 #[derive(Clone)]
 pub struct ObjectStorage {
     name: String,
     driver_type: &'static str,
     /// The claim's name for the object's key.
     key_name: &'static str,
+    plain: Plain,
+    /// The one that is stored in, unless another is chosen.
     bucket: String,
-    store: Arc<dyn ObjectStore>,
+    buckets: BTreeMap<String, Arc<dyn ObjectStore>>,
+    choose: Option<Arc<Choose>>,
     max_payload_size: usize,
 }
+
+type Choose = dyn Fn(&SerializationContext, &Payload) -> String + Send + Sync;
 
 const MAX_PAYLOAD_SIZE: usize = 50 * 1024 * 1024;
 const HASH_ALGORITHM: &str = "sha256";
@@ -67,32 +73,71 @@ impl ObjectStorage {
         std::fs::create_dir_all(folder)
             .map_err(|error| StorageError::new(format!("`{}` cannot be made", folder.display())).cause(error))?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(unusable)?.with_fsync(true);
-        Ok(Self::new("local.folder", "key", "folder", store))
+        Ok(Self::new("local.folder", "key", Plain::S3, "folder", store))
     }
 
     /// Keeps payloads in a bucket of Amazon S3, or of what speaks its protocol.
     pub fn s3(store: impl ObjectStore, bucket: impl Into<String>) -> Self {
-        Self::new("aws.s3driver", "key", bucket, store)
+        Self::new("aws.s3driver", "key", Plain::S3, bucket, store)
     }
 
     /// Keeps payloads in a bucket of Google Cloud Storage.
     pub fn gcs(store: impl ObjectStore, bucket: impl Into<String>) -> Self {
-        Self::new("gcp.gcsdriver", "object_name", bucket, store)
+        Self::new("gcp.gcsdriver", "object_name", Plain::Gcs, bucket, store)
     }
 
     /// Keeps payloads in a container of Azure Blob Storage.
     pub fn azure(store: impl ObjectStore, container: impl Into<String>) -> Self {
-        Self::new("azure.blobdriver", "key", container, store)
+        Self::new("azure.blobdriver", "key", Plain::S3, container, store)
     }
 
     fn new(
         driver_type: &'static str,
         key_name: &'static str,
+        plain: Plain,
         bucket: impl Into<String>,
         store: impl ObjectStore,
     ) -> Self {
-        let (name, store) = (driver_type.to_owned(), Arc::new(store));
-        Self { name, driver_type, key_name, bucket: bucket.into(), store, max_payload_size: MAX_PAYLOAD_SIZE }
+        let (name, bucket) = (driver_type.to_owned(), bucket.into());
+        let buckets = BTreeMap::from([(bucket.clone(), Arc::new(store) as Arc<dyn ObjectStore>)]);
+        let (choose, max_payload_size) = (None, MAX_PAYLOAD_SIZE);
+        Self { name, driver_type, key_name, plain, bucket, buckets, choose, max_payload_size }
+    }
+
+    /// Another bucket or container, beside the first: payloads are read from it, and stored in it when
+    /// [`choose_bucket`](Self::choose_bucket) says so.
+    #[must_use]
+    pub fn and_bucket(mut self, store: impl ObjectStore, bucket: impl Into<String>) -> Self {
+        self.buckets.insert(bucket.into(), Arc::new(store));
+        self
+    }
+
+    /// Chooses for each payload the bucket that it is stored in, by its name. Default: the first.
+    ///
+    /// A claim holds the name, so that what is stored stays readable when another is chosen later. To choose one that the
+    /// driver does not have is an error when a payload is stored.
+    ///
+    /// ```
+    /// use stead::data::SerializationContext;
+    /// use stead_object_store::ObjectStorage;
+    /// use stead_object_store::object_store::memory::InMemory;
+    ///
+    /// # let (eu, us) = (InMemory::new(), InMemory::new());
+    /// let storage = ObjectStorage::s3(eu, "payloads-eu").and_bucket(us, "payloads-us").choose_bucket(|context, _payload| {
+    ///     match context {
+    ///         SerializationContext::Workflow(it) if it.workflow_id.starts_with("us-") => "payloads-us",
+    ///         _ => "payloads-eu",
+    ///     }
+    /// });
+    /// # let _ = storage;
+    /// ```
+    #[must_use]
+    pub fn choose_bucket<B: Into<String>>(
+        mut self,
+        choose: impl Fn(&SerializationContext, &Payload) -> B + Send + Sync + 'static,
+    ) -> Self {
+        self.choose = Some(Arc::new(move |context, payload| choose(context, payload).into()));
+        self
     }
 
     /// Another name, for a program with several drivers of a kind. References hold it: it must stay the same.
@@ -116,25 +161,24 @@ impl ObjectStorage {
             let message = format!("Payload size {size} bytes exceeds the configured max_payload_size of {most} bytes");
             return Err(StorageError::new(message));
         }
+        let bucket = self.choose.as_ref().map_or_else(|| self.bucket.clone(), |choose| choose(context, payload));
+        let store = self.store_of(&bucket)?;
         let hash = key::sha256(&bytes);
-        let key = key::key(context, &hash);
-        self.put(&key, bytes).await.map_err(|error| self.failed("store", &key, error))?;
+        let key = key::key(self.plain, context, &hash);
+        put(store, &key, bytes).await.map_err(|error| self.failed("store", &bucket, &key, error))?;
         Ok(StorageClaim(BTreeMap::from([
-            ("bucket".to_owned(), self.bucket.clone()),
+            ("bucket".to_owned(), bucket),
             (self.key_name.to_owned(), key),
             ("hash_algorithm".to_owned(), HASH_ALGORITHM.to_owned()),
             ("hash_value".to_owned(), hash),
         ])))
     }
 
-    /// What is there already is the same: its name is its hash.
-    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), object_store::Error> {
-        let path = Path::parse(key)?;
-        match self.store.head(&path).await {
-            Ok(_) => Ok(()),
-            Err(object_store::Error::NotFound { .. }) => self.store.put(&path, bytes.into()).await.map(drop),
-            Err(error) => Err(error),
-        }
+    fn store_of(&self, bucket: &str) -> Result<&dyn ObjectStore, StorageError> {
+        self.buckets.get(bucket).map(AsRef::as_ref).ok_or_else(|| {
+            let own: Vec<_> = self.buckets.keys().map(String::as_str).collect();
+            StorageError::new(format!("{} has no bucket `{bucket}`, only `{}`", self.name, own.join("`, `")))
+        })
     }
 
     async fn retrieve_one(&self, claim: &StorageClaim) -> Result<Payload, StorageError> {
@@ -144,39 +188,44 @@ impl ObjectStorage {
         };
         let (bucket, key) = (field("bucket")?, field(self.key_name)?);
         let (algorithm, expected) = (field("hash_algorithm")?, field("hash_value")?);
-        if bucket != self.bucket {
-            let own = &self.bucket;
-            let message = format!("{} claim is for bucket `{bucket}`, and this driver has `{own}`", self.name);
-            return Err(StorageError::new(message));
-        }
+        let (store, place) = (self.store_of(bucket)?, self.place(bucket, key));
         if algorithm != HASH_ALGORITHM {
-            let message = format!("{} unsupported hash algorithm {}: {algorithm}", self.name, self.place(key));
+            let message = format!("{} unsupported hash algorithm {place}: {algorithm}", self.name);
             return Err(StorageError::new(message));
         }
-        let bytes = self.get(key).await.map_err(|error| self.failed("retrieve", key, error))?;
+        let bytes = get(store, key).await.map_err(|error| self.failed("retrieve", bucket, key, error))?;
         let actual = key::sha256(&bytes);
         if actual != expected {
             return Err(StorageError::new(format!(
-                "{} integrity check failed {}: expected sha256:{expected}, got sha256:{actual}",
-                self.name,
-                self.place(key)
+                "{} integrity check failed {place}: expected sha256:{expected}, got sha256:{actual}",
+                self.name
             )));
         }
-        let spoilt = |error| StorageError::new(format!("what is at {} is no payload", self.place(key))).cause(error);
+        let spoilt = |error| StorageError::new(format!("what is at {place} is no payload")).cause(error);
         Payload::decode(bytes).map_err(spoilt)
     }
 
-    async fn get(&self, key: &str) -> Result<Bytes, object_store::Error> {
-        self.store.get(&Path::parse(key)?).await?.bytes().await
+    fn failed(&self, what: &str, bucket: &str, key: &str, error: object_store::Error) -> StorageError {
+        StorageError::new(format!("{} {what} failed {}", self.name, self.place(bucket, key))).cause(error)
     }
 
-    fn failed(&self, what: &str, key: &str, error: object_store::Error) -> StorageError {
-        StorageError::new(format!("{} {what} failed {}", self.name, self.place(key))).cause(error)
+    fn place(&self, bucket: &str, key: &str) -> String {
+        format!("[bucket={bucket}, {}={key}]", self.key_name)
     }
+}
 
-    fn place(&self, key: &str) -> String {
-        format!("[bucket={}, {}={key}]", self.bucket, self.key_name)
+/// What is there already is the same: its name is its hash.
+async fn put(store: &dyn ObjectStore, key: &str, bytes: Bytes) -> Result<(), object_store::Error> {
+    let path = Path::parse(key)?;
+    match store.head(&path).await {
+        Ok(_) => Ok(()),
+        Err(object_store::Error::NotFound { .. }) => store.put(&path, bytes.into()).await.map(drop),
+        Err(error) => Err(error),
     }
+}
+
+async fn get(store: &dyn ObjectStore, key: &str) -> Result<Bytes, object_store::Error> {
+    store.get(&Path::parse(key)?).await?.bytes().await
 }
 
 impl StorageDriver for ObjectStorage {
@@ -206,7 +255,7 @@ impl fmt::Debug for ObjectStorage {
         f.debug_struct("ObjectStorage")
             .field("name", &self.name)
             .field("driver_type", &self.driver_type)
-            .field("bucket", &self.bucket)
+            .field("buckets", &self.buckets.keys())
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Behaviour of `stead-object-store`, seen from outside.
 
-mod s3;
+mod requests;
 
 use std::error::Error;
 
@@ -88,7 +88,7 @@ async fn what_is_gone_or_changed_or_elsewhere_is_an_error_that_says_where() {
         changed
     };
     let cases = [
-        (changed("bucket", "other"), "claim is for bucket `other`"),
+        (changed("bucket", "other"), "local.folder has no bucket `other`, only `folder`"),
         (changed("hash_algorithm", "md5"), "unsupported hash algorithm"),
         (changed("hash_value", ""), "claim has no `hash_value`"),
         (changed("key", "../../etc/passwd"), "retrieve failed"),
