@@ -1,10 +1,13 @@
-//! A codec is told whose payloads it gets, and told the same when they come back.
+//! A codec and a payload converter are told whose payloads they get, and told the same when they come back.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use stead::DataConverter;
-use stead::data::{BoxFuture, CodecError, EncodedAttributes, Payload, PayloadCodec, SerializationContext};
+use stead::data::{
+    BoxFuture, CodecError, EncodedAttributes, Payload, PayloadCodec, PayloadConverter, SerializationContext,
+};
 use stead::prelude::*;
 use stead::testing::Replayer;
 use stead_tests::Env;
@@ -48,6 +51,37 @@ impl PayloadCodec for Seals {
             seal => Err(CodecError::new(format!("{} is given what has the seal {seal:?}", owner(context)))),
         };
         Box::pin(async move { payloads.into_iter().map(open).collect() })
+    }
+}
+
+/// Does the same to values.
+struct Stamps;
+
+impl PayloadConverter for Stamps {
+    fn write(
+        &self,
+        json: &str,
+        _: &str,
+        context: &SerializationContext,
+    ) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
+        let metadata = [("encoding".to_owned(), "stamped".into()), ("owner".to_owned(), owner(context).into())];
+        let stamped =
+            Payload { metadata: metadata.into(), data: json.as_bytes().to_vec().into(), ..Payload::default() };
+        Ok(Some(turned(stamped)))
+    }
+
+    fn read(
+        &self,
+        payload: &Payload,
+        type_name: &str,
+        context: &SerializationContext,
+    ) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
+        match payload.metadata.get("owner") {
+            Some(stamp) if *stamp == owner(context) => {
+                Ok(Some(String::from_utf8(turned(payload.clone()).data.to_vec())?))
+            }
+            stamp => Err(format!("{type_name} of {} has the stamp {stamp:?}", owner(context)).into()),
+        }
     }
 }
 
@@ -118,6 +152,9 @@ struct Bakery;
 impl Bakery {
     #[run]
     async fn run(&self, id: String) -> workflow::Result<usize> {
+        let converter = workflow::payload_converter();
+        let own = converter.to_payload("a crumb").expect("a text");
+        assert_eq!(converter.from_payload::<String>(&own).expect("it is what was written"), "a crumb");
         let again = RetryPolicy::default().initial_interval(millis(1));
         let baking =
             workflow::activity(Oven::bake, "hush: a loaf").start_to_close(secs(5)).heartbeat(secs(5)).retry(again);
@@ -135,17 +172,30 @@ impl Bakery {
     }
 }
 
-async fn sealed() -> Env {
-    let env = Env::new().await;
-    let converter =
-        DataConverter::new().with_codec(Arc::new(Seals)).with_failure_converter(Arc::new(EncodedAttributes));
-    Env { client: env.client.with_data_converter(converter), ..env }
+#[tokio::test]
+async fn payloads_come_back_in_the_context_that_they_were_sent_in() {
+    let sealing = DataConverter::new().with_codec(Arc::new(Seals)).with_failure_converter(Arc::new(EncodedAttributes));
+    for history in bake_with(sealing).await {
+        assert!(history.contains("Encoded failure"));
+        assert!(!history.contains("hush"), "messages of failures go through the codec too");
+    }
 }
 
 #[tokio::test]
-async fn payloads_come_back_in_the_context_that_they_were_sent_in() {
+async fn values_are_converted_back_in_the_context_that_they_were_converted_in() {
+    let stamping = DataConverter::new().with_payload_converter(Arc::new(Stamps));
+    for history in bake_with(stamping).await {
+        assert!(!history.contains("a loaf"), "a value went out as it was: {history}");
+        assert!(!history.contains("json/draft"), "a value was not converted: {history}");
+    }
+}
+
+/// Everything that payloads are sent for, without a cache and with one; the histories of the bakery.
+async fn bake_with(converter: DataConverter) -> Vec<String> {
+    let mut histories = Vec::new();
     for max_cached_workflows in [100, 0] {
-        let env = sealed().await;
+        let env = Env::new().await;
+        let env = Env { client: env.client.with_data_converter(converter.clone()), ..env };
         let worker = env.worker().workflow::<Bakery>().workflow::<Baker>().activities(Oven);
         let worker = worker.max_cached_workflows(max_cached_workflows).build().unwrap();
         let work = async {
@@ -166,6 +216,15 @@ async fn payloads_come_back_in_the_context_that_they_were_sent_in() {
             baker.signal(Baker::order, "hush: wheat").await.unwrap();
             assert_eq!(baker.result().await.unwrap(), ["hush: rye", "hush: wheat"]);
 
+            let signalled = env.client.start_workflow(Baker::run, ()).id(env.id("signalled"));
+            let signalled = signalled.task_queue(&env.task_queue).with_signal(Baker::order, "hush: oat").await.unwrap();
+            signalled.signal(Baker::order, "hush: rye").await.unwrap();
+            assert_eq!(signalled.result().await.unwrap(), ["hush: oat", "hush: rye"]);
+
+            let updated = env.client.start_workflow(Baker::run, ()).id(env.id("updated")).task_queue(&env.task_queue);
+            let updated = updated.with_update(Baker::order_and_count, "hush: oat").wait_for_result().await.unwrap();
+            assert_eq!(updated.update().result().await.unwrap(), 1);
+
             let replayer = Replayer::new().workflow::<Bakery>().workflow::<Baker>();
             let replayer =
                 replayer.namespace(env.client.namespace()).data_converter(env.client.data_converter().clone());
@@ -173,9 +232,9 @@ async fn payloads_come_back_in_the_context_that_they_were_sent_in() {
             replayer.replay_workflow(&baker).await.unwrap();
             let history = bakery.history().await.unwrap();
             let known = format!("{history:?}{}", history.to_json().unwrap());
-            assert!(known.contains("Encoded failure"));
-            assert!(!known.contains("hush"), "messages of failures go through the codec too");
+            histories.push(known);
         };
         worker.run_while(work).await.unwrap();
     }
+    histories
 }

@@ -1,5 +1,6 @@
 //! The attempt that the calling code belongs to.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::pin::pin;
@@ -70,7 +71,10 @@ pub trait HeartbeatSink: Send + Sync {
 
 impl Context {
     /// Describes an attempt that is about to run.
-    pub fn new(info: Info, parts: ContextParts) -> Self {
+    pub fn new(info: Info, mut parts: ContextParts) -> Self {
+        if let Cow::Owned(own) = parts.converter.in_context(|| info.owner()) {
+            parts.converter = own;
+        }
         Self(Arc::new(Inner { info: Arc::new(info), parts, heartbeat_failure: OnceLock::new() }))
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use stead_data::{Payload, Priority, RetryPolicy};
+use stead_data::{ActivityContext, Payload, Priority, RetryPolicy, SerializationContext, WorkflowContext};
 
 /// One attempt of an activity. See [`info`](crate::info).
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -46,6 +46,24 @@ pub struct Info {
     pub retry_policy: Option<RetryPolicy>,
     /// Priority.
     pub priority: Option<Priority>,
+}
+
+impl Info {
+    /// The activity as the owner of payloads.
+    pub fn owner(&self) -> SerializationContext {
+        let mut activity = ActivityContext::new(&self.namespace, &self.activity_id);
+        activity.activity_type = Some(self.activity_type.clone());
+        activity.task_queue = Some(self.task_queue.clone());
+        activity.run_id = Some(self.activity_run_id.clone()).filter(|id| !id.is_empty());
+        activity.is_local = self.is_local;
+        activity.workflow = self.workflow.as_ref().map(|workflow| {
+            let mut owner = WorkflowContext::new(&self.namespace, &workflow.workflow_id);
+            owner.run_id = Some(workflow.run_id.clone());
+            owner.workflow_type = Some(workflow.workflow_type.clone());
+            owner
+        });
+        activity.into()
+    }
 }
 
 /// The workflow that scheduled an activity.

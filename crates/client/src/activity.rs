@@ -120,7 +120,7 @@ impl AsyncActivity {
     ///
     /// See [`AsyncActivityError`].
     pub async fn complete<T: Serialize + ?Sized>(&self, result: &T) -> Result<(), AsyncActivityError> {
-        let result = self.client.data_converter().to_payload(result)?;
+        let result = self.client.drafts().to_payload(result)?;
         let (activity, options) = self.parts();
         self.client.perform(CompleteAsyncActivityCall { activity, result, options }).await
     }
@@ -144,7 +144,7 @@ impl AsyncActivity {
         error: impl IntoFailure,
         details: &T,
     ) -> Result<(), AsyncActivityError> {
-        let details = vec![self.client.data_converter().to_payload(details)?];
+        let details = vec![self.client.drafts().to_payload(details)?];
         self.fail_attempt(error, details).await
     }
 
@@ -164,7 +164,7 @@ impl AsyncActivity {
     ///
     /// See [`AsyncActivityError`].
     pub async fn report_cancelled<T: Serialize + ?Sized>(&self, details: &T) -> Result<(), AsyncActivityError> {
-        let details = vec![self.client.data_converter().to_payload(details)?];
+        let details = vec![self.client.drafts().to_payload(details)?];
         let (activity, options) = self.parts();
         self.client.perform(ReportCancelledActivityCall { activity, details, options }).await
     }
@@ -175,7 +175,7 @@ impl AsyncActivity {
     ///
     /// See [`AsyncActivityError`].
     pub async fn heartbeat<T: Serialize + ?Sized>(&self, details: &T) -> Result<ActivityHeartbeat, AsyncActivityError> {
-        let details = vec![self.client.data_converter().to_payload(details)?];
+        let details = vec![self.client.drafts().to_payload(details)?];
         let (activity, options) = self.parts();
         self.client.perform(HeartbeatAsyncActivityCall { activity, details, options }).await
     }

@@ -1,6 +1,6 @@
 //! [`Client`]: one namespace of a server.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use http::{Request, Response};
 use serde::Serialize;
@@ -119,6 +119,11 @@ impl Client {
         &self.parts.converter
     }
 
+    /// The same, for what is about to be sent: whoever it belongs to may not be known before that.
+    pub(crate) fn drafts(&self) -> Cow<'_, DataConverter> {
+        self.data_converter().drafts()
+    }
+
     /// The connection, for raw calls and to replace the API key.
     pub fn connection(&self) -> &Connection {
         &self.parts.connection
@@ -152,7 +157,7 @@ impl Client {
         workflow: WorkflowFn<W, W::Input, W::Output>,
         input: impl Arg<W::Input>,
     ) -> StartWorkflow<W, Started> {
-        let arguments = input.encode(self.data_converter(), workflow.arity());
+        let arguments = input.encode(&self.drafts(), workflow.arity());
         StartWorkflow::new(self.clone(), workflow.name().to_owned(), arguments)
     }
 
@@ -166,7 +171,7 @@ impl Client {
         workflow: impl Into<String>,
         arguments: impl Serialize,
     ) -> StartWorkflow<Untyped, Started> {
-        let arguments = self.data_converter().to_arguments(&arguments);
+        let arguments = self.drafts().to_arguments(&arguments);
         StartWorkflow::new(self.clone(), workflow.into(), arguments)
     }
 
@@ -180,7 +185,7 @@ impl Client {
         workflow: WorkflowFn<W, W::Input, W::Output>,
         input: impl Arg<W::Input>,
     ) -> StartWorkflow<W, Finished> {
-        let arguments = input.encode(self.data_converter(), workflow.arity());
+        let arguments = input.encode(&self.drafts(), workflow.arity());
         StartWorkflow::new(self.clone(), workflow.name().to_owned(), arguments)
     }
 

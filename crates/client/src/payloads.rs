@@ -1,5 +1,5 @@
-//! Payloads on their way to the server and back: through the failure converter, the codec and external storage, if
-//! there are any.
+//! Payloads on their way to the server and back: through the payload and the failure converter, the codec and external
+//! storage, if there are any. What is read goes through the payload converter where it is known as which type.
 //!
 //! A message is cut into parts, each with the context that its payloads belong to. The payloads of one context go
 //! through the codec in one call, those of several contexts concurrently. Without anything to go through nothing
@@ -8,7 +8,7 @@
 mod storage;
 mod transfers;
 
-use std::{collections::BTreeMap, mem, panic::AssertUnwindSafe};
+use std::{borrow::Cow, collections::BTreeMap, mem, panic::AssertUnwindSafe};
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use stead_data::{
@@ -33,14 +33,17 @@ pub type Part<'a> = (SerializationContext, &'a mut (dyn VisitPayloads + Send));
 
 /// Whether payloads of this converter go through anything.
 pub fn has_stages(converter: &DataConverter) -> bool {
-    converter.codec().is_some() || converter.failure_converter().is_some() || converter.external_storage().is_some()
+    converter.has_payload_converter()
+        || converter.codec().is_some()
+        || converter.failure_converter().is_some()
+        || converter.external_storage().is_some()
 }
 
 /// Encodes what is about to be sent. If that fails the parts have lost their payloads.
 ///
 /// # Errors
 ///
-/// The codec fails, panics, or does not return as many payloads as it got.
+/// The payload converter refuses a value; the codec fails, panics, or does not return as many payloads as it got.
 pub async fn encode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> Result<(), CodecError> {
     encode_parts_counted(converter, parts, &Transfers::default()).await
 }
@@ -58,6 +61,7 @@ pub async fn encode_parts_counted(
     if let Some(failures) = converter.failure_converter() {
         each_failure(parts, |failure, context| to_wire(&**failures, failure, context));
     }
+    finish_drafts(converter, parts)?;
     through_stages(converter, Direction::Encode, parts, transfers).await
 }
 
@@ -196,6 +200,22 @@ fn max_concurrent(converter: &DataConverter) -> usize {
     converter.external_storage().map_or(MAX_CONCURRENT, |storage| storage.concurrency())
 }
 
+/// Has the payload converter convert what was waiting for its owner.
+fn finish_drafts(converter: &DataConverter, parts: &mut [Part<'_>]) -> Result<(), CodecError> {
+    if !converter.has_payload_converter() {
+        return Ok(());
+    }
+    let mut outcome = Ok(());
+    for (context, part) in parts {
+        part.visit_payloads(&mut |payload: &mut Payload| {
+            if outcome.is_ok() {
+                outcome = converter.finish(payload, context);
+            }
+        });
+    }
+    outcome
+}
+
 /// Shows each failure of the parts, with its causes, to `change`.
 fn each_failure(parts: &mut [Part<'_>], change: impl Fn(Failure, &SerializationContext) -> Failure) {
     struct Failures<'a, F>(F, &'a SerializationContext);
@@ -261,6 +281,11 @@ impl<'a> Owner<'a> {
 
     fn converter(&self) -> &DataConverter {
         self.client.data_converter()
+    }
+
+    /// What reads payloads of this owner.
+    pub(crate) fn reader(&self) -> Cow<'_, DataConverter> {
+        self.converter().in_context(|| self.context())
     }
 
     fn context(&self) -> SerializationContext {

@@ -104,6 +104,15 @@ impl CodecError {
         error
     }
 
+    /// A custom payload converter refused a value of the type.
+    pub(crate) fn of_conversion(type_name: &str, cause: Box<dyn Error + Send + Sync>) -> Self {
+        let message = format!("a value of type `{type_name}` could not be converted to a payload");
+        let mut error = Self::of("payload converter", message);
+        error.0.failure = cause.downcast_ref::<Failure>().cloned();
+        error.0.cause = Some(Arc::from(cause));
+        error
+    }
+
     fn of(stage: &'static str, message: String) -> Self {
         Self(Box::new(Parts { stage, message, cause: None, failure: None }))
     }

@@ -153,7 +153,8 @@ impl ActivityEnv {
     /// If the details of one are not a `T`.
     pub fn heartbeats<T: DeserializeOwned>(&self) -> Result<Vec<T>, ConversionError> {
         let sent = self.heartbeats.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.iter().map(|details| self.converter.from_payloads(details, 1)).collect()
+        let converter = self.converter.in_context(|| self.info.owner());
+        sent.iter().map(|details| converter.from_payloads(details, 1)).collect()
     }
 
     /// Runs one attempt of an activity of `activities`.
@@ -178,15 +179,15 @@ impl ActivityEnv {
         let Some(definition) = definitions.iter().find(is_named).or_else(dynamic).cloned() else {
             panic!("`{}` is no activity of `{}`", activity.name(), std::any::type_name::<A>());
         };
-        let arguments = input.encode(&self.converter, activity.arity())?;
-        let input = Input::new(arguments, self.converter.clone());
         let context = self.context(activity.name());
+        let arguments = input.encode(context.data_converter(), activity.arity())?;
+        let input = Input::new(arguments, context.data_converter().clone());
         let work = call(definition.implementation, input, context.clone());
         let result = self.with_cancellation(work).await;
         if let (Err(_), Some(failure)) = (&result, context.heartbeat_failure()) {
             return Err(stead_activity::Error::failure(failure.clone()));
         }
-        Ok(self.converter.from_payload(&result?)?)
+        Ok(context.data_converter().from_payload(&result?)?)
     }
 
     fn context(&self, activity_type: &str) -> Context {

@@ -57,8 +57,6 @@ async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse, 
     let timer = ActivityTimer::start(&shared.metrics, &info, origin);
     let owner = shared.codec.activity(&info);
     let decoded = shared.codec.decode_activity(&owner, &mut arguments, &mut info.heartbeat_details).await;
-    let mut input = Input::new(arguments, shared.converter.clone());
-    input.headers = headers;
     let cancellation = Cancellation::new();
     let heartbeats = Arc::new(Heartbeats::new(shared, &info, cancellation.clone()));
     let interceptors = &shared.activity_interceptors;
@@ -75,6 +73,8 @@ async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse, 
         },
     );
     let info = kept.unwrap_or_else(|| context.info());
+    let mut input = Input::new(arguments, context.data_converter().clone());
+    input.headers = headers;
     let outcome = match decoded {
         Ok(()) => execute(shared, &context, &info, &heartbeats, input).await,
         Err(error) => Outcome::failed(codec::failure(&error)),

@@ -12,7 +12,7 @@ use stead_activity::Info;
 use stead_client::payloads::{
     Part, Transfers, decode_parts, decode_parts_counted, encode_parts, encode_parts_counted, has_stages,
 };
-use stead_data::{ActivityContext, CodecError, DataConverter, Failure, Payload, SerializationContext, WorkflowContext};
+use stead_data::{CodecError, DataConverter, Failure, Payload, SerializationContext, WorkflowContext};
 use stead_proto::failure::v1::Failure as ProtoFailure;
 use stead_proto::history::v1::HistoryEvent;
 use stead_proto::sdk::v1::{EventGroupMarker, UserMetadata};
@@ -174,18 +174,7 @@ impl Codec {
 
     /// The context of an activity's payloads; `None` where nobody needs to know.
     pub(crate) fn activity(&self, info: &Info) -> Option<SerializationContext> {
-        let stages = self.0.as_ref()?;
-        let mut activity = ActivityContext::new(&stages.namespace, &info.activity_id);
-        activity.activity_type = Some(info.activity_type.clone());
-        activity.task_queue = Some(stages.task_queue.clone());
-        activity.run_id = Some(info.activity_run_id.clone()).filter(|id| !id.is_empty());
-        activity.workflow = info.workflow.as_ref().map(|workflow| {
-            let mut owner = WorkflowContext::new(&stages.namespace, &workflow.workflow_id);
-            owner.run_id = Some(workflow.run_id.clone());
-            owner.workflow_type = Some(workflow.workflow_type.clone());
-            owner
-        });
-        Some(activity.into())
+        self.0.as_ref().map(|_| info.owner())
     }
 
     /// Decodes what an activity is called with. If that fails the payloads are lost.

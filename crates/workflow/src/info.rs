@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use stead_activation::{DeploymentVersion, ExecutionRef, Initialize, ParentExecution, Payload, PayloadMap};
-use stead_data::{Failure, Priority, RetryPolicy};
+use stead_data::{Failure, Priority, RetryPolicy, WorkflowContext};
 
 use crate::context;
 use crate::error::{self, Result};
@@ -308,6 +308,14 @@ impl Info {
 
     pub(crate) fn update_search_attributes(&mut self, update: impl FnOnce(&mut PayloadMap)) {
         update(&mut self.rest.get_or_insert_default().search_attributes);
+    }
+
+    /// The workflow as the owner of payloads.
+    pub(crate) fn owner(&self) -> WorkflowContext {
+        let mut owner = WorkflowContext::new(&*self.namespace, self.workflow_id());
+        owner.run_id = Some(self.run_id().to_owned());
+        owner.workflow_type = Some(self.workflow_type().to_owned());
+        owner
     }
 
     /// Id of the workflow.

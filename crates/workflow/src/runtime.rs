@@ -3,6 +3,7 @@
 //! Everything here is behind cells because a future of the run can ask for it at any depth. No cell is borrowed while
 //! code of the user runs.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use stead_activation::{
     Activation, ActivityResolution, CallSite, Command, DeploymentVersion, Initialize, Issued, Seq, TaskFailure,
 };
 use stead_data::metrics::MetricSink;
-use stead_data::{DataConverter, Failure};
+use stead_data::{DataConverter, Failure, SerializationContext};
 
 use crate::call::HandlerCall;
 use crate::definition::LocalBoxFuture;
@@ -33,6 +34,8 @@ use crate::watch::PollWatch;
 
 pub(crate) struct Runtime {
     options: Arc<GuestOptions>,
+    /// That of the options, where it is told whose the payloads are.
+    converter: Option<Box<DataConverter>>,
     info: RefCell<Rc<Info>>,
     moment: Cell<Moment>,
     deployment_version: RefCell<Option<Rc<DeploymentVersion>>>,
@@ -86,9 +89,15 @@ impl From<&Activation> for Moment {
 impl Runtime {
     pub(crate) fn new(options: Arc<GuestOptions>, moment: Moment, initialize: Initialize) -> Self {
         let random = Random::seeded(initialize.randomness_seed);
+        let info = Info::new(initialize, moment.timestamp);
+        let converter = match options.converter.in_context(|| info.owner().into()) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(own) => Some(Box::new(own)),
+        };
         Self {
             options,
-            info: RefCell::new(Rc::new(Info::new(initialize, moment.timestamp))),
+            converter,
+            info: RefCell::new(Rc::new(info)),
             moment: Cell::new(moment),
             deployment_version: RefCell::new(None),
             random: RefCell::new(random),
@@ -143,8 +152,19 @@ impl Runtime {
         update(Rc::make_mut(&mut self.info.borrow_mut()));
     }
 
+    /// Converts what is this workflow's.
     pub(crate) fn converter(&self) -> &DataConverter {
-        &self.options.converter
+        self.converter.as_deref().unwrap_or(&self.options.converter)
+    }
+
+    /// Converts what is about to belong to somebody else.
+    pub(crate) fn drafts(&self) -> Cow<'_, DataConverter> {
+        self.options.converter.drafts()
+    }
+
+    /// Reads what came from somebody else.
+    pub(crate) fn reader(&self, owner: impl FnOnce(&Info) -> SerializationContext) -> Cow<'_, DataConverter> {
+        self.options.converter.in_context(|| owner(&self.info()))
     }
 
     /// Whether the same code tells elsewhere what it has to tell.

@@ -55,7 +55,7 @@ fn serve(host: Host) -> io::Result<()> {
         extensions: Extensions::new(),
     };
     let context = Context::new(attempt.read()?, parts);
-    let mut input = Input::new(arguments, host.converter.clone());
+    let mut input = Input::new(arguments, context.data_converter().clone());
     input.headers = headers.into_iter().collect();
     let answer = match execute(&host, &name, input, &context) {
         Ok(result) => FromChild::Completed(result),

@@ -122,7 +122,7 @@ impl Batch {
     ///
     /// At the await, see [`StartBatchError`].
     pub fn signal<W: WorkflowType + ?Sized, I>(self, signal: Signal<W, I>, argument: impl Arg<I>) -> StartBatch {
-        let arguments = argument.encode(self.client.data_converter(), signal.arity());
+        let arguments = argument.encode(&self.client.drafts(), signal.arity());
         self.send_signal(signal.name().to_owned(), arguments)
     }
 
@@ -132,7 +132,7 @@ impl Batch {
     ///
     /// At the await, see [`StartBatchError`].
     pub fn signal_named(self, signal: impl Into<String>, arguments: impl Serialize) -> StartBatch {
-        let arguments = self.client.data_converter().to_arguments(&arguments);
+        let arguments = self.client.drafts().to_arguments(&arguments);
         self.send_signal(signal.into(), arguments)
     }
 

@@ -137,7 +137,7 @@ impl CreateSchedule {
         input: impl Arg<W::Input>,
         options: impl FnOnce(ScheduledWorkflowBuilder) -> ScheduledWorkflowBuilder<Given, Given>,
     ) -> CreateSchedule<Given> {
-        let arguments = input.encode(self.client.data_converter(), workflow.arity());
+        let arguments = input.encode(&self.client.drafts(), workflow.arity());
         self.start(workflow.name().to_owned(), arguments, options)
     }
 
@@ -148,7 +148,7 @@ impl CreateSchedule {
         arguments: impl Serialize,
         options: impl FnOnce(ScheduledWorkflowBuilder) -> ScheduledWorkflowBuilder<Given, Given>,
     ) -> CreateSchedule<Given> {
-        let arguments = self.client.data_converter().to_arguments(&arguments);
+        let arguments = self.client.drafts().to_arguments(&arguments);
         self.start(workflow.into(), arguments, options)
     }
 
@@ -158,7 +158,7 @@ impl CreateSchedule {
         arguments: Result<Vec<Payload>, ConversionError>,
         options: impl FnOnce(ScheduledWorkflowBuilder) -> ScheduledWorkflowBuilder<Given, Given>,
     ) -> CreateSchedule<Given> {
-        let builder = ScheduledWorkflowBuilder::new(self.client.data_converter().clone(), workflow_type, arguments);
+        let builder = ScheduledWorkflowBuilder::new(self.client.drafts().into_owned(), workflow_type, arguments);
         match options(builder).build() {
             Ok(workflow) => self.action = Some(workflow),
             Err(error) => drop(self.error.get_or_insert(error)),
@@ -295,7 +295,7 @@ impl<Action> CreateSchedule<Action> {
 
     /// Adds a value to be found with the schedule; schedules cannot be searched by it.
     pub fn memo(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        match self.client.data_converter().to_payload(&value) {
+        match self.client.drafts().to_payload(&value) {
             Ok(payload) => drop(self.memo.insert(key.into(), payload)),
             Err(error) => drop(self.error.get_or_insert(error)),
         }

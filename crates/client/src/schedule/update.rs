@@ -65,7 +65,7 @@ impl ScheduleUpdate {
         input: impl Arg<W::Input>,
         options: impl FnOnce(ScheduledWorkflowBuilder) -> ScheduledWorkflowBuilder<Given, Given>,
     ) {
-        let arguments = input.encode(self.client.data_converter(), workflow.arity());
+        let arguments = input.encode(&self.client.drafts(), workflow.arity());
         self.start(workflow.name().to_owned(), arguments, options);
     }
 
@@ -76,7 +76,7 @@ impl ScheduleUpdate {
         arguments: impl Serialize,
         options: impl FnOnce(ScheduledWorkflowBuilder) -> ScheduledWorkflowBuilder<Given, Given>,
     ) {
-        let arguments = self.client.data_converter().to_arguments(&arguments);
+        let arguments = self.client.drafts().to_arguments(&arguments);
         self.start(workflow.into(), arguments, options);
     }
 
@@ -86,7 +86,7 @@ impl ScheduleUpdate {
         arguments: Result<Vec<Payload>, ConversionError>,
         options: impl FnOnce(ScheduledWorkflowBuilder) -> ScheduledWorkflowBuilder<Given, Given>,
     ) {
-        let builder = ScheduledWorkflowBuilder::new(self.client.data_converter().clone(), workflow_type, arguments);
+        let builder = ScheduledWorkflowBuilder::new(self.client.drafts().into_owned(), workflow_type, arguments);
         match options(builder).build() {
             Ok(workflow) => self.schedule.action = ScheduleAction::StartWorkflow(workflow),
             Err(error) => drop(self.error.get_or_insert(error)),

@@ -105,13 +105,12 @@ const MIN_INTERVAL: Duration = Duration::from_millis(100);
 impl<O: DeserializeOwned> ActivityResult<O> {
     async fn wait(self) -> Result<O, ActivityResultError> {
         let outcome = self.outcome().await?;
-        let converter = self.client.data_converter();
         let run_id = self.run_id.as_deref().unwrap_or_default();
         let owner = Owner::activity(&self.client, "", &self.activity_id).run(run_id);
         match outcome {
             Value::Result(result) => {
                 let payload = payloads::decode_result(&owner, Some(result)).await?;
-                Ok(converter.from_result(payload.as_ref())?)
+                Ok(owner.reader().from_result(payload.as_ref())?)
             }
             Value::Failure(failure) => {
                 let failure = payloads::decode_failure(&owner, failure).await?;

@@ -187,7 +187,7 @@ impl<O, Goal> StartActivity<O, Goal> {
     }
 
     pub(crate) fn named(client: Client, activity_type: String, arguments: &impl Serialize) -> Self {
-        let arguments = client.data_converter().to_arguments(arguments);
+        let arguments = client.drafts().to_arguments(arguments);
         Self::new(client, activity_type, arguments)
     }
 }
@@ -195,7 +195,7 @@ impl<O, Goal> StartActivity<O, Goal> {
 impl<O, Goal, Bound> StartActivity<O, Goal, Bound> {
     /// With what the definition says of all calls.
     pub(crate) fn typed<A: ?Sized, I>(client: Client, activity: Activity<A, I, O, Bound>, input: &impl Arg<I>) -> Self {
-        let arguments = input.encode(client.data_converter(), activity.arity());
+        let arguments = input.encode(&client.drafts(), activity.arity());
         let start = StartActivity::<O, Goal>::new(client, activity.name().to_owned(), arguments);
         let start = match activity.defaults() {
             None => start,
@@ -330,7 +330,7 @@ impl Operation for StartActivityCall {
     async fn send(self, client: &Client) -> Result<StartActivityOutput, StartActivityError> {
         let owner = Owner::activity(client, "", &self.activity_id);
         let input = payloads::encode_arguments(&owner, self.arguments).await?;
-        let summary = self.summary.map(|text| client.data_converter().to_payload(&text)).transpose()?;
+        let summary = self.summary.map(|text| client.drafts().to_payload(&text)).transpose()?;
         let user_metadata = match summary {
             None => None,
             summary => Some(payloads::encode(&owner, UserMetadata { summary, details: None }).await?),

@@ -226,10 +226,11 @@ impl WorkflowDescription {
         let memo = info.memo.clone().unwrap_or_default().fields;
         let workflow_id = info.execution.as_ref().map_or("", |execution| &execution.workflow_id);
         let owner = Owner::workflow(client, workflow_id);
+        let converter = owner.reader().into_owned();
         let memo = payloads::decode(&owner, memo).await?;
         let user_metadata = raw.execution_config.as_ref().and_then(user_metadata).unwrap_or_default();
         let user_metadata = payloads::decode(&owner, user_metadata).await?;
-        Ok(Self { raw, info, user_metadata, memo, converter: client.data_converter().clone() })
+        Ok(Self { raw, info, user_metadata, memo, converter })
     }
 
     workflow_info!();

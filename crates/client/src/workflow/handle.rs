@@ -87,7 +87,7 @@ impl<W: ?Sized> WorkflowHandle<W> {
 
     /// Signals the workflow by the signal's name; several arguments are a tuple. See [`signal`](Self::signal).
     pub fn signal_named(&self, signal: impl Into<String>, arguments: impl Serialize) -> SignalWorkflow {
-        let arguments = self.client.data_converter().to_arguments(&arguments);
+        let arguments = self.client.drafts().to_arguments(&arguments);
         SignalWorkflow::new(self.client.clone(), self.current(), signal.into(), arguments)
     }
 
@@ -97,7 +97,7 @@ impl<W: ?Sized> WorkflowHandle<W> {
         query: impl Into<String>,
         arguments: impl Serialize,
     ) -> QueryWorkflow<O> {
-        let arguments = self.client.data_converter().to_arguments(&arguments);
+        let arguments = self.client.drafts().to_arguments(&arguments);
         QueryWorkflow::new(self.client.clone(), self.current(), query.into(), arguments)
     }
 
@@ -107,7 +107,7 @@ impl<W: ?Sized> WorkflowHandle<W> {
         update: impl Into<String>,
         arguments: impl Serialize,
     ) -> UpdateWorkflow<O> {
-        let arguments = self.client.data_converter().to_arguments(&arguments);
+        let arguments = self.client.drafts().to_arguments(&arguments);
         UpdateWorkflow::new(self.client.clone(), self.chain(), update.into(), arguments)
     }
 
@@ -216,7 +216,7 @@ impl<W: WorkflowType + ?Sized> WorkflowHandle<W> {
     ///
     /// At the await, see [`SignalError`](super::SignalError).
     pub fn signal<I>(&self, signal: Signal<W, I>, argument: impl Arg<I>) -> SignalWorkflow {
-        let arguments = argument.encode(self.client.data_converter(), signal.arity());
+        let arguments = argument.encode(&self.client.drafts(), signal.arity());
         SignalWorkflow::new(self.client.clone(), self.current(), signal.name().to_owned(), arguments)
     }
 
@@ -226,7 +226,7 @@ impl<W: WorkflowType + ?Sized> WorkflowHandle<W> {
     ///
     /// At the await, see [`QueryError`](super::QueryError).
     pub fn query<I, O: DeserializeOwned>(&self, query: Query<W, I, O>, argument: impl Arg<I>) -> QueryWorkflow<O> {
-        let arguments = argument.encode(self.client.data_converter(), query.arity());
+        let arguments = argument.encode(&self.client.drafts(), query.arity());
         QueryWorkflow::new(self.client.clone(), self.current(), query.name().to_owned(), arguments)
     }
 
@@ -237,7 +237,7 @@ impl<W: WorkflowType + ?Sized> WorkflowHandle<W> {
     ///
     /// At the await, see [`UpdateError`](super::UpdateError).
     pub fn update<I, O: DeserializeOwned>(&self, update: Update<W, I, O>, argument: impl Arg<I>) -> UpdateWorkflow<O> {
-        let arguments = argument.encode(self.client.data_converter(), update.arity());
+        let arguments = argument.encode(&self.client.drafts(), update.arity());
         UpdateWorkflow::new(self.client.clone(), self.chain(), update.name().to_owned(), arguments)
     }
 

@@ -76,9 +76,10 @@ pub struct ListedWorkflow {
 impl ListedWorkflow {
     async fn new(client: &Client, info: WorkflowExecutionInfo) -> Result<Self, CodecError> {
         let memo = info.memo.clone().unwrap_or_default().fields;
-        let converter = client.data_converter().clone();
         let workflow_id = info.execution.as_ref().map_or("", |execution| &execution.workflow_id);
-        let memo = payloads::decode(&Owner::workflow(client, workflow_id), memo).await?;
+        let owner = Owner::workflow(client, workflow_id);
+        let converter = owner.reader().into_owned();
+        let memo = payloads::decode(&owner, memo).await?;
         Ok(Self { client: client.clone(), info, memo, converter })
     }
 

@@ -149,8 +149,9 @@ impl<O: DeserializeOwned> QueryWorkflow<O> {
     async fn send(self) -> Result<O, QueryError> {
         let Self { client, mut call, arguments, .. } = self;
         call.arguments = arguments?;
+        let workflow_id = call.execution.workflow_id.clone();
         let answer = client.perform(call).await?;
-        Ok(client.data_converter().from_result(answer.result.as_ref())?)
+        Ok(Owner::workflow(&client, &workflow_id).reader().from_result(answer.result.as_ref())?)
     }
 }
 

@@ -151,10 +151,9 @@ impl<O: DeserializeOwned> WorkflowResult<O> {
         loop {
             match close(self.close_event().await?, self.follow_runs) {
                 Close::Completed(result) => {
-                    let converter = self.client.data_converter();
                     let owner = Owner::workflow(&self.client, &self.workflow_id);
                     let payload = payloads::decode_result(&owner, result).await?;
-                    return Ok(converter.from_result(payload.as_ref())?);
+                    return Ok(owner.reader().from_result(payload.as_ref())?);
                 }
                 Close::Next(run_id) => self.run_id = Some(run_id),
                 Close::ContinuedAsNew(new_run_id) => {

@@ -4,9 +4,9 @@ use std::{fmt, future::IntoFuture, marker::PhantomData, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use stead_data::{
-    Arg, BoxFuture, CodecError, ConversionError, DataConverter, Failure, FromFailure, Headers, Payload, PayloadMap,
-    Priority, RetryPolicy, SearchAttributeUpdate, SearchAttributes, Signal, VersioningOverride,
-    WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowType,
+    Arg, BoxFuture, CodecError, ConversionError, Failure, FromFailure, Headers, Payload, PayloadMap, Priority,
+    RetryPolicy, SearchAttributeUpdate, SearchAttributes, Signal, VersioningOverride, WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy, WorkflowType,
 };
 
 use super::{ResultError, TimeSkipping, WorkflowHandle, WorkflowResult, execution::request_id, predicates};
@@ -241,13 +241,13 @@ impl<W: ?Sized, Goal, Id, Queue> StartWorkflow<W, Goal, Id, Queue> {
 
     /// Sends a signal along, to the new workflow, or to the one of this id that is running already.
     pub fn with_signal<I>(self, signal: Signal<W, I>, argument: impl Arg<I>) -> Self {
-        let arguments = argument.encode(self.converter(), signal.arity());
+        let arguments = argument.encode(&self.client.drafts(), signal.arity());
         self.add_signal(signal.name().to_owned(), arguments)
     }
 
     /// As [`with_signal`](Self::with_signal), by the signal's name; several arguments are a tuple.
     pub fn with_signal_named(self, signal: impl Into<String>, arguments: impl Serialize) -> Self {
-        let arguments = self.converter().to_arguments(&arguments);
+        let arguments = self.client.drafts().to_arguments(&arguments);
         self.add_signal(signal.into(), arguments)
     }
 
@@ -295,7 +295,7 @@ impl<W: ?Sized, Goal, Id, Queue> StartWorkflow<W, Goal, Id, Queue> {
 
     /// Adds a value to be found with the workflow; workflows cannot be searched by it.
     pub fn memo(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        match self.converter().to_payload(&value) {
+        match self.client.drafts().to_payload(&value) {
             Ok(payload) => drop(self.call.memo.insert(key.into(), payload)),
             Err(error) => self.fail(error),
         }
@@ -371,10 +371,6 @@ impl<W: ?Sized, Goal, Id, Queue> StartWorkflow<W, Goal, Id, Queue> {
     pub fn rpc_metadata(mut self, metadata: Metadata) -> Self {
         self.call.options.metadata = metadata;
         self
-    }
-
-    fn converter(&self) -> &DataConverter {
-        self.client.data_converter()
     }
 
     fn add_signal(mut self, name: String, arguments: Result<Vec<Payload>, ConversionError>) -> Self {

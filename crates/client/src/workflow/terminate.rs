@@ -77,7 +77,7 @@ impl TerminateWorkflow {
 
     /// More about it, for the workflow's callers: a tuple is a payload for each element. Default: none.
     pub fn details(mut self, details: impl Serialize) -> Self {
-        self.details = self.client.data_converter().to_arguments(&details);
+        self.details = self.client.drafts().to_arguments(&details);
         self
     }
 

@@ -319,7 +319,10 @@ impl<O: DeserializeOwned> UpdateHandle<O> {
             None => self.poll().await?,
         };
         match outcome {
-            Ok(payload) => Ok(self.client.data_converter().from_result(payload.as_ref())?),
+            Ok(payload) => {
+                let owner = Owner::workflow(&self.client, &self.execution.workflow_id);
+                Ok(owner.reader().from_result(payload.as_ref())?)
+            }
             Err(failure) => Err(UpdateError::Failed {
                 workflow_id: self.execution.workflow_id.clone(),
                 update: self.update.clone(),

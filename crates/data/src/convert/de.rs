@@ -11,7 +11,7 @@ use serde::Deserializer;
 use serde::de::Visitor;
 use stead_proto::common::v1::Payload;
 
-use super::custom::PayloadConverter;
+use super::custom::{Custom, is_draft};
 use super::error::Interrupt;
 use super::wrappers::{self, WHOLE};
 use crate::storage::{MISSING_STORAGE, is_reference};
@@ -25,7 +25,7 @@ pub(super) enum Whole<'a, 'de> {
         payload: &'de Payload,
         /// Holds the JSON text if the payload is not JSON itself.
         text: &'de OnceCell<Vec<u8>>,
-        custom: Option<&'a dyn PayloadConverter>,
+        custom: Option<&'a Custom>,
         type_name: &'static str,
     },
     /// None came: what has a default reads as that.
@@ -38,8 +38,13 @@ impl<'de> Whole<'_, 'de> {
         let Self::Present { payload, text, custom, type_name } = *self else {
             return Ok(missing.as_bytes());
         };
-        if let Some(json) = custom.map_or(Ok(None), |it| it.read(payload, type_name)).map_err(Interrupt::caused_by)? {
-            return Ok(text.get_or_init(|| json.into_bytes()));
+        if let Some(custom) = custom {
+            if is_draft(payload) {
+                return Ok(&payload.data);
+            }
+            if let Some(json) = custom.read(payload, type_name).map_err(Interrupt::caused_by)? {
+                return Ok(text.get_or_init(|| json.into_bytes()));
+            }
         }
         match payload.metadata.get(ENCODING).map(Bytes::as_ref) {
             Some(JSON) => Ok(&payload.data),

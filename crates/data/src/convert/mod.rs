@@ -16,6 +16,7 @@
 //! `BTreeSet`.
 
 use std::any::type_name;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +27,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_proto::common::v1::Payload;
 
+use crate::codec::CodecError;
 use crate::codec::PayloadCodec;
+use crate::context::SerializationContext;
 use crate::failure::FailureConverter;
 use crate::storage::ExternalStorage;
 
@@ -37,6 +40,7 @@ mod ser;
 mod tuple;
 mod wrappers;
 
+use self::custom::{Custom, Drafts};
 use self::de::Whole;
 use self::error::Interrupt;
 use self::ser::Written;
@@ -73,7 +77,7 @@ const PROTOBUF: &[u8] = b"binary/protobuf";
 /// ```
 #[derive(Clone, Default)]
 pub struct DataConverter {
-    custom: Option<Arc<dyn PayloadConverter>>,
+    custom: Option<Custom>,
     codec: Option<Arc<dyn PayloadCodec>>,
     failures: Option<Arc<dyn FailureConverter>>,
     storage: Option<Arc<ExternalStorage>>,
@@ -119,8 +123,52 @@ impl DataConverter {
     /// Sets a converter that is asked before the built-in one.
     #[must_use]
     pub fn with_payload_converter(mut self, converter: Arc<dyn PayloadConverter>) -> Self {
-        self.custom = Some(converter);
+        self.custom = Some(Custom { converter, context: Arc::default() });
         self
+    }
+
+    /// The same, for payloads of this owner, which only a custom payload converter wants to know: without one nobody is
+    /// asked and nothing is copied.
+    #[must_use]
+    pub fn in_context(&self, context: impl FnOnce() -> SerializationContext) -> Cow<'_, Self> {
+        self.with_custom(|custom| Custom { context: Arc::new(context()), ..custom })
+    }
+
+    /// The same, where the owner of what is written is not known yet. A custom payload converter is not asked before the
+    /// payloads are [finished](Self::finish).
+    #[doc(hidden)]
+    #[must_use]
+    pub fn drafts(&self) -> Cow<'_, Self> {
+        self.with_custom(|custom| Custom { converter: Arc::new(Drafts(custom.converter)), ..custom })
+    }
+
+    /// Makes what [`drafts`](Self::drafts) wrote the payload that it is to be; leaves all else alone.
+    ///
+    /// # Errors
+    ///
+    /// When the converter refuses the value.
+    #[doc(hidden)]
+    pub fn finish(&self, payload: &mut Payload, context: &SerializationContext) -> Result<(), CodecError> {
+        if let Some(custom) = &self.custom
+            && custom::is_draft(payload)
+        {
+            *payload = custom::finish(&*custom.converter, payload, context)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is a custom payload converter.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_payload_converter(&self) -> bool {
+        self.custom.is_some()
+    }
+
+    fn with_custom(&self, change: impl FnOnce(Custom) -> Custom) -> Cow<'_, Self> {
+        match &self.custom {
+            None => Cow::Borrowed(self),
+            Some(custom) => Cow::Owned(Self { custom: Some(change(custom.clone())), ..self.clone() }),
+        }
     }
 
     /// The codec, if there is one. This type does not apply it; whoever sends and receives does.
@@ -229,7 +277,7 @@ impl DataConverter {
                 return Ok(payload);
             }
         }
-        Ok(if json == b"null" { payload(NULL, Bytes::new()) } else { payload(JSON, json) })
+        Ok(built_in(json))
     }
 
     pub(crate) fn read<T: DeserializeOwned>(
@@ -247,7 +295,7 @@ impl DataConverter {
         let Some((payload, text)) = payload else {
             return Whole::Missing;
         };
-        Whole::Present { payload, text, custom: self.custom.as_deref(), type_name: type_name::<T>() }
+        Whole::Present { payload, text, custom: self.custom.as_ref(), type_name: type_name::<T>() }
     }
 }
 
@@ -260,6 +308,12 @@ impl fmt::Debug for DataConverter {
             .field("external_storage", &self.storage)
             .finish()
     }
+}
+
+/// The payload of a value that has no converter of its own, from its JSON.
+fn built_in(json: impl Into<Bytes>) -> Payload {
+    let json = json.into();
+    if json == "null" { payload(NULL, Bytes::new()) } else { payload(JSON, json) }
 }
 
 /// A payload of this encoding.

@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stead_data::{Binary, DataConverter, Failure, Payload, PayloadConverter, Raw};
+use stead_data::{
+    Binary, DataConverter, Failure, Payload, PayloadConverter, Raw, SerializationContext, WorkflowContext,
+};
 
 use crate::{json, payload};
 
@@ -11,11 +13,21 @@ use crate::{json, payload};
 struct Numbers;
 
 impl PayloadConverter for Numbers {
-    fn write(&self, json: &str, _: &str) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
+    fn write(
+        &self,
+        json: &str,
+        _: &str,
+        _: &SerializationContext,
+    ) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
         Ok(json.parse::<f64>().is_ok().then(|| payload("text/number", format!("<{json}>"))))
     }
 
-    fn read(&self, payload: &Payload, _: &str) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
+    fn read(
+        &self,
+        payload: &Payload,
+        _: &str,
+        _: &SerializationContext,
+    ) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
         match payload.metadata.get("encoding").map(Bytes::as_ref) {
             Some(b"text/number") => Ok(Some(str::from_utf8(&payload.data)?.trim_matches(['<', '>']).to_owned())),
             _ => Ok(None),
@@ -27,11 +39,21 @@ impl PayloadConverter for Numbers {
 struct Broken;
 
 impl PayloadConverter for Broken {
-    fn write(&self, _: &str, _: &str) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
+    fn write(
+        &self,
+        _: &str,
+        _: &str,
+        _: &SerializationContext,
+    ) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
         Err("cannot write".into())
     }
 
-    fn read(&self, _: &Payload, _: &str) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
+    fn read(
+        &self,
+        _: &Payload,
+        _: &str,
+        _: &SerializationContext,
+    ) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
         Err("cannot read".into())
     }
 }
@@ -81,11 +103,21 @@ fn is_money(type_name: &str) -> bool {
 }
 
 impl PayloadConverter for Money {
-    fn write(&self, json: &str, type_name: &str) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
+    fn write(
+        &self,
+        json: &str,
+        type_name: &str,
+        _: &SerializationContext,
+    ) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
         Ok(is_money(type_name).then(|| payload("text/money", format!("{json} ct"))))
     }
 
-    fn read(&self, payload: &Payload, type_name: &str) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
+    fn read(
+        &self,
+        payload: &Payload,
+        type_name: &str,
+        _: &SerializationContext,
+    ) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
         if !is_money(type_name) {
             return Ok(None);
         }
@@ -113,6 +145,63 @@ fn a_failure_that_a_converter_ends_with_is_found_in_the_error() {
     let error = converter.from_payload::<Cents>(&json("7")).unwrap_err();
     assert_eq!(error.failure().unwrap().message, "Payload validation failed");
     assert_eq!(converter.from_payload::<bool>(&json("7")).unwrap_err().failure(), None);
+}
+
+/// Writes whose a value is in place of the value.
+struct Owners;
+
+impl PayloadConverter for Owners {
+    fn write(
+        &self,
+        json: &str,
+        type_name: &str,
+        context: &SerializationContext,
+    ) -> Result<Option<Payload>, Box<dyn Error + Send + Sync>> {
+        if json == "13" {
+            return Err(Failure::payload_validation(None).into());
+        }
+        Ok(Some(payload("text/owner", format!("{:?} {type_name}", context.workflow_id()))))
+    }
+
+    fn read(
+        &self,
+        _: &Payload,
+        _: &str,
+        context: &SerializationContext,
+    ) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
+        Ok(Some(format!("{:?}", context.workflow_id().unwrap_or("nobody"))))
+    }
+}
+
+#[test]
+fn a_converter_is_told_whose_the_payload_is() {
+    let converter = DataConverter::new().with_payload_converter(Arc::new(Owners));
+    assert_eq!(converter.to_payload(&1).unwrap(), payload("text/owner", "None i32"));
+    assert_eq!(converter.from_payload::<String>(&json("1")).unwrap(), "nobody");
+    let own = converter.in_context(|| WorkflowContext::new("shop", "order-1").into());
+    assert_eq!(own.to_payload(&1).unwrap(), payload("text/owner", "Some(\"order-1\") i32"));
+    assert_eq!(own.from_payload::<String>(&json("1")).unwrap(), "order-1");
+}
+
+#[test]
+fn a_value_whose_owner_is_not_known_yet_is_converted_when_it_is() {
+    let converter = DataConverter::new().with_payload_converter(Arc::new(Owners));
+    let order = WorkflowContext::new("shop", "order-1").into();
+    let mut payload = converter.drafts().to_payload(&1).unwrap();
+    assert_eq!(converter.from_payload::<u8>(&payload).unwrap(), 1, "until then it is the value");
+    converter.finish(&mut payload, &order).unwrap();
+    assert_eq!(payload, crate::payload("text/owner", "Some(\"order-1\") i32"));
+    let done = payload.clone();
+    converter.finish(&mut payload, &order).unwrap();
+    assert_eq!(payload, done, "it is converted once");
+
+    let mut refused = converter.drafts().to_payload(&13).unwrap();
+    let error = converter.finish(&mut refused, &order).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "payload converter failed: a value of type `i32` could not be converted to a payload"
+    );
+    assert_eq!(error.failure().unwrap().message, "Payload validation failed");
 }
 
 /// Days since the epoch here, a date for everybody else.

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::outcome::{Ended, Outcome};
 use super::{Code, DROP_AFTER_TIMEOUT, intercepted_info};
+use crate::codec;
 use crate::lifecycle::Phase;
 use crate::metrics::LocalTimer;
 use crate::shared::Shared;
@@ -73,13 +74,15 @@ pub(crate) async fn run(
     };
     permit.mark_used(|| SlotTask::LocalActivity { activity_type: attempt.activity_type.clone() });
     let limit = attempt.start_to_close_timeout;
-    let (context, info, input) = context(&shared, attempt, workflow, cancellation);
+    let (context, info, mut input) = context(&shared, attempt, workflow, cancellation);
     let timer = LocalTimer::start(&shared.metrics, &info);
     let report = |outcome: LocalActivityOutcome| {
         timer.ended(&shared.metrics, &info, &outcome);
         report(outcome);
     };
-    let implementation = match shared.activities.find(&info) {
+    let converted = input.arguments.iter_mut().try_for_each(|it| shared.converter.finish(it, &info.owner()));
+    let found = converted.map_err(|error| codec::failure(&error)).and_then(|()| shared.activities.find(&info));
+    let implementation = match found {
         Ok(implementation) => implementation,
         Err(failure) => return report(LocalActivityOutcome::Failed(Box::new(failure.into_proto()))),
     };
@@ -129,8 +132,6 @@ fn context(
     workflow: WorkflowInfo,
     cancellation: Cancellation,
 ) -> (Context, Arc<Info>, Input) {
-    let mut input = Input::new(attempt.arguments, shared.converter.clone());
-    input.headers = attempt.headers;
     let mut info = Info::default();
     info.activity_id = attempt.activity_id;
     info.activity_type = attempt.activity_type;
@@ -156,6 +157,8 @@ fn context(
     let kept = intercepted_info(shared, &mut info);
     let context = Context::new(info, parts);
     let info = kept.unwrap_or_else(|| context.info());
+    let mut input = Input::new(attempt.arguments, context.data_converter().clone());
+    input.headers = attempt.headers;
     (context, info, input)
 }
 

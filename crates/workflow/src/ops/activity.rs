@@ -1,5 +1,6 @@
 //! Activities.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -15,7 +16,8 @@ use stead_activation::{
     ActivityCancellation, ActivityResolution, CallSite, Command, Payload, ScheduleActivity, ScheduleLocalActivity, Seq,
 };
 use stead_data::{
-    Activity, ActivityDefaults, Arg, Bounded, ConversionError, Failure, IntoFailure, Priority, RetryPolicy, Unbounded,
+    Activity, ActivityContext, ActivityDefaults, Arg, Bounded, ConversionError, DataConverter, Failure, IntoFailure,
+    Priority, RetryPolicy, Unbounded,
 };
 
 use crate::context;
@@ -53,7 +55,7 @@ use crate::runtime::Runtime;
 /// Outside of workflow code.
 #[track_caller]
 pub fn activity<A: ?Sized, I, O, T>(activity: Activity<A, I, O, T>, args: impl Arg<I>) -> ActivityCall<O, T> {
-    let arguments = args.encode(context::current().converter(), activity.arity());
+    let arguments = args.encode(&context::current().drafts(), activity.arity());
     let mut call = ActivityCall::new(activity.name().to_owned(), arguments, Location::caller());
     if let Some(defaults) = activity.defaults() {
         call.apply(defaults);
@@ -79,7 +81,7 @@ pub fn activity<A: ?Sized, I, O, T>(activity: Activity<A, I, O, T>, args: impl A
 /// Outside of workflow code.
 #[track_caller]
 pub fn activity_named<O>(name: impl Into<String>, args: impl Serialize) -> ActivityCall<O> {
-    let arguments = context::current().converter().to_arguments(&args);
+    let arguments = context::current().drafts().to_arguments(&args);
     ActivityCall::new(name.into(), arguments, Location::caller())
 }
 
@@ -297,6 +299,8 @@ impl<O> Drop for ActivityHandle<O> {
 pub(super) struct Operation<O> {
     state: State,
     at: CallSite,
+    /// Reads the result, if it wants to know whose that is.
+    reader: Option<Box<DataConverter>>,
     result: PhantomData<fn() -> O>,
 }
 
@@ -330,7 +334,7 @@ impl Request {
 
 impl<O> Operation<O> {
     pub(super) fn new(request: Request, problem: Option<Box<ConversionError>>, at: CallSite) -> Self {
-        Self { state: State::Unscheduled(request, problem), at, result: PhantomData }
+        Self { state: State::Unscheduled(request, problem), at, reader: None, result: PhantomData }
     }
 
     /// Schedules the activity unless that has been tried before.
@@ -349,7 +353,14 @@ impl<O> Operation<O> {
                 runtime.fail_task(encoding_failure(&request, &problem));
                 State::TaskFailed
             }
-            None => State::Pending(schedule(runtime, request, self.at)),
+            None => {
+                let seq = runtime.activities().borrow_mut().open(runtime.current_scope(), self.at);
+                self.reader = match request {
+                    Request::Remote(request) => schedule_remote(runtime, seq, request, self.at),
+                    Request::Local(request) => schedule_local(runtime, seq, request, self.at),
+                };
+                State::Pending(seq)
+            }
         };
     }
 }
@@ -390,7 +401,7 @@ impl<O: DeserializeOwned> Operation<O> {
     /// Decodes the result. One that is not an `O` is a bug that a `?` must not turn into the end of the workflow: the task
     /// fails, and this future never resolves.
     fn decode(&mut self, runtime: &Runtime, payload: Option<&Payload>) -> Poll<Result<O, ActivityError>> {
-        match runtime.converter().from_result(payload) {
+        match self.reader.as_deref().unwrap_or(runtime.converter()).from_result(payload) {
             Ok(value) => Poll::Ready(Ok(value)),
             Err(error) => {
                 let message = format!("Failed decoding the result of the activity called at {}", self.at);
@@ -416,16 +427,12 @@ impl<O> fmt::Debug for Operation<O> {
     }
 }
 
-fn schedule(runtime: &Runtime, request: Request, at: CallSite) -> Seq {
-    let seq = runtime.activities().borrow_mut().open(runtime.current_scope(), at);
-    match request {
-        Request::Remote(request) => schedule_remote(runtime, seq, request, at),
-        Request::Local(request) => schedule_local(runtime, seq, request, at),
-    }
-    seq
-}
-
-fn schedule_remote(runtime: &Runtime, seq: Seq, mut request: Box<ScheduleActivity>, at: CallSite) {
+fn schedule_remote(
+    runtime: &Runtime,
+    seq: Seq,
+    mut request: Box<ScheduleActivity>,
+    at: CallSite,
+) -> Option<Box<DataConverter>> {
     request.seq = seq;
     if request.activity_id.is_empty() {
         request.activity_id = seq.to_string();
@@ -433,10 +440,17 @@ fn schedule_remote(runtime: &Runtime, seq: Seq, mut request: Box<ScheduleActivit
     for interceptor in runtime.interceptors().rev() {
         interceptor.schedule_activity(&mut request);
     }
+    let reader = reader(runtime, &request.activity_id, &request.activity_type, &request.task_queue, false);
     runtime.issue(Command::ScheduleActivity(request), at);
+    reader
 }
 
-fn schedule_local(runtime: &Runtime, seq: Seq, mut request: Box<ScheduleLocalActivity>, at: CallSite) {
+fn schedule_local(
+    runtime: &Runtime,
+    seq: Seq,
+    mut request: Box<ScheduleLocalActivity>,
+    at: CallSite,
+) -> Option<Box<DataConverter>> {
     request.seq = seq;
     if request.activity_id.is_empty() {
         request.activity_id = seq.to_string();
@@ -444,9 +458,34 @@ fn schedule_local(runtime: &Runtime, seq: Seq, mut request: Box<ScheduleLocalAct
     for interceptor in runtime.interceptors().rev() {
         interceptor.schedule_local_activity(&mut request);
     }
+    let reader = reader(runtime, &request.activity_id, &request.activity_type, "", true);
     // Kept, because the next attempt may be the code's to schedule.
     runtime.with_remote(|remote| remote.local.add(request.clone(), at));
     runtime.issue(Command::ScheduleLocalActivity(request), at);
+    reader
+}
+
+/// What reads the result of an activity, if it wants to know whose that is.
+fn reader(
+    runtime: &Runtime,
+    activity_id: &str,
+    activity_type: &str,
+    task_queue: &str,
+    is_local: bool,
+) -> Option<Box<DataConverter>> {
+    let reader = runtime.reader(|info| {
+        let mut activity = ActivityContext::new(info.namespace(), activity_id);
+        activity.activity_type = Some(activity_type.to_owned());
+        let task_queue = if task_queue.is_empty() { info.task_queue() } else { task_queue };
+        activity.task_queue = Some(task_queue.to_owned());
+        activity.workflow = Some(info.owner());
+        activity.is_local = is_local;
+        activity.into()
+    });
+    match reader {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(reader) => Some(Box::new(reader)),
+    }
 }
 
 fn encoding_failure(request: &Request, problem: &ConversionError) -> Failure {

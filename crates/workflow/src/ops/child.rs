@@ -16,7 +16,7 @@ use stead_activation::{
 };
 use stead_data::{
     Arg, ConversionError, Failure, ParentClosePolicy, Priority, RetryPolicy, SearchAttributeUpdate, Signal, Untyped,
-    WorkflowFn, WorkflowIdReusePolicy,
+    WorkflowContext, WorkflowFn, WorkflowIdReusePolicy,
 };
 
 use super::external::SendSignal;
@@ -47,7 +47,7 @@ use crate::runtime::Runtime;
 /// Outside of workflow code.
 #[track_caller]
 pub fn child<W: ?Sized, I, O>(workflow: WorkflowFn<W, I, O>, args: impl Arg<I>) -> ChildCall<W, O> {
-    let arguments = args.encode(context::current().converter(), workflow.arity());
+    let arguments = args.encode(&context::current().drafts(), workflow.arity());
     ChildCall::new(workflow.name().to_owned(), arguments, Location::caller())
 }
 
@@ -59,7 +59,7 @@ pub fn child<W: ?Sized, I, O>(workflow: WorkflowFn<W, I, O>, args: impl Arg<I>) 
 /// Outside of workflow code.
 #[track_caller]
 pub fn child_named<O>(workflow_type: impl Into<String>, args: impl Serialize) -> ChildCall<Untyped, O> {
-    let arguments = context::current().converter().to_arguments(&args);
+    let arguments = context::current().drafts().to_arguments(&args);
     ChildCall::new(workflow_type.into(), arguments, Location::caller())
 }
 
@@ -164,7 +164,7 @@ impl<W: ?Sized, O> ChildCall<W, O> {
     /// Outside of workflow code.
     #[track_caller]
     pub fn memo<T: Serialize + ?Sized>(self, key: impl Into<String>, value: &T) -> Self {
-        let payload = context::current().converter().to_payload(value);
+        let payload = context::current().drafts().to_payload(value);
         self.encoded(payload, |request, payload| drop(request.memo.insert(key.into(), payload)))
     }
 
@@ -369,7 +369,7 @@ impl<W: ?Sized, O> ChildHandle<W, O> {
     /// Outside of workflow code.
     #[track_caller]
     pub fn signal<I>(&self, signal: Signal<W, I>, args: impl Arg<I>) -> SendSignal {
-        let arguments = args.encode(context::current().converter(), signal.arity());
+        let arguments = args.encode(&context::current().drafts(), signal.arity());
         SendSignal::new(self.target(), signal.name(), arguments, Location::caller())
     }
 
@@ -380,7 +380,7 @@ impl<W: ?Sized, O> ChildHandle<W, O> {
     /// Outside of workflow code.
     #[track_caller]
     pub fn signal_named(&self, name: &str, args: impl Serialize) -> SendSignal {
-        let arguments = context::current().converter().to_arguments(&args);
+        let arguments = context::current().drafts().to_arguments(&args);
         SendSignal::new(self.target(), name, arguments, Location::caller())
     }
 
@@ -407,7 +407,8 @@ impl<W: ?Sized, O> ChildHandle<W, O> {
     /// Waits for the result. Dropping the future does nothing to the child.
     pub fn result(mut self) -> ChildResult<O> {
         self.taken = true;
-        ChildResult { seq: Some(self.seq), at: self.at, result: PhantomData }
+        let id = std::mem::take(&mut self.id);
+        ChildResult { seq: Some(self.seq), id, at: self.at, result: PhantomData }
     }
 }
 
@@ -430,6 +431,7 @@ impl<W: ?Sized, O> fmt::Debug for ChildHandle<W, O> {
 pub struct ChildResult<O> {
     /// Until it has resolved.
     seq: Option<Seq>,
+    id: String,
     at: CallSite,
     result: PhantomData<fn() -> O>,
 }
@@ -439,7 +441,7 @@ impl<O: DeserializeOwned> Future for ChildResult<O> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(seq) = self.seq else { panic!("the result of a child workflow was polled after it had come") };
-        let polled = poll_result(seq, self.at, cx);
+        let polled = poll_result(seq, &self.id, self.at, cx);
         if polled.is_ready() {
             self.seq = None;
         }
@@ -461,7 +463,7 @@ impl<O> fmt::Debug for ChildResult<O> {
     }
 }
 
-fn poll_result<O: DeserializeOwned>(seq: Seq, at: CallSite, cx: &Context<'_>) -> Poll<Result<O, ChildError>> {
+fn poll_result<O: DeserializeOwned>(seq: Seq, id: &str, at: CallSite, cx: &Context<'_>) -> Poll<Result<O, ChildError>> {
     let runtime = context::current();
     let Poll::Ready(end) = runtime.with_remote(|remote| remote.children.poll(seq, cx)) else { return Poll::Pending };
     let payload = match end {
@@ -470,7 +472,8 @@ fn poll_result<O: DeserializeOwned>(seq: Seq, at: CallSite, cx: &Context<'_>) ->
             return Poll::Ready(Err(ChildError::new(Failure::from_proto(*failure))));
         }
     };
-    match runtime.converter().from_result(payload.as_ref()) {
+    let reader = runtime.reader(|info| WorkflowContext::new(info.namespace(), id).into());
+    match reader.from_result(payload.as_ref()) {
         Ok(value) => Poll::Ready(Ok(value)),
         Err(error) => {
             let message = format!("Failed decoding the result of the child workflow called at {at}");

@@ -74,7 +74,7 @@ impl<W: ?Sized> ExternalWorkflow<W> {
     /// Outside of workflow code.
     #[track_caller]
     pub fn signal<I>(&self, signal: Signal<W, I>, args: impl Arg<I>) -> SendSignal {
-        let arguments = args.encode(context::current().converter(), signal.arity());
+        let arguments = args.encode(&context::current().drafts(), signal.arity());
         SendSignal::new(SignalTarget::External(self.target.clone()), signal.name(), arguments, Location::caller())
     }
 
@@ -85,7 +85,7 @@ impl<W: ?Sized> ExternalWorkflow<W> {
     /// Outside of workflow code.
     #[track_caller]
     pub fn signal_named(&self, name: &str, args: impl Serialize) -> SendSignal {
-        let arguments = context::current().converter().to_arguments(&args);
+        let arguments = context::current().drafts().to_arguments(&args);
         SendSignal::new(SignalTarget::External(self.target.clone()), name, arguments, Location::caller())
     }
 

@@ -47,7 +47,7 @@ pub fn local_activity<A: ?Sized, I, O, T>(
     activity: Activity<A, I, O, T>,
     args: impl Arg<I>,
 ) -> LocalActivityCall<O, T> {
-    let arguments = args.encode(context::current().converter(), activity.arity());
+    let arguments = args.encode(&context::current().drafts(), activity.arity());
     let mut call = LocalActivityCall::new(activity.name().to_owned(), arguments, Location::caller());
     if let Some(defaults) = activity.defaults() {
         call.apply(defaults);
@@ -63,7 +63,7 @@ pub fn local_activity<A: ?Sized, I, O, T>(
 /// Outside of workflow code.
 #[track_caller]
 pub fn local_activity_named<O>(name: impl Into<String>, args: impl Serialize) -> LocalActivityCall<O> {
-    let arguments = context::current().converter().to_arguments(&args);
+    let arguments = context::current().drafts().to_arguments(&args);
     LocalActivityCall::new(name.into(), arguments, Location::caller())
 }
 

@@ -120,7 +120,7 @@ async fn user_metadata(
     summary: Option<String>,
     details: Option<String>,
 ) -> Result<Option<UserMetadata>, StartError> {
-    let converter = client.data_converter();
+    let converter = client.drafts();
     let text = |text: Option<String>| text.map(|text| converter.to_payload(&text)).transpose();
     let metadata = UserMetadata { summary: text(summary)?, details: text(details)? };
     Ok(Some(payloads::encode(owner, metadata).await?).filter(|metadata| *metadata != UserMetadata::default()))

@@ -74,7 +74,7 @@ impl<W: ?Sized, Id, Queue> StartWorkflow<W, Started, Id, Queue> {
     /// The server does both or neither, and a worker has to be there: awaiting it waits until the workflow has accepted
     /// the update. Its result is the handle's. Default of `on_conflict`: refuse.
     pub fn with_update<I, O>(self, update: Update<W, I, O>, argument: impl Arg<I>) -> StartWithUpdate<W, O, Id, Queue> {
-        let arguments = argument.encode(self.converter(), update.arity());
+        let arguments = argument.encode(&self.client.drafts(), update.arity());
         StartWithUpdate::new(self, update.name().to_owned(), arguments)
     }
 
@@ -84,7 +84,7 @@ impl<W: ?Sized, Id, Queue> StartWorkflow<W, Started, Id, Queue> {
         update: impl Into<String>,
         arguments: impl Serialize,
     ) -> StartWithUpdate<W, O, Id, Queue> {
-        let arguments = self.converter().to_arguments(&arguments);
+        let arguments = self.client.drafts().to_arguments(&arguments);
         StartWithUpdate::new(self, update.into(), arguments)
     }
 }
