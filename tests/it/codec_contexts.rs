@@ -238,3 +238,49 @@ async fn bake_with(converter: DataConverter) -> Vec<String> {
     }
     histories
 }
+
+/// Leaves it to somebody else to complete it, who gets its token and whose the payloads are.
+struct Proof(tokio::sync::mpsc::UnboundedSender<(bytes::Bytes, SerializationContext)>);
+
+#[activities]
+impl Proof {
+    #[activity]
+    async fn rise(&self) -> activity::Result<String> {
+        let info = activity::info();
+        self.0.send((info.task_token.clone(), info.owner())).expect("the test waits for it");
+        Err(activity::Error::complete_async())
+    }
+}
+
+#[derive(Default)]
+struct Waits;
+
+#[workflow]
+impl Waits {
+    #[run]
+    async fn run(&self) -> workflow::Result<String> {
+        Ok(workflow::activity(Proof::rise, ()).start_to_close(secs(30)).await?)
+    }
+}
+
+#[tokio::test]
+async fn whoever_completes_an_activity_by_its_token_can_say_whose_the_result_is() {
+    let converters = [
+        DataConverter::new().with_codec(Arc::new(Seals)),
+        DataConverter::new().with_payload_converter(Arc::new(Stamps)),
+    ];
+    for converter in converters {
+        let env = Env::new().await;
+        let env = Env { client: env.client.with_data_converter(converter), ..env };
+        let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
+        let worker = env.worker().workflow::<Waits>().activities(Proof(told)).build().unwrap();
+        let work = async {
+            let waits = env.client.start_workflow(Waits::run, ()).id(env.id("waits")).task_queue(&env.task_queue);
+            let waits = waits.await.unwrap();
+            let (token, owner) = tells.recv().await.expect("the activity tells it");
+            env.client.activity_by_token(token).context(owner).complete("risen").await.unwrap();
+            assert_eq!(waits.result().await.unwrap(), "risen");
+        };
+        worker.run_while(work).await.unwrap();
+    }
+}

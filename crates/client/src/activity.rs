@@ -4,7 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::Serialize;
-use stead_data::{CodecError, ConversionError, Failure, IntoFailure, Payload};
+use stead_data::{
+    ActivityContext, CodecError, ConversionError, Failure, IntoFailure, Payload, SerializationContext, WorkflowContext,
+};
 use stead_proto::workflowservice::v1::{
     RecordActivityTaskHeartbeatByIdRequest, RecordActivityTaskHeartbeatRequest, RespondActivityTaskCanceledByIdRequest,
     RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedRequest,
@@ -33,6 +35,7 @@ use crate::{
 pub struct AsyncActivity {
     client: Client,
     activity: ActivityReference,
+    context: Option<SerializationContext>,
     options: CallOptions,
 }
 
@@ -90,12 +93,12 @@ pub enum AsyncActivityError {
 
 impl AsyncActivity {
     pub(crate) fn by_token(client: Client, token: Bytes) -> Self {
-        Self { client, activity: ActivityReference::Token(token), options: CallOptions::new() }
+        Self { client, activity: ActivityReference::Token(token), context: None, options: CallOptions::new() }
     }
 
     pub(crate) fn by_id(client: Client, workflow_id: String, activity_id: String) -> Self {
         let activity = ActivityReference::Id { workflow_id, run_id: String::new(), activity_id };
-        Self { client, activity, options: CallOptions::new() }
+        Self { client, activity, context: None, options: CallOptions::new() }
     }
 
     /// Means this run of the workflow, for an activity that is named by id. Default: the current run.
@@ -104,6 +107,25 @@ impl AsyncActivity {
         if let ActivityReference::Id { run_id, .. } = &mut self.activity {
             *run_id = id.into();
         }
+        self
+    }
+
+    /// Whose the payloads are, for a payload converter, a codec or external storage that wants to know more than stands
+    /// here; what the activity itself knows is `activity::info().owner()`. Default: nobody's with a token, and with an id
+    /// an activity of which no more is known.
+    ///
+    /// ```
+    /// # async fn run(client: stead_client::Client, token: bytes::Bytes) -> Result<(), stead_client::AsyncActivityError> {
+    /// use stead_data::{ActivityContext, WorkflowContext};
+    ///
+    /// let mut context = ActivityContext::new(client.namespace(), "charge");
+    /// context.workflow = Some(WorkflowContext::new(client.namespace(), "order-1"));
+    /// client.activity_by_token(token).context(context).complete("receipt").await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn context(mut self, owner: impl Into<SerializationContext>) -> Self {
+        self.context = Some(owner.into());
         self
     }
 
@@ -121,8 +143,8 @@ impl AsyncActivity {
     /// See [`AsyncActivityError`].
     pub async fn complete<T: Serialize + ?Sized>(&self, result: &T) -> Result<(), AsyncActivityError> {
         let result = self.client.drafts().to_payload(result)?;
-        let (activity, options) = self.parts();
-        self.client.perform(CompleteAsyncActivityCall { activity, result, options }).await
+        let (activity, context, options) = self.parts();
+        self.client.perform(CompleteAsyncActivityCall { activity, context, result, options }).await
     }
 
     /// Ends this attempt with a failure, after which the activity's retry policy decides.
@@ -154,8 +176,8 @@ impl AsyncActivity {
         heartbeat_details: Vec<Payload>,
     ) -> Result<(), AsyncActivityError> {
         let failure = Box::new(error.into_failure());
-        let (activity, options) = self.parts();
-        self.client.perform(FailAsyncActivityCall { activity, failure, heartbeat_details, options }).await
+        let (activity, context, options) = self.parts();
+        self.client.perform(FailAsyncActivityCall { activity, context, failure, heartbeat_details, options }).await
     }
 
     /// Ends the activity as cancelled, with details for the workflow. Only after cancellation was requested.
@@ -165,8 +187,8 @@ impl AsyncActivity {
     /// See [`AsyncActivityError`].
     pub async fn report_cancelled<T: Serialize + ?Sized>(&self, details: &T) -> Result<(), AsyncActivityError> {
         let details = vec![self.client.drafts().to_payload(details)?];
-        let (activity, options) = self.parts();
-        self.client.perform(ReportCancelledActivityCall { activity, details, options }).await
+        let (activity, context, options) = self.parts();
+        self.client.perform(ReportCancelledActivityCall { activity, context, details, options }).await
     }
 
     /// Says that the activity is being worked on, with details for the next attempt. Tells what the activity should do.
@@ -176,12 +198,13 @@ impl AsyncActivity {
     /// See [`AsyncActivityError`].
     pub async fn heartbeat<T: Serialize + ?Sized>(&self, details: &T) -> Result<ActivityHeartbeat, AsyncActivityError> {
         let details = vec![self.client.drafts().to_payload(details)?];
-        let (activity, options) = self.parts();
-        self.client.perform(HeartbeatAsyncActivityCall { activity, details, options }).await
+        let (activity, context, options) = self.parts();
+        self.client.perform(HeartbeatAsyncActivityCall { activity, context, details, options }).await
     }
 
-    fn parts(&self) -> (ActivityReference, CallOptions) {
-        (self.activity.clone(), self.options.clone())
+    fn parts(&self) -> (ActivityReference, SerializationContext, CallOptions) {
+        let context = self.context.clone().unwrap_or_else(|| self.activity.owner(self.client.namespace()));
+        (self.activity.clone(), context, self.options.clone())
     }
 }
 
@@ -194,6 +217,8 @@ macro_rules! call {
         pub struct $call {
             /// Which activity.
             pub activity: ActivityReference,
+            /// Whose the payloads are.
+            pub context: SerializationContext,
             $(
                 $(#[$field_doc])*
                 pub $field: $type,
@@ -243,8 +268,8 @@ impl Operation for CompleteAsyncActivityCall {
     type Error = AsyncActivityError;
 
     async fn send(self, client: &Client) -> Result<(), AsyncActivityError> {
-        let Self { activity, result, options } = self;
-        let result = payloads::encode_arguments(&owner(client, &activity), vec![result]).await?;
+        let Self { activity, context, result, options } = self;
+        let result = payloads::encode_arguments(&Owner::given(client, &context), vec![result]).await?;
         let service = client.service();
         let (namespace, identity) = (client.namespace().to_owned(), client.identity().to_owned());
         let answer = match activity.clone() {
@@ -280,9 +305,10 @@ impl Operation for FailAsyncActivityCall {
     type Error = AsyncActivityError;
 
     async fn send(self, client: &Client) -> Result<(), AsyncActivityError> {
-        let Self { activity, failure, heartbeat_details, options } = self;
-        let last_heartbeat_details = payloads::encode_arguments(&owner(client, &activity), heartbeat_details).await?;
-        let failure = Some(payloads::encode(&owner(client, &activity), failure.into_proto()).await?);
+        let Self { activity, context, failure, heartbeat_details, options } = self;
+        let owner = Owner::given(client, &context);
+        let last_heartbeat_details = payloads::encode_arguments(&owner, heartbeat_details).await?;
+        let failure = Some(payloads::encode(&owner, failure.into_proto()).await?);
         let service = client.service();
         let (namespace, identity) = (client.namespace().to_owned(), client.identity().to_owned());
         let answer = match activity.clone() {
@@ -320,8 +346,8 @@ impl Operation for ReportCancelledActivityCall {
     type Error = AsyncActivityError;
 
     async fn send(self, client: &Client) -> Result<(), AsyncActivityError> {
-        let Self { activity, details, options } = self;
-        let details = payloads::encode_arguments(&owner(client, &activity), details).await?;
+        let Self { activity, context, details, options } = self;
+        let details = payloads::encode_arguments(&Owner::given(client, &context), details).await?;
         let service = client.service();
         let (namespace, identity) = (client.namespace().to_owned(), client.identity().to_owned());
         let answer = match activity.clone() {
@@ -357,8 +383,8 @@ impl Operation for HeartbeatAsyncActivityCall {
     type Error = AsyncActivityError;
 
     async fn send(self, client: &Client) -> Result<ActivityHeartbeat, AsyncActivityError> {
-        let Self { activity, details, options } = self;
-        let details = payloads::encode_arguments(&owner(client, &activity), details).await?;
+        let Self { activity, context, details, options } = self;
+        let details = payloads::encode_arguments(&Owner::given(client, &context), details).await?;
         let service = client.service();
         let (namespace, identity) = (client.namespace().to_owned(), client.identity().to_owned());
         let answer = match activity.clone() {
@@ -392,13 +418,20 @@ impl Operation for HeartbeatAsyncActivityCall {
     }
 }
 
-/// Whose payloads these are.
-fn owner<'a>(client: &'a Client, activity: &'a ActivityReference) -> Owner<'a> {
-    match activity {
-        ActivityReference::Token(_) => Owner::unknown(client),
-        ActivityReference::Id { workflow_id, run_id, activity_id } => {
-            Owner::activity(client, workflow_id, activity_id).run(run_id)
+impl ActivityReference {
+    /// Whose the payloads are, as far as the reference says.
+    fn owner(&self, namespace: &str) -> SerializationContext {
+        let Self::Id { workflow_id, run_id, activity_id } = self else { return SerializationContext::Unknown };
+        let mut activity = ActivityContext::new(namespace, activity_id);
+        let run_id = (!run_id.is_empty()).then(|| run_id.clone());
+        if workflow_id.is_empty() {
+            activity.run_id = run_id;
+        } else {
+            let mut workflow = WorkflowContext::new(namespace, workflow_id);
+            workflow.run_id = run_id;
+            activity.workflow = Some(workflow);
         }
+        activity.into()
     }
 }
 

@@ -253,22 +253,28 @@ pub(crate) struct Owner<'a> {
     run_id: &'a str,
     workflow_type: &'a str,
     activity_id: Option<&'a str>,
+    given: Option<&'a SerializationContext>,
 }
 
 impl<'a> Owner<'a> {
     /// A workflow.
     pub(crate) fn workflow(client: &'a Client, workflow_id: &'a str) -> Self {
-        Self { client, workflow_id, run_id: "", workflow_type: "", activity_id: None }
+        Self { client, workflow_id, run_id: "", workflow_type: "", activity_id: None, given: None }
     }
 
-    /// An activity of a workflow.
-    pub(crate) fn activity(client: &'a Client, workflow_id: &'a str, activity_id: &'a str) -> Self {
-        Self { activity_id: Some(activity_id), ..Self::workflow(client, workflow_id) }
+    /// An activity that no workflow started.
+    pub(crate) fn activity(client: &'a Client, activity_id: &'a str) -> Self {
+        Self { activity_id: Some(activity_id), ..Self::unknown(client) }
     }
 
     /// Nobody that is known.
     pub(crate) fn unknown(client: &'a Client) -> Self {
         Self::workflow(client, "")
+    }
+
+    /// Whoever somebody said.
+    pub(crate) fn given(client: &'a Client, owner: &'a SerializationContext) -> Self {
+        Self { given: Some(owner), ..Self::unknown(client) }
     }
 
     pub(crate) fn run(self, run_id: &'a str) -> Self {
@@ -289,16 +295,22 @@ impl<'a> Owner<'a> {
     }
 
     fn context(&self) -> SerializationContext {
+        if let Some(given) = self.given {
+            return given.clone();
+        }
         let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        if let Some(activity_id) = self.activity_id {
+            let mut activity = ActivityContext::new(self.client.namespace(), activity_id);
+            activity.run_id = named(self.run_id);
+            return activity.into();
+        }
+        if self.workflow_id.is_empty() {
+            return SerializationContext::Unknown;
+        }
         let mut workflow = WorkflowContext::new(self.client.namespace(), self.workflow_id);
         workflow.run_id = named(self.run_id);
         workflow.workflow_type = named(self.workflow_type);
-        let Some(activity_id) = self.activity_id else {
-            return if self.workflow_id.is_empty() { SerializationContext::Unknown } else { workflow.into() };
-        };
-        let mut activity = ActivityContext::new(self.client.namespace(), activity_id);
-        activity.workflow = (!self.workflow_id.is_empty()).then_some(workflow);
-        activity.into()
+        workflow.into()
     }
 }
 

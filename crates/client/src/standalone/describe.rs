@@ -206,7 +206,7 @@ impl ActivityDescription {
     async fn new(client: &Client, raw: DescribeActivityExecutionResponse) -> Result<Self, CodecError> {
         let mut info = raw.info.clone().unwrap_or_default();
         let (id, run_id) = (info.activity_id.clone(), info.run_id.clone());
-        let owner = Owner::activity(client, "", &id).run(&run_id);
+        let owner = Owner::activity(client, &id).run(&run_id);
         let converter = owner.reader().into_owned();
         let details = info.heartbeat_details.take().unwrap_or_default().payloads;
         let heartbeat_details = payloads::decode(&owner, details).await?;

@@ -106,7 +106,7 @@ impl<O: DeserializeOwned> ActivityResult<O> {
     async fn wait(self) -> Result<O, ActivityResultError> {
         let outcome = self.outcome().await?;
         let run_id = self.run_id.as_deref().unwrap_or_default();
-        let owner = Owner::activity(&self.client, "", &self.activity_id).run(run_id);
+        let owner = Owner::activity(&self.client, &self.activity_id).run(run_id);
         match outcome {
             Value::Result(result) => {
                 let payload = payloads::decode_result(&owner, Some(result)).await?;

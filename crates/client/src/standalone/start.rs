@@ -328,7 +328,7 @@ impl Operation for StartActivityCall {
     type Error = StartActivityError;
 
     async fn send(self, client: &Client) -> Result<StartActivityOutput, StartActivityError> {
-        let owner = Owner::activity(client, "", &self.activity_id);
+        let owner = Owner::activity(client, &self.activity_id);
         let input = payloads::encode_arguments(&owner, self.arguments).await?;
         let summary = self.summary.map(|text| client.drafts().to_payload(&text)).transpose()?;
         let user_metadata = match summary {
