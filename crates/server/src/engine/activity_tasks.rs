@@ -10,7 +10,7 @@ use super::activity::ActivityState;
 use super::activity_options::check_queue;
 use super::call::Outcome;
 use super::control::already_completed;
-use super::deployments::directive_of;
+use super::deployments::{directive_of, effective_version, pinned_version};
 use super::matching::{Match, Polled, Poller, QueueKind, Task};
 use super::namespaces::NamespaceKey;
 use super::run::RunKey;
@@ -86,9 +86,34 @@ impl Engine {
         if activity.stamp != stamp || !activity.is_offered() || run.is_paused() {
             return None;
         }
+        if self.moves_before_activity(key, matched) {
+            return None;
+        }
         self.transact_speculative(key, |run, cx| run.start_activity(cx, id, stamp, identity, &request_id));
         let response = self.activity_task_response(key, id)?;
         Some(api::PollActivityTaskQueueResponse { poller_scaling_decision: matched.scaling, ..response })
+    }
+
+    /// Whether the workflow is to be on another version before its activities go on. They are offered again when it is.
+    ///
+    /// A worker of the version to which the workflow's next task would go has got an activity of it: the workflow goes
+    /// there first. An activity whose queue is of other workers than the workflow's is none of its concern.
+    fn moves_before_activity(&mut self, key: RunKey, matched: &Match<TaskRef>) -> bool {
+        let Some(run) = self.runs.get(key) else { return false };
+        if run.state.versioning.transition.is_some() {
+            return true;
+        }
+        let dispatch = self.dispatch_of(run, matched);
+        let is_there = effective_version(&run.state) == dispatch.worker.as_ref();
+        if is_there || pinned_version(&run.state).is_some() || dispatch.worker != dispatch.target {
+            return false;
+        }
+        self.transact(key, |run, cx| {
+            run.follow_worker(dispatch);
+            run.offer_task_again(cx);
+            run.wake(cx);
+        });
+        true
     }
 
     /// A started activity as its worker gets it.

@@ -3,7 +3,7 @@
 
 use stead_proto::common::v1::WorkflowExecution;
 use stead_proto::enums::v1::{
-    ParentClosePolicy, StartChildWorkflowExecutionFailedCause, WorkflowIdConflictPolicy as Conflict,
+    ContinueAsNewVersioningBehavior, ParentClosePolicy, StartChildWorkflowExecutionFailedCause, WorkflowIdConflictPolicy as Conflict,
 };
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{
@@ -82,6 +82,10 @@ impl Engine {
         new.started.parent_initiated_event_id = initiated_event_id;
         new.started.root_workflow_execution = run.state.root.clone();
         new.started.inherited_pinned_version = pinned_version(&run.state).cloned();
+        if run.is_auto_upgraded() {
+            let behavior = ContinueAsNewVersioningBehavior::Unspecified;
+            new.started.inherited_auto_upgrade_info = run.auto_upgrade_info(behavior);
+        }
         new.started.versioning_override = run.state.versioning_override.clone().filter(|it| pinned_to(it).is_some());
         self.keep_served_version(new);
         new.started.priority = merged(run.state.priority.as_ref(), new.started.priority.take());

@@ -326,6 +326,6 @@ fn name(kind: CommandType) -> String {
 }
 
 /// `START_TIMER` becomes `StartTimer`.
-fn camel_case(name: &str) -> String {
+pub(in crate::engine) fn camel_case(name: &str) -> String {
     name.split('_').flat_map(|word| [word[..1].to_owned(), word[1..].to_lowercase()]).collect()
 }

@@ -30,7 +30,9 @@ use super::namespaces::NamespaceKey;
 pub(super) use names::{dotted, with_colon};
 pub(super) use older::{version_sets_are_disabled, versioning_rules_are_disabled};
 pub(super) use overrides::pinned_to;
-pub(super) use runs::{directive_of, pinned_version, stays_on_version};
+pub(super) use runs::{
+    directive_of, effective_behavior, effective_version, pinned_version, settled_behavior, stays_on_version,
+};
 
 use super::rows::{Changes, RowKey, Rows};
 use super::{Engine, Refusal};
@@ -144,6 +146,8 @@ impl Deployments {
         ];
         Routing {
             updated: changed.into_iter().flatten().max(),
+            current_revision: current.map_or(0, |config| config.revision_number),
+            ramping_revision: ramping.map_or(0, |config| config.revision_number),
             current: current.and_then(|config| config.current_deployment_version.clone()),
             ramping: ramping.and_then(|config| config.ramping_deployment_version.clone()),
             ramp_percentage: ramping.map_or(0.0, |config| config.ramping_version_percentage),

@@ -92,6 +92,9 @@ fn versioning_info(run: &Run) -> Option<WorkflowExecutionVersioningInfo> {
         version: state.deployment_version.as_ref().map(|it| dotted(Some(it))).unwrap_or_default(),
         deployment_version: state.deployment_version.clone(),
         versioning_override: state.versioning_override.clone(),
+        version_transition: state.versioning.transition.clone(),
+        revision_number: state.versioning.revision,
+        continue_as_new_initial_versioning_behavior: state.versioning.initial_behavior,
         ..Default::default()
     };
     (info != WorkflowExecutionVersioningInfo::default()).then_some(info)

@@ -76,7 +76,6 @@ pub(crate) struct Task<'a, T> {
 
 /// Which workers may have a task.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(dead_code, reason = "runs cannot ask for the ramping version yet")]
 pub(crate) enum Directive<'a> {
     /// Those of the version that is current for the queue, or of the ramping one; unversioned ones if there is none.
     Routed,
@@ -250,6 +249,11 @@ impl<T: Copy> Matching<T> {
     /// The version that gets the routed tasks of a workflow; `None`: unversioned workers.
     pub(crate) fn target(&self, queue: QueueId, workflow_id: &str) -> Option<&WorkerDeploymentVersion> {
         self.queues.get(&queue)?.target(workflow_id)
+    }
+
+    /// The revision of the routing that says so.
+    pub(crate) fn revision(&self, queue: QueueId, workflow_id: &str) -> i64 {
+        self.queues.get(&queue).map_or(0, |queue| queue.revision(workflow_id))
     }
 
     /// Changes which versions get the routed tasks of a queue, those that wait too.

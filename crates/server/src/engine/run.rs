@@ -23,6 +23,7 @@ pub(crate) mod reset_points;
 pub(crate) mod state;
 pub(crate) mod time_skipping;
 pub(crate) mod timer;
+pub(crate) mod versioning;
 pub(crate) mod workflow_task;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -150,10 +150,27 @@ pub(crate) fn type_of(payload: &Payload) -> Option<IndexedValueType> {
 
 /// A value of the type `KeywordList`, as the server itself sets one.
 pub(crate) fn keyword_list(words: &[String]) -> Payload {
-    let kind = type_name(IndexedValueType::KeywordList).as_bytes();
+    own_value(IndexedValueType::KeywordList, &serde_json::Value::from(words))
+}
+
+/// The words of such a value.
+pub(crate) fn keywords_of(payload: &Payload) -> Vec<String> {
+    match Value::decode(payload, IndexedValueType::KeywordList) {
+        Some(Some(Value::KeywordList(words))) => words,
+        _ => Vec::new(),
+    }
+}
+
+/// A value of the type `Keyword`, as the server itself sets one.
+pub(crate) fn keyword(word: &str) -> Payload {
+    own_value(IndexedValueType::Keyword, &serde_json::Value::from(word))
+}
+
+fn own_value(kind: IndexedValueType, value: &serde_json::Value) -> Payload {
+    let kind = Bytes::from_static(type_name(kind).as_bytes());
     Payload {
-        metadata: [("encoding".to_owned(), "json/plain".into()), (TYPE.to_owned(), Bytes::from_static(kind))].into(),
-        data: serde_json::Value::from(words).to_string().into(),
+        metadata: [("encoding".to_owned(), "json/plain".into()), (TYPE.to_owned(), kind)].into(),
+        data: value.to_string().into(),
         ..Default::default()
     }
 }

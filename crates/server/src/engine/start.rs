@@ -5,7 +5,7 @@ mod request;
 
 use stead_proto::common::v1::{Link, WorkflowExecution, link};
 use stead_proto::enums::v1::{
-    ContinueAsNewInitiator, EventType, TaskQueueKind, VersioningBehavior, WorkflowExecutionStatus,
+    ContinueAsNewInitiator, EventType, TaskQueueKind, WorkflowExecutionStatus,
     WorkflowIdConflictPolicy,
 };
 use stead_proto::history::v1::history_event::Attributes;
@@ -27,6 +27,7 @@ use super::run::properties::{memo_without_nil, search_attributes_without_nil};
 use super::run::reset_points::taken_over;
 use super::run::state::{Parent, RunState};
 use super::run::time_skipping::TimeSkipping;
+use super::run::versioning::{Versioning, inherited};
 use super::run::{Context, Run, RunKey};
 use super::time::{duration, wire};
 use super::{Engine, Refusal, raw};
@@ -269,6 +270,7 @@ impl Engine {
         self.transact(key, |run, cx| {
             run.add_with(cx, Attributes::WorkflowExecutionStartedEventAttributes(started), extras);
             run.watch_run();
+            run.show_first_version();
             run.deadlines.set(Deadline::FirstTask, first_task_at);
             begin(run, cx);
         });
@@ -299,6 +301,7 @@ impl Engine {
             expires_at if run_expires_at == 0 => expires_at,
             expires_at => run_expires_at.min(expires_at),
         };
+        let (versioning_behavior, deployment_version) = inherited(started);
         RunState {
             namespace: new.namespace.0,
             workflow_id: new.workflow_id.clone(),
@@ -332,11 +335,9 @@ impl Engine {
                 .map(|callback| AttachedCallback::new(callback.clone(), &new.request_id, "", now))
                 .collect(),
             versioning_override: started.versioning_override.clone(),
-            versioning_behavior: match started.inherited_pinned_version {
-                Some(_) => VersioningBehavior::Pinned.into(),
-                None => VersioningBehavior::Unspecified.into(),
-            },
-            deployment_version: started.inherited_pinned_version.clone(),
+            versioning_behavior: versioning_behavior.into(),
+            deployment_version,
+            versioning: Versioning::of_start(started),
             start_request_id: new.request_id.clone(),
             reset_points: self.points_taken_over(new.namespace, started, &now.timestamp()),
             task_attempt: 1,

@@ -10,9 +10,10 @@ use stead_proto::workflowservice::v1 as api;
 use super::activity_options::check_queue;
 use super::call::Outcome;
 use super::deployments::{directive_of, stays_on_version};
-use super::matching::{Match, Polled, Poller, QueueKind, Task};
+use super::matching::{Match, Polled, Poller, QueueKind, Task, version_of};
 use super::queries::QueryId;
-use super::run::RunKey;
+use super::run::versioning::Dispatch;
+use super::run::{Run, RunKey};
 use super::run::close::Termination;
 use super::run::state::WorkflowTask;
 use super::standalone_activities::ActivityKey;
@@ -142,12 +143,33 @@ impl Engine {
         if !waits || run.state.task_stamp != stamp || run.is_paused() {
             return None;
         }
+        let dispatch = self.dispatch_of(run, matched);
         let request_id = self.ids.uuid().to_string();
-        self.transact_speculative(key, |run, cx| run.start_task(cx, &matched.poller.identity, &request_id, sticky));
+        self.transact_speculative(key, |run, cx| {
+            run.note_target(&dispatch);
+            run.start_task(cx, &matched.poller.identity, &request_id, sticky);
+            // What becomes of a speculative task is seen when it ends.
+            if !run.state.task.as_ref().is_some_and(WorkflowTask::is_speculative) {
+                run.follow_worker(dispatch);
+            }
+        });
         let mut response = self.deliver_workflow_task(key, Delivery { sticky, heartbeat: false })?;
         response.backlog_count_hint = i64::try_from(matched.backlog).unwrap_or(i64::MAX);
         response.poller_scaling_decision.clone_from(&matched.scaling);
         Some(response)
+    }
+
+    /// Which worker has taken a task of a run, and which would if the task were routed.
+    pub(super) fn dispatch_of(&self, run: &Run, matched: &Match<TaskRef>) -> Dispatch {
+        let poller = &matched.poller;
+        let worker = version_of(poller.deployment_options.as_ref(), poller.capabilities.as_ref());
+        let queue = self.matching.find(run.namespace(), QueueKind::Workflow, &run.state.task_queue);
+        let id = &run.state.workflow_id;
+        Dispatch {
+            worker: worker.filter(|version| !version.deployment_name.is_empty()),
+            target: queue.and_then(|queue| self.matching.target(queue, id)).cloned(),
+            revision: queue.map_or(0, |queue| self.matching.revision(queue, id)),
+        }
     }
 
     /// Starts the first task of a run for the client that started the run, which has a worker.

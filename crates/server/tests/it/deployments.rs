@@ -38,6 +38,10 @@ pub(crate) fn versioned_poll(build_id: &str) -> PollWorkflowTaskQueueRequest {
     PollWorkflowTaskQueueRequest { deployment_options: options(build_id), ..poll_request() }
 }
 
+pub(crate) fn versioned_activity_poll(build_id: &str) -> PollActivityTaskQueueRequest {
+    PollActivityTaskQueueRequest { deployment_options: options(build_id), ..activity_poll_request() }
+}
+
 pub(crate) fn set_current(build_id: &str) -> SetWorkerDeploymentCurrentVersionRequest {
     SetWorkerDeploymentCurrentVersionRequest {
         namespace: NAMESPACE.to_owned(),
@@ -48,7 +52,7 @@ pub(crate) fn set_current(build_id: &str) -> SetWorkerDeploymentCurrentVersionRe
     }
 }
 
-fn set_ramping(build_id: &str, percentage: f32) -> SetWorkerDeploymentRampingVersionRequest {
+pub(crate) fn set_ramping(build_id: &str, percentage: f32) -> SetWorkerDeploymentRampingVersionRequest {
     SetWorkerDeploymentRampingVersionRequest {
         namespace: NAMESPACE.to_owned(),
         deployment_name: "shop".to_owned(),
@@ -71,6 +75,12 @@ impl Server {
     /// Polls as a version, so that it is known, and gives the poll up.
     pub(crate) fn introduce(&mut self, build_id: &str) {
         let poll = self.send(versioned_poll(build_id));
+        self.expire(poll).expect("an empty answer");
+    }
+
+    /// As [`Self::introduce`], for activities.
+    pub(crate) fn poll_for_activity(&mut self, build_id: &str) {
+        let poll = self.send(versioned_activity_poll(build_id));
         self.expire(poll).expect("an empty answer");
     }
 

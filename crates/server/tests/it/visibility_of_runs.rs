@@ -121,7 +121,8 @@ fn attributes_of_a_start_and_of_upserts_are_found() {
     assert!(list(&mut server, "City = 'Oslo'").is_empty());
     assert!(list(&mut server, "Age < 8").is_empty());
     let found = list(&mut server, "City = 'Bergen' AND Age IS NULL");
-    assert_eq!(data(&found[0].search_attributes.as_ref().unwrap().indexed_fields), [("City", "\"Bergen\"")]);
+    let shown = [("BuildIds", "[\"unversioned\"]"), ("City", "\"Bergen\"")];
+    assert_eq!(data(&found[0].search_attributes.as_ref().unwrap().indexed_fields), shown);
     let upserted = last!(server.history("w"), UpsertWorkflowSearchAttributesEventAttributes);
     assert_eq!(upserted.search_attributes.unwrap().indexed_fields["City"].metadata["type"], "Keyword");
 }

@@ -3,8 +3,8 @@ use std::time::Duration;
 use stead_proto::enums::v1::{TimeoutType, WorkflowTaskFailedCause as Cause};
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::workflowservice::v1::{
-    GetWorkflowExecutionHistoryRequest, RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
-    RespondWorkflowTaskFailedRequest,
+    CountWorkflowExecutionsRequest, GetWorkflowExecutionHistoryRequest, RespondActivityTaskCompletedRequest,
+    RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
 };
 use stead_server::engine::{Code, Response};
 
@@ -277,4 +277,33 @@ fn timers_that_are_due_together_fire_in_one_go_in_the_order_of_their_starts() {
         _ => None,
     });
     assert_eq!(fired.collect::<Vec<_>>(), ["8", "9", "10", "11"]);
+}
+
+#[test]
+fn lists_show_which_workflows_fail_their_tasks_over_and_over() {
+    let mut server = Server::new();
+    server.start("w");
+    let stuck = |server: &mut Server| {
+        let request = CountWorkflowExecutionsRequest {
+            namespace: NAMESPACE.to_owned(),
+            query: "TemporalReportedProblems IN ('category=WorkflowTaskFailed') AND TemporalReportedProblems = \
+                    'cause=WorkflowTaskFailedCauseNonDeterministicError'"
+                .to_owned(),
+        };
+        call!(server, CountWorkflowExecutions, request).count
+    };
+    for failures in 1..=5 {
+        assert_eq!(stuck(&mut server), 0, "after {} failures", failures - 1);
+        let task = server.task();
+        let request = RespondWorkflowTaskFailedRequest {
+            namespace: NAMESPACE.to_owned(),
+            task_token: task.task_token,
+            cause: Cause::NonDeterministicError.into(),
+            ..Default::default()
+        };
+        call!(server, RespondWorkflowTaskFailed, request);
+    }
+    assert_eq!(stuck(&mut server), 1);
+    server.step(Vec::new());
+    assert_eq!(stuck(&mut server), 0, "a task has completed");
 }

@@ -54,6 +54,10 @@ impl Engine {
         if !new.started.inherited_pinned_version.as_ref().is_some_and(serves) {
             new.started.inherited_pinned_version = None;
         }
+        let source = new.started.inherited_auto_upgrade_info.as_ref();
+        if !source.and_then(|info| info.source_deployment_version.as_ref()).is_some_and(serves) {
+            new.started.inherited_auto_upgrade_info = None;
+        }
         if !new.started.versioning_override.as_ref().is_some_and(|it| pinned_to(it).is_some_and(serves)) {
             new.started.versioning_override = None;
         }

@@ -158,6 +158,10 @@ impl<T: Copy> Queue<T> {
         self.routing.target(share(workflow_id))
     }
 
+    pub(super) fn revision(&self, workflow_id: &str) -> i64 {
+        self.routing.revision(share(workflow_id))
+    }
+
     pub(super) fn rate(&self) -> Option<(f64, RateLimitSource)> {
         self.throttle.rate()
     }

@@ -13,6 +13,9 @@ pub(crate) struct Routing {
     /// Gets the share of `ramp_percentage` of the workflows; no version with a share is unversioned workers.
     pub(crate) ramping: Option<WorkerDeploymentVersion>,
     pub(crate) ramp_percentage: f32,
+    /// Of the routing of the deployment that the current version is of, and of the one that the ramping one is of.
+    pub(crate) current_revision: i64,
+    pub(crate) ramping_revision: i64,
     /// When the above was set last.
     pub(crate) updated: Option<Time>,
     /// Versions whose workers have polled the queue.
@@ -48,6 +51,11 @@ impl Routing {
     /// The version that gets tasks of this route; `None`: unversioned workers.
     pub(crate) fn target(&self, route: Route) -> Option<&WorkerDeploymentVersion> {
         if self.is_ramped(route) { self.ramping.as_ref() } else { self.current.as_ref() }
+    }
+
+    /// The revision of the routing that says so.
+    pub(crate) fn revision(&self, route: Route) -> i64 {
+        if self.is_ramped(route) { self.ramping_revision } else { self.current_revision }
     }
 
     fn is_ramped(&self, route: Route) -> bool {

@@ -8,7 +8,7 @@ use stead_proto::command::v1::{
 };
 use stead_proto::common::v1::{Link, Payloads};
 use stead_proto::enums::v1::{
-    ContinueAsNewInitiator, RetryState, TaskQueueKind, VersioningBehavior, WorkflowExecutionStatus as Status,
+    ContinueAsNewInitiator, ContinueAsNewVersioningBehavior, RetryState, TaskQueueKind, VersioningBehavior, WorkflowExecutionStatus as Status,
     WorkflowTaskFailedCause,
 };
 use stead_proto::failure::v1::Failure;
@@ -247,16 +247,21 @@ impl Run {
         failure: Failure,
         result: Option<Payloads>,
     ) {
-        let Some(started) = self.started_again() else { return };
+        let (Some(of_first), Some(started)) = (self.started_event(), self.started_again()) else { return };
+        let behavior = self.state.versioning.initial_behavior;
+        let behavior = ContinueAsNewVersioningBehavior::try_from(behavior).unwrap_or_default();
         let started = WorkflowExecutionStartedEventAttributes {
             initiator: ContinueAsNewInitiator::Retry.into(),
             continued_failure: Some(failure),
             last_completion_result: result,
             attempt: self.state.attempt + 1,
             completion_callbacks: self.callbacks_of_chain(),
+            inherited_pinned_version: of_first.inherited_pinned_version.and(pinned_version(&self.state).cloned()),
+            inherited_auto_upgrade_info: if self.is_auto_upgraded() { self.auto_upgrade_info(behavior) } else { None },
+            declined_target_version_upgrade: of_first.declined_target_version_upgrade,
             ..started
         };
-        self.follow(cx, run_id, backoff, started, true);
+        self.follow(cx, run_id, backoff, started);
     }
 
     fn follow_by_cron(
@@ -276,7 +281,7 @@ impl Run {
             attempt: 1,
             ..started
         };
-        self.follow(cx, run_id, backoff, started, false);
+        self.follow(cx, run_id, backoff, started);
     }
 
     fn follow_by_command(
@@ -291,7 +296,12 @@ impl Run {
             ContinueAsNewInitiator::Unspecified => ContinueAsNewInitiator::Workflow,
             initiator => initiator,
         };
-        let inherits = command.initial_versioning_behavior == 0;
+        let behavior = command.initial_versioning_behavior();
+        // A wish for the first task says that the run is not to stay where it is pinned.
+        let stays = behavior == ContinueAsNewVersioningBehavior::Unspecified;
+        let pinned = pinned_version(&self.state).cloned();
+        let moves = self.is_auto_upgraded() || (pinned.is_some() && !stays);
+        let inherited_pinned_version = pinned.filter(|_| stays);
         let started = WorkflowExecutionStartedEventAttributes {
             initiator: initiator.into(),
             workflow_type: command.workflow_type,
@@ -309,9 +319,12 @@ impl Run {
             attempt: if initiator == ContinueAsNewInitiator::Retry { self.state.attempt + 1 } else { 1 },
             completion_callbacks: self.callbacks_of_chain(),
             priority: self.state.priority.clone(),
+            declined_target_version_upgrade: inherited_pinned_version.as_ref().and_then(|_| self.declined_upgrade()),
+            inherited_auto_upgrade_info: if moves { self.auto_upgrade_info(behavior) } else { None },
+            inherited_pinned_version,
             ..Default::default()
         };
-        self.follow(cx, run_id, backoff, started, inherits);
+        self.follow(cx, run_id, backoff, started);
     }
 
     /// What the run was started with, for another run that is to be like it. Later changes are lost.
@@ -334,15 +347,13 @@ impl Run {
         })
     }
 
-    /// Starts the next run of the chain; what belongs to the chain is added to what the run is to be. `inherits`: it
-    /// stays on the version to which this one is pinned.
+    /// Starts the next run of the chain; what belongs to the chain is added to what the run is to be.
     fn follow(
         &mut self,
         cx: &mut Context<'_>,
         run_id: String,
         backoff: Duration,
         started: WorkflowExecutionStartedEventAttributes,
-        inherits: bool,
     ) {
         let Some(first) = self.history.event(1) else { return };
         let Some(Attributes::WorkflowExecutionStartedEventAttributes(of_first)) = first.attributes else { return };
@@ -360,7 +371,6 @@ impl Run {
             original_execution_run_id: run_id.clone(),
             first_workflow_task_backoff: Some(wire(self.unhurried(cx.now, backoff))),
             versioning_override: self.state.versioning_override.clone().filter(is_pinned),
-            inherited_pinned_version: if inherits { pinned_version(&self.state).cloned() } else { None },
             prev_auto_reset_points: self.state.reset_points.clone(),
             time_skipping_config,
             time_skipping_state_propagation,

@@ -29,11 +29,16 @@ impl Run {
     /// What an event about options changes in the state.
     pub(crate) fn took_options(&mut self, now: Time, event_id: i64, event: &OptionsUpdated) {
         let state = &mut self.state;
+        let before = state.versioning_override.clone();
         if event.unset_versioning_override {
             state.versioning_override = None;
         } else if event.versioning_override.is_some() {
             state.versioning_override.clone_from(&event.versioning_override);
         }
+        if state.versioning_override != before {
+            self.took_override();
+        }
+        let state = &mut self.state;
         if event.priority.is_some() {
             state.priority.clone_from(&event.priority);
         }
@@ -53,15 +58,20 @@ impl Run {
         self.listed = false;
     }
 
+    /// Takes back the workflow task that waits in a queue, and puts it where it belongs now.
+    pub(crate) fn offer_task_again(&mut self, cx: &mut Context<'_>) {
+        if let Some(WorkflowTask::Scheduled(_)) = &self.state.task {
+            self.state.task_stamp += 1;
+            cx.effects.push_back(Effect::OfferWorkflowTask(self.key));
+        }
+    }
+
     /// Takes back what waits in queues, and puts it where it belongs now.
     pub(crate) fn offer_again(&mut self, cx: &mut Context<'_>) {
         if !self.is_open() {
             return;
         }
-        if let Some(WorkflowTask::Scheduled(_)) = &self.state.task {
-            self.state.task_stamp += 1;
-            cx.effects.push_back(Effect::OfferWorkflowTask(self.key));
-        }
+        self.offer_task_again(cx);
         let waiting: Vec<_> =
             self.activities.iter().filter(|(_, activity)| activity.is_offered()).map(|(id, _)| *id).collect();
         for id in waiting {

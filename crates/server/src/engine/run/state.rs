@@ -13,6 +13,7 @@ use stead_proto::sdk::v1::UserMetadata;
 use stead_proto::workflow::v1::{ResetPoints, VersioningOverride};
 
 use super::time_skipping::TimeSkipping;
+use super::versioning::Versioning;
 use crate::engine::nexus::callbacks::AttachedCallback;
 
 /// A run.
@@ -126,6 +127,14 @@ pub(crate) struct RunState {
     pub(crate) reset_from_event_id: i64,
     #[prost(message, optional, tag = "59")]
     pub(crate) time_skipping: Option<TimeSkipping>,
+    #[prost(message, required, tag = "61")]
+    pub(crate) versioning: Versioning,
+    /// Workflow tasks that have failed since one completed.
+    #[prost(int32, tag = "62")]
+    pub(crate) failed_tasks: i32,
+    /// How the first of them failed, as lists show it.
+    #[prost(string, repeated, tag = "63")]
+    pub(crate) task_problem: Vec<String>,
 }
 
 /// Who waits for a run's chain to end.
@@ -214,6 +223,8 @@ pub(crate) struct StartedTask {
     pub(crate) history_size: i64,
     #[prost(enumeration = "stead_proto::enums::v1::SuggestContinueAsNewReason", repeated, tag = "8")]
     pub(crate) suggest_reasons: Vec<i32>,
+    #[prost(bool, tag = "9")]
+    pub(crate) target_changed: bool,
 }
 
 /// A timer that has not fired.

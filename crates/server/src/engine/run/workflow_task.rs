@@ -28,7 +28,9 @@ use super::event_type::event_type;
 use super::state::{ScheduledTask, StartedTask, WorkflowTask};
 use super::{Context, Run};
 use crate::engine::Time;
+use crate::engine::commands::camel_case;
 use crate::engine::effect::Effect;
+use crate::engine::search_attributes::keyword_list;
 use crate::engine::time::{duration, wire};
 
 /// Of a run that says nothing else (`common/primitives/constants.go` of Temporal's server).
@@ -40,6 +42,11 @@ const PATIENT_ATTEMPTS: i32 = 3;
 const MAX_ADDED_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// How long a speculative task may wait for a worker (`tasks.SpeculativeWorkflowTaskScheduleToStartTimeout`).
 const SPECULATIVE_SCHEDULE_TO_START: Duration = Duration::from_secs(5);
+/// From how many failures in a row on lists show the problem
+/// (`system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute`).
+const PROBLEMS: i32 = 5;
+/// The search attribute in which lists find it.
+const REPORTED_PROBLEMS: &str = "TemporalReportedProblems";
 
 /// How a new task differs from any other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,6 +177,7 @@ impl Run {
             self.write_scheduled(cx, &mut task);
         }
         let (reasons, history_size) = self.suggest_continue_as_new(cx);
+        let target_changed = self.target_has_changed();
         let mut started = StartedTask {
             started_event_id: task.scheduled_event_id + 1,
             at: cx.now.unix_nanos(),
@@ -178,6 +186,7 @@ impl Run {
             suggest_continue_as_new: !reasons.is_empty(),
             suggest_reasons: reasons.into_iter().map(Into::into).collect(),
             history_size,
+            target_changed,
             scheduled: task,
         };
         if started.scheduled.written {
@@ -305,6 +314,11 @@ impl Run {
         }
         self.state.closing_refused = cause == WorkflowTaskFailedCause::UnhandledCommand;
         self.next_attempt(true);
+        if task.scheduled.written {
+            let cause = camel_case(cause.as_str_name().trim_start_matches("WORKFLOW_TASK_FAILED_CAUSE_"));
+            self.state.task_problem = problem("Failed", &cause);
+        }
+        self.show_problem();
     }
 
     /// The worker took too long.
@@ -322,6 +336,10 @@ impl Run {
             self.add(cx, Attributes::WorkflowTaskTimedOutEventAttributes(event));
         }
         self.next_attempt(true);
+        if task.scheduled.written {
+            self.state.task_problem = problem("TimedOut", "StartToClose");
+        }
+        self.show_problem();
         self.wake(cx);
     }
 
@@ -353,7 +371,28 @@ impl Run {
     fn next_attempt(&mut self, count: bool) {
         let was_sticky = self.state.sticky.take().is_some();
         let attempt = self.state.task_attempt.max(1);
-        self.state.task_attempt = if count && !was_sticky { attempt + 1 } else { 1 };
+        let counts = count && !was_sticky;
+        self.state.task_attempt = if counts { attempt + 1 } else { 1 };
+        self.state.failed_tasks += i32::from(counts);
+    }
+
+    /// Lists find by a search attribute what fails over and over.
+    fn show_problem(&mut self) {
+        if self.state.failed_tasks >= PROBLEMS {
+            let shown = keyword_list(&self.state.task_problem);
+            let fields = &mut self.state.search_attributes.get_or_insert_default().indexed_fields;
+            self.listed &= fields.insert(REPORTED_PROBLEMS.to_owned(), shown.clone()) == Some(shown);
+        }
+    }
+
+    /// A task has completed: whatever the problem was, it is solved.
+    pub(crate) fn solve_problem(&mut self) {
+        self.state.failed_tasks = 0;
+        self.state.task_problem.clear();
+        let fields = self.state.search_attributes.as_mut().map(|attributes| &mut attributes.indexed_fields);
+        if fields.and_then(|fields| fields.remove(REPORTED_PROBLEMS)).is_some() {
+            self.listed = false;
+        }
     }
 
     /// The task timeout of a request, as the server keeps it.
@@ -361,6 +400,11 @@ impl Run {
         let timeout = asked.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT);
         run_timeout.map_or(timeout, |run| timeout.min(run))
     }
+}
+
+/// As the search attribute has it.
+fn problem(category: &str, cause: &str) -> Vec<String> {
+    vec![format!("category=WorkflowTask{category}"), format!("cause=WorkflowTask{category}Cause{cause}")]
 }
 
 fn task_started_event(task: &StartedTask) -> Attributes {
@@ -371,6 +415,7 @@ fn task_started_event(task: &StartedTask) -> Attributes {
         suggest_continue_as_new: task.suggest_continue_as_new,
         suggest_continue_as_new_reasons: task.suggest_reasons.clone(),
         history_size_bytes: task.history_size,
+        target_worker_deployment_version_changed: task.target_changed,
         ..Default::default()
     })
 }

@@ -14,7 +14,6 @@ use stead_proto::workflowservice::v1::{PollActivityTaskQueueResponse, RespondWor
 use super::response::Delivery;
 use crate::engine::call::Outcome;
 use crate::engine::commands::{self, Completed, Fault, Rules, Step};
-use crate::engine::deployments::pinned_version;
 use crate::engine::matching::version_of;
 use crate::engine::run::close::Termination;
 use crate::engine::run::state::{StartedTask, Sticky, WorkflowTask};
@@ -189,11 +188,12 @@ impl Run {
         if !heartbeat {
             self.reject_unprocessed_updates(cx);
         }
-        let wanted = heartbeat || news || !self.state.buffered.is_empty();
+        let moves = self.state.versioning.transition.is_some();
+        let wanted = heartbeat || news || moves || !self.state.buffered.is_empty();
         let for_updates = !wanted && self.updates.want_task() && !self.is_paused();
         let wanted = wanted || for_updates && !request.return_new_workflow_task;
         let for_updates = for_updates && !wanted;
-        let inline = wanted && request.return_new_workflow_task && !self.is_paused();
+        let inline = wanted && request.return_new_workflow_task && !moves && !self.is_paused();
         self.flush_buffer();
         if wanted && !self.is_paused() {
             let heartbeats_since = (only_heartbeat && !heartbeats_expired).then_some(since);
@@ -265,31 +265,27 @@ impl Run {
         };
         let completed = event.clone();
         let event_id = self.add(cx, Attributes::WorkflowTaskCompletedEventAttributes(event));
-        let version_before = pinned_version(&self.state).cloned();
-        self.took_completed(cx.now, event_id, &completed);
-        if pinned_version(&self.state) != version_before.as_ref() {
+        if self.took_completed(cx.now, event_id, &completed) {
             self.offer_again(cx);
         }
         event_id
     }
 
-    /// What the completion of a task changes in the state.
+    /// What the completion of a task changes in the state. Whether the run is on another version by it.
     pub(crate) fn took_completed(
         &mut self,
         now: Time,
         event_id: i64,
         completed: &WorkflowTaskCompletedEventAttributes,
-    ) {
+    ) -> bool {
         self.state.previous_started_event_id = completed.started_event_id;
-        self.state.versioning_behavior = completed.versioning_behavior;
-        let is_versioned = completed.versioning_behavior() != VersioningBehavior::Unspecified;
-        self.state.deployment_version = completed.deployment_version.clone().filter(|_| is_versioned);
-        self.end_one_time_override(completed.deployment_version.as_ref());
         self.add_reset_point(now, event_id, completed);
+        self.solve_problem();
+        self.took_version(completed)
     }
 
     /// An override for one task has done its work once a task has completed where it sent it.
-    fn end_one_time_override(&mut self, completed_on: Option<&WorkerDeploymentVersion>) {
+    pub(crate) fn end_one_time_override(&mut self, completed_on: Option<&WorkerDeploymentVersion>) {
         let overridden = self.state.versioning_override.as_ref().and_then(|it| it.r#override.as_ref());
         let Some(Override::OneTime(one_time)) = overridden else { return };
         if one_time.target_deployment_version.as_ref() == completed_on {
@@ -299,6 +295,8 @@ impl Run {
 
     fn set_sticky(&mut self, request: &RespondWorkflowTaskCompletedRequest, heartbeats_expired: bool) {
         let attributes = request.sticky_attributes.as_ref().filter(|_| !heartbeats_expired);
+        // The next task is not for the worker that has the run in its cache if the run moves to another version.
+        let attributes = attributes.filter(|_| self.state.versioning.transition.is_none());
         let queue = attributes.and_then(|attributes| attributes.worker_task_queue.as_ref());
         self.state.sticky = queue.map(|queue| Sticky {
             queue: queue.name.clone(),
