@@ -3,7 +3,8 @@
 
 use stead_proto::common::v1::WorkflowExecution;
 use stead_proto::enums::v1::{
-    ContinueAsNewVersioningBehavior, ParentClosePolicy, StartChildWorkflowExecutionFailedCause, WorkflowIdConflictPolicy as Conflict,
+    ContinueAsNewVersioningBehavior, ParentClosePolicy, StartChildWorkflowExecutionFailedCause,
+    WorkflowIdConflictPolicy as Conflict,
 };
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{

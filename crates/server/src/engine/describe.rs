@@ -6,8 +6,9 @@ mod nexus;
 use stead_proto::common::v1::{Memo, SearchAttributes};
 use stead_proto::enums::v1::{EventType, PendingWorkflowTaskState};
 use stead_proto::workflow::v1::{
-    PendingChildExecutionInfo, PendingWorkflowTaskInfo, RequestIdInfo, WorkflowExecutionConfig,
-    WorkflowExecutionExtendedInfo, WorkflowExecutionInfo, WorkflowExecutionPauseInfo, WorkflowExecutionVersioningInfo,
+    DeploymentVersionTransition, PendingChildExecutionInfo, PendingWorkflowTaskInfo, RequestIdInfo,
+    WorkflowExecutionConfig, WorkflowExecutionExtendedInfo, WorkflowExecutionInfo, WorkflowExecutionPauseInfo,
+    WorkflowExecutionVersioningInfo,
 };
 use stead_proto::workflowservice::v1 as api;
 
@@ -78,7 +79,7 @@ impl Engine {
             first_run_id: state.first_run_id.clone(),
             priority: state.priority.clone(),
             versioning_info: versioning_info(run),
-            auto_reset_points: state.reset_points.clone(),
+            auto_reset_points: Some(state.reset_points.clone().unwrap_or_default()),
             ..Default::default()
         }
     }
@@ -92,7 +93,10 @@ fn versioning_info(run: &Run) -> Option<WorkflowExecutionVersioningInfo> {
         version: state.deployment_version.as_ref().map(|it| dotted(Some(it))).unwrap_or_default(),
         deployment_version: state.deployment_version.clone(),
         versioning_override: state.versioning_override.clone(),
-        version_transition: state.versioning.transition.clone(),
+        version_transition: state.versioning.transition.clone().map(|transition| DeploymentVersionTransition {
+            version: dotted(transition.deployment_version.as_ref()),
+            ..transition
+        }),
         revision_number: state.versioning.revision,
         continue_as_new_initial_versioning_behavior: state.versioning.initial_behavior,
         ..Default::default()

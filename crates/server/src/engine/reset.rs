@@ -127,6 +127,13 @@ impl Engine {
         let key = self.runs.next_key();
         let (base, new) =
             self.runs.get(base).and_then(|base| Some((base, like(base, run_id)?))).ok_or_else(no_point)?;
+        if !base.history.begins_batch(end) {
+            return Err(Refusal::invalid(format!(
+                "StateRebuilder unable to Rebuild mutable state to event ID: {}, version: 0, this event must be at the \
+                 boundary",
+                end - 1
+            )));
+        }
         let mut state = self.first_state(&new);
         state.reset_from_run_id.clone_from(&base.state.run_id);
         state.reset_from_event_id = end - 1;

@@ -5,8 +5,7 @@ mod request;
 
 use stead_proto::common::v1::{Link, WorkflowExecution, link};
 use stead_proto::enums::v1::{
-    ContinueAsNewInitiator, EventType, TaskQueueKind, WorkflowExecutionStatus,
-    WorkflowIdConflictPolicy,
+    ContinueAsNewInitiator, EventType, TaskQueueKind, WorkflowExecutionStatus, WorkflowIdConflictPolicy,
 };
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{
@@ -259,6 +258,8 @@ impl Engine {
         begin: impl FnOnce(&mut Run, &mut Context<'_>),
     ) -> RunKey {
         let key = self.runs.next_key();
+        let points = self.points_taken_over(new.namespace, &new.started, &self.now.timestamp());
+        new.started.prev_auto_reset_points = points;
         new.started.memo = memo_without_nil(new.started.memo.take());
         new.started.search_attributes = search_attributes_without_nil(new.started.search_attributes.take());
         let state = self.first_state(&new);
@@ -339,7 +340,7 @@ impl Engine {
             deployment_version,
             versioning: Versioning::of_start(started),
             start_request_id: new.request_id.clone(),
-            reset_points: self.points_taken_over(new.namespace, started, &now.timestamp()),
+            reset_points: started.prev_auto_reset_points.clone(),
             task_attempt: 1,
             time_skipping,
             ..Default::default()

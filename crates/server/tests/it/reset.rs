@@ -276,7 +276,10 @@ fn only_a_task_can_be_the_point() {
         let message = "Workflow task finish ID must be > 1 && <= workflow last event ID.";
         assert_eq!(server.reset_refused(reset_request(outside)), (Code::InvalidArgument, message.to_owned()));
     }
-    for no_task in [2, 5, 6] {
+    let message = "StateRebuilder unable to Rebuild mutable state to event ID: 1, version: 0, this event must be at the \
+                   boundary";
+    assert_eq!(server.reset_refused(reset_request(2)), (Code::InvalidArgument, message.to_owned()));
+    for no_task in [5, 6] {
         let message = format!(
             "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: {no_task}"
         );

@@ -43,8 +43,13 @@ impl Server {
 
     /// Calls, and leaves the answer to [`Self::answer`].
     pub(crate) fn send(&mut self, request: impl Into<Request>) -> CallId {
+        self.send_as("temporal-test", request)
+    }
+
+    /// As [`Self::send`], from a client of this name.
+    pub(crate) fn send_as(&mut self, client_name: &str, request: impl Into<Request>) -> CallId {
         self.calls += 1;
-        let call = Call { id: CallId(self.calls), client_name: "temporal-test".to_owned() };
+        let call = Call { id: CallId(self.calls), client_name: client_name.to_owned() };
         self.engine.handle(&call, request.into(), self.now);
         self.collect();
         call.id
@@ -174,8 +179,16 @@ impl Server {
             execution: Some(execution(workflow_id)),
             ..Default::default()
         };
-        let response = crate::call!(self, GetWorkflowExecutionHistory, request);
-        decoded(response.history)
+        self.written(request)
+    }
+
+    /// What is written of a history: people at a terminal do not get the events of a task that is not written yet.
+    fn written(&mut self, request: api::GetWorkflowExecutionHistoryRequest) -> Vec<HistoryEvent> {
+        let call = self.send_as("temporal-cli", request);
+        match self.answer(call) {
+            Some(Ok(Response::GetWorkflowExecutionHistory(response))) => decoded(response.history),
+            other => panic!("GetWorkflowExecutionHistory answers {other:?}"),
+        }
     }
 
     /// The event types of that history, such as `TimerFired`, with spaces between them.
@@ -353,7 +366,7 @@ impl Server {
             execution: Some(WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: run_id.to_owned() }),
             ..Default::default()
         };
-        decoded(crate::call!(self, GetWorkflowExecutionHistory, request).history)
+        self.written(request)
     }
 
     /// Polls for a workflow task on a queue of its own and expects one at once.

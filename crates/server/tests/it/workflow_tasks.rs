@@ -307,3 +307,34 @@ fn lists_show_which_workflows_fail_their_tasks_over_and_over() {
     server.step(Vec::new());
     assert_eq!(stuck(&mut server), 0, "a task has completed");
 }
+
+#[test]
+fn readers_of_a_history_see_the_task_that_is_not_written_yet_and_people_at_a_terminal_do_not() {
+    let mut server = Server::new();
+    server.start("w");
+    let failed = |task: stead_server::engine::raw::PollWorkflowTaskQueueResponse| RespondWorkflowTaskFailedRequest {
+        namespace: NAMESPACE.to_owned(),
+        task_token: task.task_token,
+        ..Default::default()
+    };
+    let task = server.task();
+    call!(server, RespondWorkflowTaskFailed, failed(task));
+    let read = |server: &mut Server, wait_new_event: bool| {
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: NAMESPACE.to_owned(),
+            execution: Some(execution("w")),
+            wait_new_event,
+            ..Default::default()
+        };
+        decoded(call!(server, GetWorkflowExecutionHistory, request).history)
+    };
+    let written = "WorkflowExecutionStarted WorkflowTaskScheduled WorkflowTaskStarted WorkflowTaskFailed";
+    for live in [false, true] {
+        assert_eq!(types(&read(&mut server, live)), format!("{written} WorkflowTaskScheduled"));
+    }
+    server.task();
+    let events = read(&mut server, false);
+    assert_eq!(types(&events), format!("{written} WorkflowTaskScheduled WorkflowTaskStarted"));
+    assert_eq!(events.iter().map(|event| event.event_id).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(server.events("w"), written);
+}

@@ -13,8 +13,7 @@ use crate::engine::run::state::RunState;
 
 /// Which workers may have the tasks of a workflow.
 pub(in crate::engine) fn directive_of(state: &RunState) -> Directive<'_> {
-    let wishes_ramp =
-        state.versioning.initial_behavior == ContinueAsNewVersioningBehavior::UseRampingVersion as i32;
+    let wishes_ramp = state.versioning.initial_behavior == ContinueAsNewVersioningBehavior::UseRampingVersion as i32;
     match pinned_version(state) {
         Some(version) => Directive::Pinned(version),
         None if wishes_ramp && state.previous_started_event_id == 0 => Directive::Ramping,

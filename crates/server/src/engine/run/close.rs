@@ -8,8 +8,8 @@ use stead_proto::command::v1::{
 };
 use stead_proto::common::v1::{Link, Payloads};
 use stead_proto::enums::v1::{
-    ContinueAsNewInitiator, ContinueAsNewVersioningBehavior, RetryState, TaskQueueKind, VersioningBehavior, WorkflowExecutionStatus as Status,
-    WorkflowTaskFailedCause,
+    ContinueAsNewInitiator, ContinueAsNewVersioningBehavior, RetryState, TaskQueueKind, VersioningBehavior,
+    WorkflowExecutionStatus as Status, WorkflowTaskFailedCause,
 };
 use stead_proto::failure::v1::Failure;
 use stead_proto::failure::v1::failure::FailureInfo;

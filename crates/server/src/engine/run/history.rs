@@ -68,6 +68,11 @@ impl History {
         self.batch_open = false;
     }
 
+    /// Whether an event begins a batch, so that the events before it are all that earlier inputs wrote.
+    pub(crate) fn begins_batch(&self, id: i64) -> bool {
+        self.batches.binary_search(&index(id)).is_ok()
+    }
+
     /// Takes an event that was stored; `begins` says that it begins a batch.
     pub(crate) fn load(&mut self, encoded: Bytes, begins: bool) {
         if begins {

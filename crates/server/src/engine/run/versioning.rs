@@ -61,8 +61,7 @@ impl Versioning {
     /// What a run has of it when it starts.
     pub(crate) fn of_start(started: &WorkflowExecutionStartedEventAttributes) -> Self {
         let inherited = started.inherited_auto_upgrade_info.clone().unwrap_or_default();
-        let may_decline =
-            !started.continued_execution_run_id.is_empty() && started.inherited_pinned_version.is_some();
+        let may_decline = !started.continued_execution_run_id.is_empty() && started.inherited_pinned_version.is_some();
         Self {
             revision: inherited.source_deployment_revision_number,
             initial_behavior: inherited.continue_as_new_initial_versioning_behavior,
@@ -190,11 +189,7 @@ impl Run {
     }
 
     /// Lists show which versions the run is on and was on. `used`: that of the worker that completed a task.
-    pub(crate) fn show_version(
-        &mut self,
-        stamp: Option<&WorkerVersionStamp>,
-        used: Option<&WorkerDeploymentVersion>,
-    ) {
+    pub(crate) fn show_version(&mut self, stamp: Option<&WorkerVersionStamp>, used: Option<&WorkerDeploymentVersion>) {
         let state = &self.state;
         let attributes = state.search_attributes.as_ref();
         let shown = |name: &str| attributes.and_then(|attributes| attributes.indexed_fields.get(name));

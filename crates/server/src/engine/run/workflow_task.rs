@@ -190,7 +190,7 @@ impl Run {
             scheduled: task,
         };
         if started.scheduled.written {
-            let event = task_started_event(&started);
+            let event = task_started_event(&started, identity);
             started.started_event_id = self.add(cx, event);
         }
         let timeout = duration(started.scheduled.timeout.as_ref()).unwrap_or(DEFAULT_TIMEOUT);
@@ -254,24 +254,16 @@ impl Run {
     fn write_virtual(&mut self, task: &mut StartedTask) {
         task.scheduled.scheduled_event_id = self.history.next_event_id();
         task.started_event_id = task.scheduled.scheduled_event_id + 1;
-        for event in self.virtual_events(task) {
-            self.push_event(event);
-        }
+        self.push_event(self.virtual_scheduled(&task.scheduled));
+        self.push_event(virtual_started(task, &task.identity));
         task.scheduled.written = true;
         task.scheduled.speculative = false;
     }
 
-    /// The events that a task would have left, had it been written as it happened. They have no ids yet.
-    pub(crate) fn virtual_events(&self, task: &StartedTask) -> [HistoryEvent; 2] {
-        let timeout = duration(task.scheduled.timeout.as_ref()).unwrap_or(DEFAULT_TIMEOUT);
-        let scheduled = self.task_scheduled_event(timeout, task.scheduled.attempt);
-        let event = |at: i64, attributes: Attributes| HistoryEvent {
-            event_time: Some(Time::from_unix_nanos(at).timestamp()),
-            event_type: event_type(&attributes).into(),
-            attributes: Some(attributes),
-            ..Default::default()
-        };
-        [event(task.scheduled.at, scheduled), event(task.at, task_started_event(task))]
+    /// The first of the events that a task would have left, had it been written as it happened. It has no id yet.
+    pub(crate) fn virtual_scheduled(&self, task: &ScheduledTask) -> HistoryEvent {
+        let timeout = duration(task.timeout.as_ref()).unwrap_or(DEFAULT_TIMEOUT);
+        virtual_event(task.at, self.task_scheduled_event(timeout, task.attempt))
     }
 
     /// A speculative task becomes an ordinary one, because the run has changed otherwise.
@@ -402,15 +394,29 @@ impl Run {
     }
 }
 
+/// The second of the events that a task would have left, had it been written as it happened. It has no id yet.
+pub(crate) fn virtual_started(task: &StartedTask, identity: &str) -> HistoryEvent {
+    virtual_event(task.at, task_started_event(task, identity))
+}
+
+fn virtual_event(at: i64, attributes: Attributes) -> HistoryEvent {
+    HistoryEvent {
+        event_time: Some(Time::from_unix_nanos(at).timestamp()),
+        event_type: event_type(&attributes).into(),
+        attributes: Some(attributes),
+        ..Default::default()
+    }
+}
+
 /// As the search attribute has it.
 fn problem(category: &str, cause: &str) -> Vec<String> {
     vec![format!("category=WorkflowTask{category}"), format!("cause=WorkflowTask{category}Cause{cause}")]
 }
 
-fn task_started_event(task: &StartedTask) -> Attributes {
+fn task_started_event(task: &StartedTask, identity: &str) -> Attributes {
     Attributes::WorkflowTaskStartedEventAttributes(WorkflowTaskStartedEventAttributes {
         scheduled_event_id: task.scheduled.scheduled_event_id,
-        identity: task.identity.clone(),
+        identity: identity.to_owned(),
         request_id: task.request_id.clone(),
         suggest_continue_as_new: task.suggest_continue_as_new,
         suggest_continue_as_new_reasons: task.suggest_reasons.clone(),

@@ -19,6 +19,8 @@ pub(crate) struct HistoryWait {
     token: HistoryToken,
     only_close: bool,
     page: usize,
+    /// Whether the caller wants the events of a task that is not written yet.
+    unwritten: bool,
 }
 
 impl HistoryWait {
@@ -53,7 +55,7 @@ impl Engine {
         let Some(run) = self.runs.get(key) else { return Err(Refusal::not_found("workflow execution not found")) };
         let page = usize::try_from(request.maximum_page_size).ok().filter(|size| *size > 0).unwrap_or(usize::MAX);
         let only_close = request.history_event_filter_type() == Filter::CloseEvent;
-        let wait = HistoryWait { run: key, token, only_close, page };
+        let wait = HistoryWait { run: key, token, only_close, page, unwritten: wants_unwritten(call) };
         if only_close && (!request.wait_new_event || !run.is_open()) {
             return Ok(close_event(run).into());
         }
@@ -64,7 +66,7 @@ impl Engine {
             self.waits.insert(call.id, Wait::History(wait));
             return Ok(Outcome::Waits);
         }
-        Ok(self.history_page(run, &wait, request.wait_new_event, wants_unwritten(call)).into())
+        Ok(self.history_page(run, &wait, request.wait_new_event).into())
     }
 
     fn first_token(&self, key: RunKey) -> HistoryToken {
@@ -72,13 +74,7 @@ impl Engine {
         HistoryToken { run_id, next_event_id: 1, end_event_id: 0, stamp: 0 }
     }
 
-    fn history_page(
-        &self,
-        run: &Run,
-        wait: &HistoryWait,
-        live: bool,
-        unwritten: bool,
-    ) -> raw::GetWorkflowExecutionHistoryResponse {
+    fn history_page(&self, run: &Run, wait: &HistoryWait, live: bool) -> raw::GetWorkflowExecutionHistoryResponse {
         let token = &wait.token;
         let limit = self.config.limits.history_page;
         let mut ids = run.history.page(token.next_event_id, wait.page, limit);
@@ -86,8 +82,8 @@ impl Engine {
         ids.end = ids.end.min(end);
         let mut events = run.history.events(ids.clone()).to_vec();
         let last = ids.end >= end;
-        if last && unwritten && !live {
-            events.extend(self.unwritten_for(run, token));
+        if last && wait.unwritten && !events.is_empty() {
+            events.extend(unwritten_for(run, token));
         }
         let goes_on = !last || live && run.is_open();
         let next = HistoryToken { next_event_id: ids.end, ..token.clone() };
@@ -95,16 +91,6 @@ impl Engine {
             history: Some(raw::History { events }),
             next_page_token: if goes_on { next.bytes() } else { Bytes::new() },
             ..Default::default()
-        }
-    }
-
-    /// The events of the started workflow task that are not written; a page of an older task does not get them.
-    fn unwritten_for(&self, run: &Run, token: &HistoryToken) -> Vec<Bytes> {
-        match &run.state.task {
-            Some(WorkflowTask::Started(task)) if token.stamp == 0 || token.stamp == run.state.task_stamp => {
-                unwritten_events(run, task)
-            }
-            _ => Vec::new(),
         }
     }
 
@@ -117,7 +103,7 @@ impl Engine {
                 (!run.is_open()).then(|| close_event(run))
             } else {
                 let news = wait.token.next_event_id < run.history.next_event_id() || !run.is_open();
-                news.then(|| self.history_page(run, wait, true, false))
+                news.then(|| self.history_page(run, wait, true))
             };
             if let Some(response) = response {
                 self.waits.remove(call);
@@ -132,6 +118,19 @@ fn close_event(run: &Run) -> raw::GetWorkflowExecutionHistoryResponse {
     let last = run.history.len();
     let events = if run.is_open() { Vec::new() } else { run.history.events(last..last + 1).to_vec() };
     raw::GetWorkflowExecutionHistoryResponse { history: Some(raw::History { events }), ..Default::default() }
+}
+
+/// The events of the workflow task that are not written; a page of an older task does not get them. Who has the task is
+/// not told here.
+fn unwritten_for(run: &Run, token: &HistoryToken) -> Vec<Bytes> {
+    if token.stamp != 0 && token.stamp != run.state.task_stamp {
+        return Vec::new();
+    }
+    match &run.state.task {
+        Some(WorkflowTask::Scheduled(task)) => unwritten_events(run, task, None),
+        Some(WorkflowTask::Started(task)) => unwritten_events(run, &task.scheduled, Some((task, ""))),
+        None => Vec::new(),
+    }
 }
 
 /// SDKs replay the events of a task that is not written yet; people at a terminal or a browser do not want them.

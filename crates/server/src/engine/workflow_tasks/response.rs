@@ -4,7 +4,8 @@ use bytes::Bytes;
 use prost::Message;
 use stead_proto::history::v1::HistoryEvent;
 
-use crate::engine::run::state::{StartedTask, WorkflowTask};
+use crate::engine::run::state::{ScheduledTask, StartedTask, WorkflowTask};
+use crate::engine::run::workflow_task::virtual_started;
 use crate::engine::run::{Run, RunKey};
 use crate::engine::token::{HistoryToken, TaskToken, TokenKind};
 use crate::engine::{Engine, Time, raw};
@@ -79,7 +80,7 @@ impl Engine {
     fn task_history(&self, run: &Run, task: &StartedTask, first: i64) -> (raw::History, Bytes) {
         let (mut history, next_page_token) = self.first_page(run, first, run.state.task_stamp);
         if next_page_token.is_empty() {
-            history.events.extend(unwritten_events(run, task));
+            history.events.extend(unwritten_events(run, &task.scheduled, Some((task, &task.identity))));
         }
         (history, next_page_token)
     }
@@ -98,16 +99,19 @@ impl Engine {
     }
 }
 
-/// The events of a started task that are not in history, as the worker is to see them.
-pub(super) fn unwritten_events(run: &Run, task: &StartedTask) -> Vec<Bytes> {
-    if task.scheduled.written {
+/// The events of a task that are not in history, as whoever reads the history is to see them. `started`: by whom.
+pub(super) fn unwritten_events(
+    run: &Run,
+    scheduled: &ScheduledTask,
+    started: Option<(&StartedTask, &str)>,
+) -> Vec<Bytes> {
+    if scheduled.written {
         return Vec::new();
     }
-    let id = run.history.next_event_id();
-    let [scheduled, started] = run.virtual_events(task);
-    [(id, scheduled), (id + 1, started)]
-        .map(|(event_id, event)| HistoryEvent { event_id, ..event }.encode_to_vec().into())
-        .into()
+    let events = [Some(run.virtual_scheduled(scheduled)), started.map(|(task, by)| virtual_started(task, by))];
+    let ids = run.history.next_event_id()..;
+    let events = ids.zip(events.into_iter().flatten());
+    events.map(|(event_id, event)| HistoryEvent { event_id, ..event }.encode_to_vec().into()).collect()
 }
 
 fn task_token(run: &Run, task: &StartedTask) -> TaskToken {
