@@ -276,15 +276,16 @@ fn only_a_task_can_be_the_point() {
         let message = "Workflow task finish ID must be > 1 && <= workflow last event ID.";
         assert_eq!(server.reset_refused(reset_request(outside)), (Code::InvalidArgument, message.to_owned()));
     }
-    let message = "StateRebuilder unable to Rebuild mutable state to event ID: 1, version: 0, this event must be at the \
-                   boundary";
-    assert_eq!(server.reset_refused(reset_request(2)), (Code::InvalidArgument, message.to_owned()));
-    for no_task in [5, 6] {
+    for within_a_batch in [2, 5] {
         let message = format!(
-            "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: {no_task}"
+            "StateRebuilder unable to Rebuild mutable state to event ID: {}, version: 0, this event must be at the \
+             boundary",
+            within_a_batch - 1
         );
-        assert_eq!(server.reset_refused(reset_request(no_task)), (Code::InvalidArgument, message));
+        assert_eq!(server.reset_refused(reset_request(within_a_batch)), (Code::InvalidArgument, message));
     }
+    let message = "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: 6";
+    assert_eq!(server.reset_refused(reset_request(6)), (Code::InvalidArgument, message.to_owned()));
     let status = server.describe("w").workflow_execution_info.unwrap().status();
     assert_eq!(status, WorkflowExecutionStatus::Running, "a reset that cannot be does nothing");
 }
