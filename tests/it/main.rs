@@ -34,6 +34,7 @@ mod local_activities;
 mod log;
 mod messages;
 mod metrics;
+mod nexus;
 mod other_sdks;
 mod patches;
 mod plugins;

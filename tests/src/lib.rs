@@ -16,7 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use stead::client::Client;
+use stead::client::proto::nexus::v1::endpoint_target::{self, Worker as Target};
+use stead::client::proto::nexus::v1::{EndpointSpec, EndpointTarget};
+use stead::client::proto::operatorservice::v1::CreateNexusEndpointRequest;
+use stead::client::{CallOptions, Client};
 use stead::data::WorkflowType;
 use stead::server::{SearchAttributeType, Server};
 use stead::testing::Replayer;
@@ -41,6 +44,18 @@ impl Env {
 
     pub fn worker(&self) -> WorkerBuilder {
         Worker::builder(&self.client, &self.task_queue)
+    }
+
+    /// An endpoint of Nexus that leads to the test's workers.
+    pub async fn nexus_endpoint(&self) -> String {
+        let name = format!("e-{}", uuid::Uuid::new_v4());
+        let worker = Target { namespace: self.client.namespace().to_owned(), task_queue: self.task_queue.clone() };
+        let target = EndpointTarget { variant: Some(endpoint_target::Variant::Worker(worker)) };
+        let spec = EndpointSpec { name: name.clone(), target: Some(target), ..EndpointSpec::default() };
+        let operator = self.client.connection().operator_service();
+        let request = CreateNexusEndpointRequest { spec: Some(spec) };
+        operator.create_nexus_endpoint(request, CallOptions::new()).await.expect("create an endpoint");
+        name
     }
 
     /// A workflow id that no other test uses.

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_data::metrics::{Meter, MetricSink};
-use stead_data::{DataConverter, Failure, Payload, Raw};
+use stead_data::{DataConverter, Failure, Payload, Raw, current};
 
 use crate::definition::conversion_failure;
 use crate::{Cancellation, CancellationDetails, Cancelled, Error, Extensions, Info, Result};
@@ -93,19 +92,17 @@ impl Context {
 
     /// The attempt that the calling code belongs to, if it belongs to one.
     pub fn try_current() -> Option<Self> {
-        CURRENT.with_borrow(Clone::clone)
+        current::get(&CURRENT)
     }
 
     /// Makes `future` part of this attempt, wherever it is polled.
     pub async fn scope<F: Future>(self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        std::future::poll_fn(|cx| self.enter(|| future.as_mut().poll(cx))).await
+        current::scope(&CURRENT, &self, future).await
     }
 
     /// Makes what `call` does on this thread part of this attempt.
     pub fn enter<T>(&self, call: impl FnOnce() -> T) -> T {
-        let _restore = Restore(CURRENT.replace(Some(self.clone())));
-        call()
+        current::enter(&CURRENT, self, call)
     }
 
     /// See [`info`].
@@ -188,16 +185,6 @@ impl fmt::Debug for Context {
             .field("activity_id", &info.activity_id)
             .field("attempt", &info.attempt)
             .finish_non_exhaustive()
-    }
-}
-
-/// Puts back what was current before, also when the code in between panics.
-struct Restore(Option<Context>);
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        // A thread that is ending has no current attempt to restore.
-        let _ = CURRENT.try_with(|current| current.replace(self.0.take()));
     }
 }
 

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use stead_data::failure::{FailureCategory, short_type_name};
-use stead_data::{ConversionError, Failure, FailureKind, IntoFailure};
+use stead_data::failure::{FailureCategory, Foreign};
+use stead_data::{Failure, FailureKind, IntoFailure};
 
 use crate::{CancellationDetails, Cancelled};
 
@@ -35,7 +35,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Error(Kind);
 
 enum Kind {
-    Foreign { error: Box<dyn StdError + Send + Sync>, type_name: &'static str },
+    Foreign(Foreign),
     Failure(Box<Failure>),
     Cancelled(Cancelled),
     CompleteAsync,
@@ -78,9 +78,9 @@ impl Error {
     #[must_use]
     pub fn recognise<E: IntoFailure + StdError + 'static>(self) -> Self {
         match self.0 {
-            Kind::Foreign { error, type_name } => match error.downcast::<E>() {
+            Kind::Foreign(error) => match error.downcast::<E>() {
                 Ok(error) => Self::failure(error.into_failure()),
-                Err(error) => Self(Kind::Foreign { error, type_name }),
+                Err(error) => Self(Kind::Foreign(error)),
             },
             other => Self(other),
         }
@@ -91,7 +91,7 @@ impl Error {
         match &self.0 {
             Kind::Cancelled(_) => true,
             Kind::Failure(failure) => matches!(failure.kind, FailureKind::Cancelled { .. }),
-            Kind::Foreign { .. } | Kind::CompleteAsync => false,
+            Kind::Foreign(_) | Kind::CompleteAsync => false,
         }
     }
 
@@ -109,7 +109,7 @@ impl Error {
     /// The failure that the server records.
     pub fn into_failure(self) -> Failure {
         match self.0 {
-            Kind::Foreign { error, type_name } => Failure::from_dyn_error(&*error).type_name(type_name),
+            Kind::Foreign(error) => error.into_failure(),
             Kind::Failure(failure) => *failure,
             Kind::Cancelled(_) => Failure::cancelled("Cancelled"),
             Kind::CompleteAsync => Failure::application("the activity is completed by somebody else"),
@@ -117,27 +117,15 @@ impl Error {
     }
 }
 
-/// The name of the type of an error. Texts and boxes have none: their type says nothing.
-fn error_type<E>() -> &'static str {
-    match short_type_name::<E>() {
-        "&str" | "String" | "Cow" | "Box" => "",
-        name => name,
-    }
-}
-
 impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
     fn from(error: E) -> Self {
-        let error: Box<dyn StdError + Send + Sync> = error.into();
-        let error = match error.downcast::<Failure>() {
-            Ok(failure) => return Self(Kind::Failure(failure)),
-            Err(error) => error,
+        let foreign = match Foreign::new(error) {
+            Ok(foreign) => foreign,
+            Err(failure) => return Self(Kind::Failure(failure)),
         };
-        if let Some(failure) = error.downcast_ref::<ConversionError>().and_then(ConversionError::failure) {
-            return Self(Kind::Failure(Box::new(failure.clone())));
-        }
-        match error.downcast::<Cancelled>() {
+        match foreign.downcast::<Cancelled>() {
             Ok(cancelled) => Self(Kind::Cancelled(*cancelled)),
-            Err(error) => Self(Kind::Foreign { error, type_name: error_type::<E>() }),
+            Err(foreign) => Self(Kind::Foreign(foreign)),
         }
     }
 }
@@ -145,7 +133,7 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Foreign { error, .. } => fmt::Debug::fmt(error, f),
+            Kind::Foreign(error) => fmt::Debug::fmt(error, f),
             Kind::Failure(failure) => fmt::Debug::fmt(failure, f),
             Kind::Cancelled(cancelled) => fmt::Debug::fmt(cancelled, f),
             Kind::CompleteAsync => f.write_str("CompleteAsync"),
@@ -156,7 +144,7 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Foreign { error, .. } => fmt::Display::fmt(error, f),
+            Kind::Foreign(error) => fmt::Display::fmt(error, f),
             Kind::Failure(failure) => fmt::Display::fmt(failure, f),
             Kind::Cancelled(cancelled) => fmt::Display::fmt(cancelled, f),
             Kind::CompleteAsync => f.write_str("the activity is completed by somebody else"),

@@ -16,7 +16,6 @@ mod cancellation;
 mod context;
 mod definition;
 mod error;
-mod extensions;
 mod info;
 mod interceptor;
 #[cfg_attr(not(unix), expect(dead_code, reason = "an activity fails there and does not start a process"))]
@@ -30,12 +29,11 @@ pub use context::{
 };
 pub use definition::{Activities, Definition, Implementation, Input};
 pub use error::{Error, Result};
-pub use extensions::Extensions;
 pub use info::{Info, WorkflowInfo};
 #[doc(hidden)]
 pub use interceptor::InterceptedHeartbeats;
 pub use interceptor::{Interceptor, Next};
-pub use stead_data::Raw;
+pub use stead_data::{Extensions, Raw};
 
 /// Paths that generated code names. Not for use by hand.
 #[doc(hidden)]

@@ -64,6 +64,7 @@ pub trait PayloadCodec: Send + Sync + 'static {
 }
 
 const CODEC: &str = "payload codec";
+const STORAGE: &str = "external storage";
 
 /// A codec could not transform payloads, or [external storage](crate::ExternalStorage) could not keep them.
 ///
@@ -99,7 +100,7 @@ impl CodecError {
     }
 
     pub(crate) fn of_storage(message: String, cause: Option<Arc<dyn Error + Send + Sync>>) -> Self {
-        let mut error = Self::of("external storage", message);
+        let mut error = Self::of(STORAGE, message);
         error.0.cause = cause;
         error
     }
@@ -122,6 +123,12 @@ impl CodecError {
     pub fn cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.cause = Some(Arc::from(cause.into()));
         self
+    }
+
+    /// Whether it was external storage that failed, and not the codec.
+    #[must_use]
+    pub fn is_of_storage(&self) -> bool {
+        self.0.stage == STORAGE
     }
 
     /// The failure that it was made from.

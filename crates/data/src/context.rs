@@ -1,6 +1,6 @@
 //! What a payload belongs to: codecs and external storage are told.
 
-/// The workflow or the activity that a payload is an argument, a result or another part of.
+/// The workflow, the activity or the Nexus operation that a payload is an argument, a result or another part of.
 ///
 /// A payload is decoded in the context that it was encoded in: the arguments and the result of an activity in the
 /// activity's, those of a child workflow and of a signal to another workflow in that workflow's, and all else in that of
@@ -16,6 +16,8 @@ pub enum SerializationContext {
     Workflow(WorkflowContext),
     /// An activity.
     Activity(ActivityContext),
+    /// A Nexus operation.
+    Nexus(NexusContext),
 }
 
 /// A workflow as the owner of payloads.
@@ -30,6 +32,18 @@ pub struct WorkflowContext {
     pub run_id: Option<String>,
     /// Its type, where that is known.
     pub workflow_type: Option<String>,
+}
+
+/// A Nexus operation as the owner of payloads: all that both its caller and its handler know of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[non_exhaustive]
+pub struct NexusContext {
+    /// The endpoint.
+    pub endpoint: String,
+    /// The service.
+    pub service: String,
+    /// The operation.
+    pub operation: String,
 }
 
 /// An activity as the owner of payloads.
@@ -53,11 +67,11 @@ pub struct ActivityContext {
 }
 
 impl SerializationContext {
-    /// The namespace, where that is known.
+    /// The namespace, where that is known; that of a Nexus operation's caller is not to its handler.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
         match self {
-            Self::Unknown => None,
+            Self::Unknown | Self::Nexus(_) => None,
             Self::Workflow(workflow) => Some(&workflow.namespace),
             Self::Activity(activity) => Some(&activity.namespace),
         }
@@ -67,7 +81,7 @@ impl SerializationContext {
     #[must_use]
     pub fn workflow_id(&self) -> Option<&str> {
         match self {
-            Self::Unknown => None,
+            Self::Unknown | Self::Nexus(_) => None,
             Self::Workflow(workflow) => Some(&workflow.workflow_id),
             Self::Activity(activity) => activity.workflow.as_ref().map(|workflow| workflow.workflow_id.as_str()),
         }
@@ -91,11 +105,25 @@ impl WorkflowContext {
     }
 }
 
+impl NexusContext {
+    /// An operation of a service behind an endpoint.
+    #[must_use]
+    pub fn new(endpoint: impl Into<String>, service: impl Into<String>, operation: impl Into<String>) -> Self {
+        Self { endpoint: endpoint.into(), service: service.into(), operation: operation.into() }
+    }
+}
+
 impl ActivityContext {
     /// An activity of which no more is known.
     #[must_use]
     pub fn new(namespace: impl Into<String>, activity_id: impl Into<String>) -> Self {
         Self { namespace: namespace.into(), activity_id: activity_id.into(), ..Self::default() }
+    }
+}
+
+impl From<NexusContext> for SerializationContext {
+    fn from(operation: NexusContext) -> Self {
+        Self::Nexus(operation)
     }
 }
 

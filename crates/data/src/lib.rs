@@ -10,9 +10,13 @@ mod activity_defaults;
 mod codec;
 mod context;
 pub mod convert;
+#[doc(hidden)]
+pub mod current;
+mod extensions;
 pub mod failure;
 pub mod history;
 pub mod metrics;
+pub mod nexus;
 mod options;
 mod references;
 mod retry;
@@ -24,18 +28,20 @@ pub mod time;
 
 pub use activity_defaults::{ActivityDefaults, Bounded, Unbounded};
 pub use codec::{BoxFuture, CodecError, PayloadCodec};
-pub use context::{ActivityContext, SerializationContext, WorkflowContext};
+pub use context::{ActivityContext, NexusContext, SerializationContext, WorkflowContext};
 pub use convert::{Binary, ConversionError, DataConverter, PayloadConverter, Proto, ProtoJson, Raw};
+pub use extensions::Extensions;
 pub use failure::{
     ActivityFailure, ApplicationFailure, ChildWorkflowFailure, EncodedAttributes, Failure, FailureCategory,
     FailureConverter, FailureKind, FromFailure, IntoFailure, NexusHandlerFailure, NexusOperationFailure,
     NexusRetryBehavior, RetryState, TimeoutKind, short_type_name,
 };
+pub use nexus::NexusService;
 pub use options::{
     DeploymentVersion, DeploymentVersionError, Headers, ParentClosePolicy, PayloadMap, Priority, VersioningOverride,
     WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
-pub use references::{Activity, Arg, Query, Returns, Signal, Untyped, Update, WorkflowFn, WorkflowType};
+pub use references::{Activity, Arg, Operation, Query, Returns, Signal, Untyped, Update, WorkflowFn, WorkflowType};
 pub use retry::{InvalidRetryPolicy, RetryPolicy};
 #[cfg(feature = "schemars")]
 pub use schema::HandlerSchema;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::Payload;
 use crate::activity_defaults::{ActivityDefaults, Unbounded};
 use crate::convert::{ConversionError, DataConverter, Raw};
+use crate::nexus::NexusService;
 
 macro_rules! reference {
     ($(#[$doc:meta])* $name:ident<$owner:ident $(, $type:ident)*>) => {
@@ -73,6 +74,19 @@ reference! {
 reference! {
     /// Reference to an update of the workflow `W` that returns `O`.
     Update<W, I, O>
+}
+
+reference! {
+    /// Reference to an operation of the Nexus service `S` that takes `I` and gives `O`.
+    Operation<S, I, O>
+}
+
+impl<S: NexusService + ?Sized, I, O> Operation<S, I, O> {
+    /// The name of the service on the wire.
+    #[must_use]
+    pub const fn service(&self) -> &'static str {
+        S::NAME
+    }
 }
 
 /// Reference to an activity of `A` that takes `I` and returns `O`. Its name is the activity type. `T` says whether its
@@ -151,9 +165,13 @@ pub trait WorkflowType {
     type Output;
 }
 
-/// A workflow of which only the name is known, when it is started or asked for by name.
+/// A workflow, or a Nexus service, of which only the name is known, when it is started or asked for by name.
 #[derive(Debug)]
 pub enum Untyped {}
+
+impl NexusService for Untyped {
+    const NAME: &'static str = "";
+}
 
 impl WorkflowType for Untyped {
     const NAME: &'static str = "";

@@ -4,6 +4,7 @@ pub(crate) mod activities;
 pub(crate) mod contract;
 mod defaults;
 pub(crate) mod failure;
+pub(crate) mod nexus;
 pub(crate) mod test;
 pub(crate) mod workflow;
 
@@ -18,6 +19,7 @@ pub(crate) struct Paths {
     pub(crate) data: TokenStream,
     pub(crate) workflow: TokenStream,
     pub(crate) activity: TokenStream,
+    pub(crate) nexus: TokenStream,
 }
 
 impl Paths {
@@ -30,6 +32,7 @@ impl Paths {
             data: quote!(#private::data),
             workflow: quote!(#private::workflow),
             activity: quote!(#private::activity),
+            nexus: quote!(#private::nexus),
         }
     }
 
@@ -75,6 +78,7 @@ fn reference_ident(kind: Kind) -> Ident {
         Kind::Query => "Query",
         Kind::Update => "Update",
         Kind::Activity => "Activity",
+        Kind::Operation => "Operation",
     };
     Ident::new(name, Span::call_site())
 }

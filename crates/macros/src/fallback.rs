@@ -12,7 +12,7 @@ use crate::validate;
 pub(crate) fn unparsed(item: TokenStream, error: syn::Error, attribute: &str, expected: &str) -> TokenStream {
     match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Impl(_)) if attribute != "contract" => error.to_compile_error(),
-        Ok(Item::Trait(_)) if attribute == "contract" => error.to_compile_error(),
+        Ok(Item::Trait(_)) if ["contract", "nexus_service"].contains(&attribute) => error.to_compile_error(),
         Ok(other) => {
             let message = format!("`#[{attribute}]` goes on the {expected}");
             let error = syn::Error::new_spanned(head(&other), message).to_compile_error();
@@ -74,6 +74,11 @@ pub(crate) fn activities(model: &Model, paths: &Paths) -> TokenStream {
     let methods = expand::methods_trait(model, &expand::activities::methods_name(model));
     let implementation = expand::activities::implementation(model, TokenStream::new(), paths);
     quote!(#inherent #methods #implementation)
+}
+
+/// References and methods as ever, and no operations.
+pub(crate) fn nexus_service(model: &Model, paths: &Paths) -> TokenStream {
+    expand::nexus::service(model, true, paths)
 }
 
 /// What to point at: the name of an item, where it has one.

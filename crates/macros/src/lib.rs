@@ -227,6 +227,62 @@ pub fn contract(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::contract::attribute(arguments.into(), item.into()).into()
 }
 
+/// Declares a Nexus service, or serves one.
+///
+/// On a trait it declares what callers and handlers have in common, in a crate that both depend on (features = `contract`
+/// is enough):
+///
+/// ```ignore
+/// #[nexus_service]
+/// pub trait Billing {
+///     #[operation]
+///     async fn charge(&self, payment: Payment) -> Receipt;
+///     #[operation(name = "Refund")]
+///     async fn refund(&self, receipt: Receipt) -> Refunded;
+/// }
+/// ```
+///
+/// The trait becomes a type, `Billing`, whose constants are the references that callers name
+/// (`workflow::nexus::<Billing>("endpoint").call(Billing::charge, &payment)`), and a trait `BillingHandlers` that a
+/// worker implements. A handler gives the value itself, or says what will: `nexus::Started`; both in a `Result` or not.
+///
+/// ```ignore
+/// #[nexus_service]
+/// impl BillingHandlers for MyBilling {
+///     #[operation(errors(Declined))]
+///     async fn charge(&self, payment: Payment) -> nexus::Result<Receipt> {
+///         Ok(self.db.charge(&payment).await?)
+///     }
+///
+///     #[operation]
+///     async fn refund(&self, receipt: Receipt) -> nexus::Result<nexus::Started<Refunded>> {
+///         Ok(nexus::start_workflow(Refund::run, &receipt).id(format!("refund-{}", receipt.no)).await?)
+///     }
+/// }
+/// ```
+///
+/// On a plain impl block it does both: `Billing::charge` is then the reference, and `billing.charge(payment)` still the
+/// method (see the note on `OrderMethods` at the top of this crate).
+///
+/// An operation takes `&self` or `self: Arc<Self>`, and one input or none. An `async` one runs on the asynchronous runtime
+/// and must be `Send`; one that is not `async` runs on the blocking pool. Methods without the attribute are helpers.
+///
+/// # Options
+///
+/// - `#[nexus_service("Name")]` or `name = ".."`: the service on the wire, if not the name of the trait or the type.
+///   `crate = path` says where the SDK is found, if not at `::stead`.
+/// - `#[operation(name = "..")]`: the operation on the wire, if not the method's name.
+/// - `#[operation(errors(A, B))]`: error types that derive [`macro@IntoFailure`] and that `?` may put into a
+///   `nexus::Error`. They fail the operation for good and reach the caller with their type and fields; other errors fail
+///   the request, which the server may repeat.
+/// - `#[operation(cancel = method)]`: a method of the same block, `async` or not, that takes `&self` and a
+///   `nexus::OperationToken` and returns a `nexus::Result<()>`. By default the workflow or the activity behind the operation is
+///   cancelled.
+#[proc_macro_attribute]
+pub fn nexus_service(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::nexus::attribute(arguments.into(), item.into()).into()
+}
+
 /// Makes an error type an application failure, and back.
 ///
 /// ```ignore

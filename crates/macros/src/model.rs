@@ -47,6 +47,7 @@ pub(crate) enum Kind {
     Query,
     Update,
     Activity,
+    Operation,
 }
 
 /// How a handler takes `self`.
@@ -179,11 +180,18 @@ impl Handler {
         one_or_tuple(self.bindings().iter())
     }
 
-    /// The type of the value that a caller gets: what the method returns, or what its `Result` holds.
+    /// The type of the value that a caller gets: what the method returns, or what its `Result` holds; of an operation that
+    /// goes on after its handler has returned, what it gives in the end.
     pub(crate) fn output(&self) -> TokenStream {
         match self.method.return_type() {
             None => quote!(()),
-            Some(ty) => result_value(ty).unwrap_or(ty).to_token_stream(),
+            Some(ty) => {
+                let value = result_value(ty).unwrap_or(ty);
+                match self.kind {
+                    Kind::Operation => started_value(value).unwrap_or(value).to_token_stream(),
+                    _ => value.to_token_stream(),
+                }
+            }
         }
     }
 
@@ -264,7 +272,7 @@ impl Method {
 
 impl Kind {
     fn of(attribute: &str) -> Option<Self> {
-        [Self::Run, Self::Signal, Self::Query, Self::Update, Self::Activity]
+        [Self::Run, Self::Signal, Self::Query, Self::Update, Self::Activity, Self::Operation]
             .into_iter()
             .find(|kind| kind.attribute() == attribute)
     }
@@ -276,6 +284,7 @@ impl Kind {
             Self::Query => "query",
             Self::Update => "update",
             Self::Activity => "activity",
+            Self::Operation => "operation",
         }
     }
 }
@@ -354,6 +363,16 @@ fn one_or_tuple<T: ToTokens>(items: impl Iterator<Item = T>) -> TokenStream {
 
 /// The value of a `Result<T, ..>`, or of an alias of it such as `workflow::Result<T>`.
 fn result_value(ty: &Type) -> Option<&Type> {
+    parameter(ty, |name| name.ends_with("Result"))
+}
+
+/// The value of a `Started<T>` or a `Response<T>`.
+fn started_value(ty: &Type) -> Option<&Type> {
+    parameter(ty, |name| ["Started", "Response"].contains(&name))
+}
+
+/// The first parameter of a type with such a name.
+fn parameter(ty: &Type, is_named: impl Fn(&str) -> bool) -> Option<&Type> {
     let Type::Path(path) = peel(ty) else {
         return None;
     };
@@ -361,7 +380,7 @@ fn result_value(ty: &Type) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = &last.arguments else {
         return None;
     };
-    if !last.ident.to_string().ends_with("Result") {
+    if !is_named(&last.ident.to_string()) {
         return None;
     }
     arguments.args.iter().find_map(|argument| match argument {

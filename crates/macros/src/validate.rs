@@ -12,6 +12,8 @@ use crate::model::{Handler, Kind, Model, Receiver};
 use crate::parse::Method;
 use crate::parse::attr::MethodOptions;
 
+const OPERATION_ELSEWHERE: &str = "`#[operation]` belongs in a `#[nexus_service]` block";
+
 /// Tuples longer than this are not serializable.
 const MAX_ARGUMENTS: usize = 16;
 
@@ -84,6 +86,7 @@ pub(crate) fn activities(model: &Model, errors: &mut Errors) {
                     process_activity(handler, process, errors);
                 }
             }
+            Kind::Operation => errors.push_at(handler.span, OPERATION_ELSEWHERE),
             kind => errors.push_at(handler.span, format!("{kind} belongs in a `#[workflow]` block")),
         }
     }
@@ -116,6 +119,9 @@ pub(crate) fn contract(model: &Model, errors: &mut Errors) {
     }
     for handler in &model.handlers {
         shape(handler, errors);
+        if handler.kind == Kind::Operation {
+            errors.push_at(handler.span, "`#[operation]` belongs in a trait with `#[nexus_service]`");
+        }
         if let Some(validator) = &handler.options.validator {
             errors.push(validator, "a validator belongs to the implementation of a contract");
         }
@@ -133,6 +139,77 @@ pub(crate) fn contract(model: &Model, errors: &mut Errors) {
     duplicates(model, errors);
 }
 
+/// A trait that declares a service.
+pub(crate) fn nexus_declaration(model: &Model, errors: &mut Errors) {
+    for helper in &model.helpers {
+        errors.push(&helper.signature.ident, "expected `#[operation]` on a method of a Nexus service");
+    }
+    for handler in model.handlers.iter().filter(|handler| handler.kind == Kind::Operation) {
+        if let Some(cancel) = &handler.options.cancel {
+            errors.push(cancel, "`cancel` belongs to the handlers of a service");
+        }
+        if let Some(error) = handler.options.errors.first() {
+            errors.push(error, "`errors(..)` belongs to the handlers of a service");
+        }
+        if handler.receiver() == Receiver::None {
+            errors.push(
+                &handler.method.signature.ident,
+                "take `&self`, or `self: Arc<Self>` if handlers need to keep it",
+            );
+        }
+    }
+    nexus_service(model, errors);
+}
+
+/// The handlers of a service.
+pub(crate) fn nexus_service(model: &Model, errors: &mut Errors) {
+    if let (Some(service), Some(name)) = (&model.contract, &model.options.name) {
+        let service = service.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+        errors.push(&name.0, format!("the name of this service comes from where it is declared, `{service}`"));
+    }
+    for init in &model.inits {
+        errors.push(&init.signature.ident, "`#[init]` belongs in a `#[workflow]` block");
+    }
+    for config in &model.configs {
+        errors.push(&config.signature.ident, "`#[config]` belongs in a `#[workflow(dynamic)]` block");
+    }
+    for handler in &model.handlers {
+        match handler.kind {
+            Kind::Operation => operation(model, handler, errors),
+            Kind::Activity => errors.push_at(handler.span, "`#[activity]` belongs in an `#[activities]` block"),
+            kind => errors.push_at(handler.span, format!("{kind} belongs in a `#[workflow]` block")),
+        }
+    }
+    if model.handlers.is_empty() {
+        errors.push(&model.self_type, "a Nexus service needs an `#[operation]` method");
+    }
+    duplicates(model, errors);
+}
+
+fn operation(model: &Model, handler: &Handler, errors: &mut Errors) {
+    shape(handler, errors);
+    if handler.arity() > 1 {
+        errors.push(
+            &handler.method.signature.ident,
+            "an operation takes one input, which is one payload: take a struct, or a tuple",
+        );
+    }
+    if let (Some(_), Some(name)) = (&model.contract, &handler.options.name) {
+        errors.push(&name.0, "names come from where the service is declared");
+    }
+    let Some(cancel) = &handler.options.cancel else {
+        return;
+    };
+    match model.helpers.iter().find(|method| method.signature.ident == *cancel) {
+        Some(method) if method.receiver() == Receiver::Ref && method.argument_types().count() == 1 => {}
+        Some(method) => errors.push(
+            &method.signature.inputs,
+            format!("what cancels `{}` takes `&self` and the token: `token: nexus::OperationToken`", handler.ident()),
+        ),
+        None => errors.push(cancel, "what cancels an operation is a plain method of the same block"),
+    }
+}
+
 /// Whether the types of a handler can be named in a constant, whatever else is wrong with it.
 pub(crate) fn is_nameable(handler: &Handler) -> bool {
     let mut errors = Errors::default();
@@ -143,6 +220,10 @@ pub(crate) fn is_nameable(handler: &Handler) -> bool {
 fn workflow_handler(model: &Model, handler: &Handler, errors: &mut Errors) {
     if handler.kind == Kind::Activity {
         errors.push_at(handler.span, "`#[activity]` belongs in an `#[activities]` block");
+        return;
+    }
+    if handler.kind == Kind::Operation {
+        errors.push_at(handler.span, OPERATION_ELSEWHERE);
         return;
     }
     shape(handler, errors);
@@ -227,7 +308,7 @@ fn shape(handler: &Handler, errors: &mut Errors) {
             signal(handler, errors);
         }
         Kind::Query => query(handler, errors),
-        Kind::Activity => activity(handler, errors),
+        Kind::Activity | Kind::Operation => activity(handler, errors),
     }
 }
 

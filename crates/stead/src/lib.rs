@@ -10,6 +10,8 @@ pub use stead_activity as activity;
 #[cfg(feature = "client")]
 pub use stead_client as client;
 pub use stead_data as data;
+#[cfg(feature = "worker")]
+pub use stead_nexus as nexus;
 #[cfg(feature = "testing")]
 pub use stead_testing as testing;
 #[cfg(feature = "worker")]
@@ -23,7 +25,7 @@ pub use stead_data::{DataConverter, Failure, IntoFailure, RetryPolicy, days, hou
 #[cfg(all(feature = "macros", feature = "testing"))]
 pub use stead_macros::test;
 #[cfg(feature = "macros")]
-pub use stead_macros::{IntoFailure, contract};
+pub use stead_macros::{IntoFailure, contract, nexus_service};
 #[cfg(all(feature = "macros", feature = "worker"))]
 pub use stead_macros::{activities, workflow};
 #[cfg(feature = "server")]
@@ -38,8 +40,6 @@ pub mod prelude {
 
     #[cfg(all(feature = "macros", feature = "worker"))]
     pub use crate::activities;
-    #[cfg(feature = "macros")]
-    pub use crate::contract;
     #[cfg(feature = "testing")]
     pub use crate::testing::TestEnv;
     #[cfg(feature = "worker")]
@@ -48,7 +48,9 @@ pub mod prelude {
     pub use crate::{Client, WorkflowHandle};
     pub use crate::{IntoFailure, RetryPolicy, days, hours, millis, mins, secs};
     #[cfg(feature = "worker")]
-    pub use crate::{Worker, activity, workflow};
+    pub use crate::{Worker, activity, nexus, workflow};
+    #[cfg(feature = "macros")]
+    pub use crate::{contract, nexus_service};
 }
 
 /// Paths that the macros write. Not a public interface.
@@ -57,6 +59,8 @@ pub mod __private {
     #[cfg(feature = "worker")]
     pub use stead_activity as activity;
     pub use stead_data as data;
+    #[cfg(feature = "worker")]
+    pub use stead_nexus as nexus;
     #[cfg(feature = "testing")]
     pub use stead_testing::__private::testing;
     #[cfg(feature = "worker")]

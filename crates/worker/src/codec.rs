@@ -177,6 +177,21 @@ impl Codec {
         self.0.as_ref().map(|_| info.owner())
     }
 
+    /// The context of a Nexus operation's payloads; `None` where nobody needs to know.
+    pub(crate) fn nexus(&self, info: &stead_nexus::Info) -> Option<SerializationContext> {
+        self.0.as_ref().map(|_| info.owner())
+    }
+
+    /// Decodes what a Nexus operation is started with.
+    pub(crate) async fn decode_nexus(
+        &self,
+        context: &Option<SerializationContext>,
+        input: &mut Option<Payload>,
+    ) -> Result<(), CodecError> {
+        let (Some(stages), Some(context)) = (&self.0, context) else { return Ok(()) };
+        decode_parts(&stages.converter, &mut [(context.clone(), input)]).await
+    }
+
     /// Decodes what an activity is called with. If that fails the payloads are lost.
     pub(crate) async fn decode_activity(
         &self,

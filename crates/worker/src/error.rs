@@ -8,7 +8,7 @@ use stead_client::RpcError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Neither a workflow nor an activity is registered, so there would be nothing to do.
+    /// No workflow, no activity and no Nexus service is registered, so there would be nothing to do.
     NothingRegistered,
     /// Two workflows have this type. Rename one of them: `#[workflow(name = "..")]`.
     DuplicateWorkflow(&'static str),
@@ -18,6 +18,8 @@ pub enum BuildError {
     DuplicateActivity(&'static str),
     /// Besides another, this is a dynamic activity too: which of them would take a type?
     SecondDynamicActivity(&'static str),
+    /// Two Nexus services have this name. Rename one of them: `#[nexus_service("..")]`.
+    DuplicateNexusService(&'static str),
     /// The worker has a version, and nobody says how runs of this workflow move to other ones. Say it in
     /// `#[workflow(versioning = ..)]`, or for all by `WorkerDeployment::default_versioning`.
     NoVersioning(&'static str),
@@ -37,11 +39,14 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NothingRegistered => f.write_str("At least one activity or workflow must be specified"),
+            Self::NothingRegistered => {
+                f.write_str("At least one activity, Nexus service, or workflow must be specified")
+            }
             Self::DuplicateWorkflow(name) => write!(f, "More than one workflow named {name}"),
             Self::SecondDynamicWorkflow(name) => write!(f, "More than one dynamic workflow: {name}"),
             Self::DuplicateActivity(name) => write!(f, "More than one activity named {name}"),
             Self::SecondDynamicActivity(name) => write!(f, "More than one dynamic activity: {name}"),
+            Self::DuplicateNexusService(name) => write!(f, "More than one Nexus service named {name}"),
             Self::NoVersioning(name) => write!(
                 f,
                 "Workflow {name} must specify a versioning behavior: `#[workflow(versioning = pinned)]` or \

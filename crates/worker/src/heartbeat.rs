@@ -38,6 +38,7 @@ struct Last {
     workflow_tasks: u32,
     activities: u32,
     local_activities: u32,
+    nexus_tasks: u32,
 }
 
 impl Heartbeat {
@@ -92,6 +93,7 @@ impl Teller {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed = last.at.replace(Instant::now()).map(|at| at.elapsed());
         let has_workflows = !shared.guests.is_empty();
+        let has_nexus = !shared.nexus.is_empty();
         let workflow_pollers = shared.options.workflow_pollers.is_autoscaling();
         let activity_pollers = shared.options.activity_pollers.is_autoscaling();
         WorkerHeartbeat {
@@ -115,12 +117,15 @@ impl Teller {
                 .then(|| slots(&shared.activity_slots, &mut last.activities)),
             local_activity_slots_info: (has_workflows && !shared.activities.is_empty())
                 .then(|| slots(&shared.local_activity_slots, &mut last.local_activities)),
+            nexus_task_slots_info: has_nexus.then(|| slots(&shared.nexus_slots, &mut last.nexus_tasks)),
             workflow_poller_info: has_workflows.then(|| pollers(&shared.workflow_polls, workflow_pollers)),
             workflow_sticky_poller_info: shared
                 .sticky_queue
                 .as_ref()
                 .map(|_| pollers(&shared.sticky_polls, workflow_pollers)),
             activity_poller_info: shared.polls_activities().then(|| pollers(&shared.activity_polls, activity_pollers)),
+            nexus_poller_info: has_nexus
+                .then(|| pollers(&shared.nexus_polls, shared.options.nexus_pollers.is_autoscaling())),
             plugins: shared.plugin_names.iter().map(|name| plugin_info(name)).collect(),
             current_sticky_cache_size: small(shared.cached_runs.get()),
             ..WorkerHeartbeat::default()

@@ -27,6 +27,7 @@ mod guests;
 mod heartbeat;
 mod lifecycle;
 mod metrics;
+mod nexus;
 #[cfg(feature = "opentelemetry")]
 #[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
 pub mod opentelemetry;

@@ -6,6 +6,7 @@
 mod activity;
 mod level;
 pub(crate) mod names;
+mod nexus;
 mod run;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
 pub(crate) use activity::{ActivityTimer, LocalTimer, Origin};
 pub(crate) use level::{Level, Raised};
+pub(crate) use nexus::NexusTimer;
 pub(crate) use run::{RunMeasure, RunsEnd, TaskMeasure};
 
 /// Where the numbers of one worker go, and what is the same about all of them.

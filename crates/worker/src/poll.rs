@@ -10,8 +10,8 @@ use stead_core::policy::PollEnd;
 use stead_proto::enums::v1::TaskQueueKind;
 use stead_proto::taskqueue::v1::{PollerScalingDecision, TaskQueue, TaskQueueMetadata};
 use stead_proto::workflowservice::v1::{
-    PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollWorkflowTaskQueueRequest,
-    PollWorkflowTaskQueueResponse,
+    PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollNexusTaskQueueRequest, PollNexusTaskQueueResponse,
+    PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
 };
 use tokio::time::sleep;
 
@@ -20,7 +20,7 @@ use crate::metrics::{Origin, Raised, names};
 use crate::shard::Shards;
 use crate::shared::Shared;
 use crate::slots::{Permit, SlotTask, Slots};
-use crate::{activity, complete};
+use crate::{activity, complete, nexus};
 
 pub use behavior::PollerBehavior;
 pub(crate) use behavior::Scaler;
@@ -254,5 +254,59 @@ impl Source for ActivityTasks {
 
     fn dispatch(&self, task: Self::Task, permit: Permit) {
         activity::start(&self.shared, task, permit, Origin::Polled);
+    }
+}
+
+/// Nexus tasks of the worker's queue.
+pub(crate) struct NexusTasks {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) scaler: Option<Arc<Scaler>>,
+}
+
+impl Source for NexusTasks {
+    type Task = Box<PollNexusTaskQueueResponse>;
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn slots(&self) -> &Slots {
+        &self.shared.nexus_slots
+    }
+
+    fn describe(&self, task: &Self::Task) -> SlotTask {
+        nexus::slot_task(task)
+    }
+
+    fn scaler(&self) -> Option<&Scaler> {
+        self.scaler.as_deref()
+    }
+
+    async fn poll(&self) -> Result<Polled<Self::Task>, RpcError> {
+        let request = PollNexusTaskQueueRequest {
+            namespace: self.shared.namespace.clone(),
+            task_queue: Some(self.shared.normal_queue()),
+            identity: self.shared.identity.clone(),
+            worker_instance_key: self.shared.instance_key.clone(),
+            deployment_options: self.shared.deployment_options(),
+            ..Default::default()
+        };
+        let task = self.shared.service.poll_nexus_task_queue(request, CallOptions::long_poll()).await?;
+        let advice = task.poller_scaling_decision;
+        Ok(Polled::new((!task.task_token.is_empty()).then(|| Box::new(task)), advice))
+    }
+
+    fn open(&self) -> Raised<'_> {
+        self.shared.nexus_polls.raised()
+    }
+
+    fn note(&self, task: Option<&Self::Task>) {
+        if task.is_none() {
+            self.shared.metrics.count(&names::NEXUS_POLL_NO_TASK, &[]);
+        }
+    }
+
+    fn dispatch(&self, task: Self::Task, permit: Permit) {
+        nexus::start(&self.shared, *task, permit);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use stead_activity::{Cancellation, Extensions, Interceptor};
-use stead_client::{CallOptions, PayloadLimits, WorkflowService};
+use stead_client::{CallOptions, Client, PayloadLimits, WorkflowService};
 use stead_core::RunOptions;
 use stead_core::policy::RateLimit;
 use stead_data::DataConverter;
@@ -22,12 +22,14 @@ use crate::deployment::WorkerDeployment;
 use crate::guests::Guests;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::{Level, Metrics};
+use crate::nexus;
 use crate::poll::PollerBehavior;
 use crate::shadow::Sample;
 use crate::slots::Slots;
 
 /// The parts of a worker that never change, and the three that its tasks count and wait on.
 pub(crate) struct Shared {
+    pub(crate) client: Client,
     pub(crate) service: WorkflowService,
     pub(crate) converter: DataConverter,
     pub(crate) codec: Codec,
@@ -45,19 +47,27 @@ pub(crate) struct Shared {
     pub(crate) activities: Registry,
     /// The first one is the outermost.
     pub(crate) activity_interceptors: Arc<[Arc<dyn Interceptor>]>,
+    pub(crate) nexus: nexus::Registry,
+    /// The first one is the outermost.
+    pub(crate) nexus_interceptors: Arc<[Arc<dyn stead_nexus::Interceptor>]>,
     pub(crate) plugin_names: Vec<String>,
     pub(crate) extensions: Extensions,
+    pub(crate) nexus_extensions: Extensions,
     /// Triggered when the worker stops, for activities to see.
     pub(crate) told_to_stop: Cancellation,
+    /// The same for Nexus handlers.
+    pub(crate) nexus_told_to_stop: stead_nexus::Cancellation,
     /// Whether the server keeps the SDK's metadata of a workflow task.
     pub(crate) records_metadata: bool,
     pub(crate) workflow_slots: Slots,
     pub(crate) activity_slots: Slots,
     pub(crate) local_activity_slots: Slots,
+    pub(crate) nexus_slots: Slots,
     /// Polls that are open, by kind of queue.
     pub(crate) workflow_polls: Level,
     pub(crate) sticky_polls: Level,
     pub(crate) activity_polls: Level,
+    pub(crate) nexus_polls: Level,
     /// Runs in memory, on all shards.
     pub(crate) cached_runs: Level,
     pub(crate) metrics: Arc<Metrics>,
@@ -79,8 +89,10 @@ pub(crate) struct Options {
     pub(crate) max_concurrent_workflow_tasks: u32,
     pub(crate) max_concurrent_activities: u32,
     pub(crate) max_concurrent_local_activities: u32,
+    pub(crate) max_concurrent_nexus_tasks: u32,
     pub(crate) workflow_pollers: PollerBehavior,
     pub(crate) activity_pollers: PollerBehavior,
+    pub(crate) nexus_pollers: PollerBehavior,
     /// Of the fixed polls for workflow tasks, those that look at the queue that all workers share.
     pub(crate) nonsticky_ratio: f64,
     pub(crate) polls_activities: bool,
@@ -204,8 +216,10 @@ impl Default for Options {
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
             max_concurrent_local_activities: 100,
+            max_concurrent_nexus_tasks: 100,
             workflow_pollers: PollerBehavior::Fixed(5),
             activity_pollers: PollerBehavior::Fixed(5),
+            nexus_pollers: PollerBehavior::Fixed(5),
             nonsticky_ratio: 0.2,
             polls_activities: true,
             max_activities_per_second: None,

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use stead_activation::{ContinueAsNew, TaskFailure, TaskFailureCause};
-use stead_data::{ConversionError, Failure, FromFailure, IntoFailure};
+use stead_data::nexus::HandlerErrorKind;
+use stead_data::{ConversionError, Failure, FailureKind, FromFailure, IntoFailure, NexusOperationFailure};
 
 /// What workflow code returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -195,6 +196,30 @@ operation_error! {
 operation_error! {
     /// A child workflow ended without a result, or could not be started.
     ChildError, "the child workflow"
+}
+
+operation_error! {
+    /// A Nexus operation ended without a result, or could not be started.
+    NexusError, "the Nexus operation"
+}
+
+impl NexusError {
+    /// Which operation it was; `None` if it was cancelled before it was asked for.
+    pub fn operation(&self) -> Option<&NexusOperationFailure> {
+        self.0.chain().find_map(|failure| match &failure.kind {
+            FailureKind::NexusOperation(operation) => Some(&**operation),
+            _ => None,
+        })
+    }
+
+    /// What kind of error its handler had, if that is why; `None` too of a kind that the Nexus specification does not
+    /// know, whose name is in the [failure](Self::failure).
+    pub fn handler_error(&self) -> Option<HandlerErrorKind> {
+        self.0.chain().find_map(|failure| match &failure.kind {
+            FailureKind::NexusHandler(handler) => HandlerErrorKind::from_name(&handler.type_name),
+            _ => None,
+        })
+    }
 }
 
 operation_error! {

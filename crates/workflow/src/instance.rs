@@ -173,6 +173,12 @@ impl Run {
                 Job::ResolveChildWorkflow { seq, resolution } => {
                     self.runtime.with_remote(|remote| remote.resolve_child(seq, resolution))?;
                 }
+                Job::ResolveNexusOperationStart { seq, resolution } => {
+                    self.runtime.with_remote(|remote| remote.resolve_nexus_start(seq, resolution))?;
+                }
+                Job::ResolveNexusOperation { seq, resolution } => {
+                    self.runtime.with_remote(|remote| remote.resolve_nexus(seq, resolution))?;
+                }
                 Job::ResolveSignalExternal { seq, failure } => {
                     self.runtime.with_remote(|remote| remote.resolve_signal(seq, failure))?;
                 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use stead_activation::{
-    ContinueAsNew, Initialize, Payload, Query, ScheduleActivity, ScheduleLocalActivity, SignalExternal, SignalReceived,
-    StartChildWorkflow, UpdateRequested,
+    ContinueAsNew, Initialize, Payload, Query, ScheduleActivity, ScheduleLocalActivity, ScheduleNexusOperation,
+    SignalExternal, SignalReceived, StartChildWorkflow, UpdateRequested,
 };
 use stead_data::Failure;
 
@@ -134,6 +134,11 @@ pub trait WorkflowInterceptor: Send + Sync + 'static {
     /// A child workflow is about to be started.
     fn start_child_workflow(&self, child: &mut StartChildWorkflow) {
         let _ = child;
+    }
+
+    /// A Nexus operation is about to be scheduled.
+    fn schedule_nexus_operation(&self, operation: &mut ScheduleNexusOperation) {
+        let _ = operation;
     }
 
     /// A signal is about to be sent to another workflow, which may be a child.

@@ -56,7 +56,7 @@ pub use definition::{
     Arguments, Config, Handler, HandlerOptions, LocalBoxFuture, QueryCall, SignalCall, UnfinishedPolicy, UpdateCall,
     ValidateCall, Workflow, WorkflowOptions,
 };
-pub use error::{ActivityError, Cancelled, ChildError, Error, ExternalError, Result};
+pub use error::{ActivityError, Cancelled, ChildError, Error, ExternalError, NexusError, Result};
 pub use event_group::{EventGroup, event_group};
 pub use fail_on::FailOn;
 pub use guest::{Definition, GuestOptions, LastOperation};
@@ -74,8 +74,8 @@ pub use interceptor::WorkflowInterceptor;
 pub mod intercepted {
     pub use crate::interceptor::{Inner, Running};
     pub use stead_activation::{
-        ContinueAsNew, Initialize, Payload, Query, ScheduleActivity, ScheduleLocalActivity, SignalExternal,
-        SignalReceived, SignalTarget, StartChildWorkflow, UpdateRequested,
+        ContinueAsNew, Initialize, Payload, Query, ScheduleActivity, ScheduleLocalActivity, ScheduleNexusOperation,
+        SignalExternal, SignalReceived, SignalTarget, StartChildWorkflow, UpdateRequested,
     };
 }
 pub use join::{AsCompleted, JoinAll, JoinSet, as_completed, join_all};
@@ -84,6 +84,7 @@ pub use ops::activity::{ActivityCall, ActivityHandle, RunActivity, activity, act
 pub use ops::child::{ChildCall, ChildHandle, ChildResult, RunChild, StartChild, child, child_named};
 pub use ops::external::{ExternalWorkflow, RequestCancel, SendCancel, SendSignal, external};
 pub use ops::local_activity::{LocalActivityCall, local_activity, local_activity_named};
+pub use ops::nexus::{NexusCall, NexusEndpoint, NexusHandle, NexusResult, RunNexus, StartNexus, nexus, nexus_named};
 pub use ops::timer::{Sleep, sleep};
 pub use ops::upsert::{search_attributes, upsert_memo, upsert_search_attributes};
 pub use ops::wait::{AllHandlersFinished, WaitUntil, WaitUntilTimeout, all_handlers_finished, wait_until};
@@ -103,6 +104,8 @@ pub use stead_activation::ActivityCancellation;
 pub use stead_activation::ChildWorkflowCancellation;
 /// Which version of its workers the next run begins on.
 pub use stead_activation::NextRunVersioning;
+/// What cancelling a Nexus operation means.
+pub use stead_activation::NexusOperationCancellation;
 /// How a run moves to newer versions of its workers.
 pub use stead_activation::VersioningBehavior as Versioning;
 /// Ids of another workflow, the version of a deployment: parts of [`Info`].

@@ -5,10 +5,13 @@ pub(crate) mod child;
 pub(crate) mod external;
 pub(crate) mod local;
 pub(crate) mod local_activity;
+pub(crate) mod nexus;
 mod pending;
+mod phases;
 pub(crate) mod remote;
 pub(crate) mod timer;
 pub(crate) mod upsert;
 pub(crate) mod wait;
 
 pub(crate) use pending::Pending;
+pub(crate) use phases::Phases;

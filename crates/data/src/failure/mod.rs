@@ -17,15 +17,19 @@ use self::converter::Attributes;
 
 mod converter;
 mod enums;
+mod foreign;
 mod proto;
 mod typed;
 
 pub use self::converter::{EncodedAttributes, FailureConverter};
 pub use self::enums::{FailureCategory, NexusRetryBehavior, RetryState, TimeoutKind};
+#[doc(hidden)]
+pub use self::foreign::Foreign;
 pub use self::typed::{FromFailure, IntoFailure};
 
 /// How many causes a failure keeps. The wire allows a hundred levels of messages, so a real one has fewer.
 const MAX_DEPTH: usize = 128;
+const PAYLOAD_VALIDATION: &str = "PayloadValidationError";
 const CAUSES_DROPPED: &str = " (further causes were dropped)";
 
 /// Why a workflow, an activity or another operation did not succeed.
@@ -203,12 +207,18 @@ impl Failure {
     /// The failure of a value that was converted and found not to be valid, with details for programs if there are any.
     /// It is not retried. A codec or a converter that returns it fails the workflow or the activity.
     pub fn payload_validation(details: Option<Payload>) -> Self {
-        let mut failure = Self::application("Payload validation failed").type_name("PayloadValidationError");
+        let mut failure = Self::application("Payload validation failed").type_name(PAYLOAD_VALIDATION);
         if let FailureKind::Application(application) = &mut failure.kind {
             application.non_retryable = true;
             application.details.extend(details);
         }
         failure
+    }
+
+    /// Whether this is the failure of a value that was converted and found [not to be valid](Self::payload_validation).
+    #[must_use]
+    pub fn is_payload_validation(&self) -> bool {
+        self.as_application().is_some_and(|it| it.non_retryable && it.type_name == PAYLOAD_VALIDATION)
     }
 
     /// A cancellation.

@@ -21,7 +21,7 @@ pub(crate) fn attribute(arguments: TokenStream, item: TokenStream) -> TokenStrea
         }
     };
     let visibility = declaration.vis.clone();
-    let model = match Model::new(block(declaration, &mut errors), options, &mut errors) {
+    let model = match Model::new(block(declaration, "contract", &mut errors), options, &mut errors) {
         Ok(model) => model,
         Err(error) => return error.to_compile_error(),
     };
@@ -32,29 +32,29 @@ pub(crate) fn attribute(arguments: TokenStream, item: TokenStream) -> TokenStrea
 }
 
 /// The trait as a block of methods.
-fn block(declaration: ItemTrait, errors: &mut Errors) -> Block {
+pub(crate) fn block(declaration: ItemTrait, what: &str, errors: &mut Errors) -> Block {
     let ItemTrait { attrs, ident, generics, supertraits, items, .. } = declaration;
     if !generics.params.is_empty() {
-        errors.push(&generics, "a contract cannot be generic: its types are those on the wire");
+        errors.push(&generics, format!("a {what} cannot be generic: its types are those on the wire"));
     }
     if !supertraits.is_empty() {
-        errors.push(&supertraits, "a contract has no supertraits");
+        errors.push(&supertraits, format!("a {what} has no supertraits"));
     }
     let self_type: Type = parse_quote!(#ident);
-    let methods = items.into_iter().filter_map(|item| method(item, errors)).collect();
+    let methods = items.into_iter().filter_map(|item| method(item, what, errors)).collect();
     Block { attrs, generics: Default::default(), contract: None, self_type, methods, others: Vec::new() }
 }
 
-fn method(item: TraitItem, errors: &mut Errors) -> Option<Method> {
+fn method(item: TraitItem, what: &str, errors: &mut Errors) -> Option<Method> {
     match item {
         TraitItem::Fn(TraitItemFn { attrs, sig, default, .. }) => {
             if let Some(body) = default {
-                errors.push(body, "a contract declares: the body belongs to the implementation");
+                errors.push(body, format!("a {what} declares: the body belongs to the implementation"));
             }
             Some(Method { attrs, visibility: Visibility::Inherited, signature: sig, body: TokenStream::new() })
         }
         other => {
-            errors.push(other, "a contract has methods only");
+            errors.push(other, format!("a {what} has methods only"));
             None
         }
     }

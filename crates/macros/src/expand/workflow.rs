@@ -233,7 +233,7 @@ fn entry(model: &Model, handler: &Handler, methods: &TokenStream, paths: &Paths)
     };
     let options = handler_options(handler, paths);
     let (variant, fields) = match handler.kind {
-        Kind::Run | Kind::Activity => return None,
+        Kind::Run | Kind::Activity | Kind::Operation => return None,
         Kind::Signal => (quote!(Signal), signal(model, handler, methods, paths)),
         Kind::Query => (quote!(Query), query(model, handler, methods, paths)),
         Kind::Update => (quote!(Update), update(model, handler, methods, paths)),

@@ -37,7 +37,7 @@ impl Parse for Name {
     }
 }
 
-/// `#[workflow(..)]`, `#[contract(..)]`, `#[activities(..)]`.
+/// `#[workflow(..)]`, `#[contract(..)]`, `#[activities(..)]`, `#[nexus_service(..)]`.
 #[derive(Default)]
 pub(crate) struct BlockOptions {
     pub(crate) name: Option<Name>,
@@ -152,6 +152,8 @@ pub(crate) fn meaning(table: &[(&'static str, &'static str)], word: &Ident) -> O
 pub(crate) struct MethodOptions {
     pub(crate) name: Option<Name>,
     pub(crate) validator: Option<Ident>,
+    /// `cancel = ..`, the method that cancels an operation.
+    pub(crate) cancel: Option<Ident>,
     /// `dynamic`, where it stands.
     pub(crate) dynamic: Option<Span>,
     /// `process`, where it stands.
@@ -264,7 +266,7 @@ impl MethodOptions {
         let key = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
         let span = meta.path.segments.first().map_or_else(Span::call_site, |segment| segment.ident.span());
         match (kind.as_str(), key.as_str()) {
-            ("signal" | "query" | "update" | "activity", "name") => {
+            ("signal" | "query" | "update" | "activity" | "operation", "name") => {
                 set(&mut self.name, meta.value()?.parse()?, span, "name")
             }
             ("signal" | "query" | "update" | "activity", "dynamic") => set(&mut self.dynamic, span, span, "dynamic"),
@@ -276,7 +278,8 @@ impl MethodOptions {
             }
             ("update", "validator") => set(&mut self.validator, meta.value()?.parse()?, span, "validator"),
             ("activity", "process") => set(&mut self.process, span, span, "process"),
-            ("activity", "errors") => {
+            ("operation", "cancel") => set(&mut self.cancel, meta.value()?.parse()?, span, "cancel"),
+            ("activity" | "operation", "errors") => {
                 let content;
                 parenthesized!(content in meta.input);
                 self.errors.extend(content.parse_terminated(Type::parse, Token![,])?);
@@ -304,6 +307,7 @@ fn unknown_option(kind: &str, key: &str) -> String {
                  `schedule_to_start`, `heartbeat`, `retry` and `task_queue`"
             )
         }
+        ("operation", _) => format!("unknown option `{key}`: `#[operation]` takes `name`, `errors` and `cancel`"),
         _ => format!("unknown option `{key}`: `#[{kind}]` takes none"),
     }
 }

@@ -31,6 +31,11 @@ metrics! {
     LOCAL_ACTIVITY_EXECUTION_FAILED: Counter "local_activity_execution_failed", "Attempts of local activities that failed";
     LOCAL_ACTIVITY_EXECUTION_LATENCY: Histogram "local_activity_execution_latency", "How long attempts of local activities took";
     LOCAL_ACTIVITY_SUCCEED_ENDTOEND_LATENCY: Histogram "local_activity_succeed_endtoend_latency", "From scheduling a local activity to its success";
+    NEXUS_POLL_NO_TASK: Counter "nexus_poll_no_task", "Polls that ended without a Nexus task";
+    NEXUS_TASK_SCHEDULE_TO_START_LATENCY: Histogram "nexus_task_schedule_to_start_latency", "How long Nexus tasks waited for a worker";
+    NEXUS_TASK_EXECUTION_LATENCY: Histogram "nexus_task_execution_latency", "How long handlers of Nexus tasks took";
+    NEXUS_TASK_ENDTOEND_LATENCY: Histogram "nexus_task_endtoend_latency", "From scheduling a Nexus task to its answer";
+    NEXUS_TASK_EXECUTION_FAILED: Counter "nexus_task_execution_failed", "Nexus tasks that failed";
     WORKER_START: Counter "worker_start", "Workers that started";
     NUM_POLLERS: Gauge "num_pollers", "Polls that are open";
     WORKER_TASK_SLOTS_AVAILABLE: Gauge "worker_task_slots_available", "Slots without a task";

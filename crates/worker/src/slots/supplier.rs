@@ -94,6 +94,13 @@ pub enum SlotTask {
         /// Its type.
         activity_type: String,
     },
+    /// A request to a handler of a Nexus operation.
+    Nexus {
+        /// The service.
+        service: String,
+        /// The operation.
+        operation: String,
+    },
 }
 
 pub use stead_core::policy::SlotKind;

@@ -22,12 +22,18 @@ pub struct Tuner {
     pub(crate) workflow_tasks: SlotSupply,
     pub(crate) activities: SlotSupply,
     pub(crate) local_activities: SlotSupply,
+    pub(crate) nexus_tasks: SlotSupply,
 }
 
 impl Tuner {
     /// 100 slots for each kind of task, which is what a worker without a tuner has.
     pub fn new() -> Self {
-        Self { workflow_tasks: 100.into(), activities: 100.into(), local_activities: 100.into() }
+        Self {
+            workflow_tasks: 100.into(),
+            activities: 100.into(),
+            local_activities: 100.into(),
+            nexus_tasks: 100.into(),
+        }
     }
 
     /// Slots for as long as CPU and memory stay below their targets, with the defaults of [`ResourceSlots`]; for workflow
@@ -38,6 +44,7 @@ impl Tuner {
             workflow_tasks: slots.minimum(5).ramp_throttle(Duration::ZERO).into(),
             activities: slots.into(),
             local_activities: slots.into(),
+            nexus_tasks: slots.into(),
         }
     }
 
@@ -62,9 +69,16 @@ impl Tuner {
         self
     }
 
+    /// Where slots for requests to handlers of Nexus operations come from.
+    #[must_use]
+    pub fn nexus_tasks(mut self, supply: impl Into<SlotSupply>) -> Self {
+        self.nexus_tasks = supply.into();
+        self
+    }
+
     /// What is wrong with it, if something is.
     pub(crate) fn problem(&self, has_cache: bool) -> Option<&'static str> {
-        let supplies = [&self.workflow_tasks, &self.activities, &self.local_activities];
+        let supplies = [&self.workflow_tasks, &self.activities, &self.local_activities, &self.nexus_tasks];
         let least = if has_cache { 2 } else { 1 };
         let mut targets = supplies.iter().filter_map(|supply| supply.targets());
         let first = targets.next();

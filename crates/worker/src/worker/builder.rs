@@ -7,10 +7,10 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stead_activity::{Activities, Extensions, Interceptor};
+use stead_activity::{Activities, Interceptor};
 use stead_client::Client;
-use stead_data::BoxFuture;
 use stead_data::metrics::MetricSink;
+use stead_data::{BoxFuture, Extensions};
 use stead_workflow::{ActivatesPatch, Definition, FailOn, PatchActivation, Workflow, WorkflowInterceptor};
 
 use super::{FatalErrorHook, Worker};
@@ -35,8 +35,11 @@ pub struct WorkerBuilder {
     pub(crate) activities: Vec<stead_activity::Definition>,
     pub(crate) workflow_interceptors: Vec<Arc<dyn WorkflowInterceptor>>,
     pub(crate) activity_interceptors: Vec<Arc<dyn Interceptor>>,
+    pub(crate) nexus_services: Vec<stead_nexus::Definition>,
+    pub(crate) nexus_interceptors: Vec<Arc<dyn stead_nexus::Interceptor>>,
     plugins: Vec<Arc<dyn WorkerPlugin>>,
     activity_extensions: Extensions,
+    nexus_extensions: Extensions,
     plugin_shutdown_timeout: Duration,
     on_fatal_error: Option<FatalErrorHook>,
     tuner: Option<Tuner>,
@@ -58,7 +61,10 @@ impl WorkerBuilder {
             activities: Vec::new(),
             workflow_interceptors: Vec::new(),
             activity_interceptors: Vec::new(),
+            nexus_services: Vec::new(),
+            nexus_interceptors: Vec::new(),
             activity_extensions: Extensions::new(),
+            nexus_extensions: Extensions::new(),
             plugins: Vec::new(),
             plugin_shutdown_timeout: Duration::from_secs(60),
             on_fatal_error: None,
@@ -98,6 +104,23 @@ impl WorkerBuilder {
         self
     }
 
+    /// Registers a Nexus service: the type that handles its operations.
+    pub fn nexus_service(self, handlers: impl stead_nexus::Service) -> Self {
+        self.nexus_service_shared(Arc::new(handlers))
+    }
+
+    /// Registers a Nexus service whose handlers others hold too.
+    pub fn nexus_service_shared(self, handlers: Arc<impl stead_nexus::Service>) -> Self {
+        self.nexus_definition(handlers.definition())
+    }
+
+    /// Registers a Nexus service by its definition.
+    #[doc(hidden)]
+    pub fn nexus_definition(mut self, definition: stead_nexus::Definition) -> Self {
+        self.nexus_services.push(definition);
+        self
+    }
+
     /// Shows an interceptor what goes into workflow code and what it asks for. They are called in the order in which
     /// they are added.
     pub fn workflow_interceptor(mut self, interceptor: impl WorkflowInterceptor) -> Self {
@@ -108,6 +131,12 @@ impl WorkerBuilder {
     /// Wraps all activities in an interceptor. The first one that is added is the outermost.
     pub fn activity_interceptor(mut self, interceptor: impl Interceptor) -> Self {
         self.activity_interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Wraps the handlers of all Nexus operations in an interceptor. The first one that is added is the outermost.
+    pub fn nexus_interceptor(mut self, interceptor: impl stead_nexus::Interceptor) -> Self {
+        self.nexus_interceptors.push(Arc::new(interceptor));
         self
     }
 
@@ -191,8 +220,17 @@ impl WorkerBuilder {
         self
     }
 
-    /// Where slots for tasks come from, in place of `max_concurrent_workflow_tasks`, `max_concurrent_activities` and
-    /// `max_concurrent_local_activities`, which cannot be given as well.
+    /// How many requests to handlers of Nexus operations run at once, those included that a poll waits for. At least 1.
+    ///
+    /// Default: 100.
+    pub fn max_concurrent_nexus_tasks(mut self, count: u32) -> Self {
+        self.has_slot_counts = true;
+        self.options.max_concurrent_nexus_tasks = count;
+        self
+    }
+
+    /// Where slots for tasks come from, in place of `max_concurrent_workflow_tasks`, `max_concurrent_activities`,
+    /// `max_concurrent_local_activities` and `max_concurrent_nexus_tasks`, which cannot be given as well.
     ///
     /// Default: the numbers of these.
     pub fn tuner(mut self, tuner: Tuner) -> Self {
@@ -280,6 +318,15 @@ impl WorkerBuilder {
         self
     }
 
+    /// How many polls for Nexus tasks are open at once, at most as many as slots: a number, at least 1, or
+    /// [as many as the server advises](PollerBehavior::autoscaling).
+    ///
+    /// Default: 5.
+    pub fn nexus_task_pollers(mut self, behavior: impl Into<PollerBehavior>) -> Self {
+        self.options.nexus_pollers = behavior.into();
+        self
+    }
+
     /// How long a task waits for the worker that has its workflow in memory, before any worker may take it.
     ///
     /// Default: 10 s.
@@ -333,6 +380,13 @@ impl WorkerBuilder {
     /// processes of their own run.
     pub fn activity_extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.activity_extensions.insert(value);
+        self
+    }
+
+    /// Lends a value to the handlers of Nexus operations, which find it by its type with
+    /// [`nexus::extension`](stead_nexus::extension); one of the same type is replaced.
+    pub fn nexus_extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.nexus_extensions.insert(value);
         self
     }
 

@@ -8,6 +8,7 @@ use stead_activity::CancellationDetails;
 use stead_client::eager::EagerWorker;
 use stead_client::{CallOptions, RpcError};
 use stead_core::policy::AutoscalingPollers;
+use stead_nexus::CancelReason;
 use stead_proto::enums::v1::{TaskQueueType, WorkerStatus};
 use stead_proto::taskqueue::v1::TaskQueue;
 use stead_proto::worker::v1::WorkerHeartbeat;
@@ -20,7 +21,7 @@ use crate::eager::EagerStarts;
 use crate::heartbeat::Heartbeat;
 use crate::lifecycle::Phase;
 use crate::metrics::names;
-use crate::poll::{self, ActivityTasks, PollerBehavior, Scaler, WorkflowTasks};
+use crate::poll::{self, ActivityTasks, NexusTasks, PollerBehavior, Scaler, WorkflowTasks};
 use crate::shard::{Ended, Shards};
 use crate::shared::Shared;
 
@@ -51,6 +52,7 @@ impl Running {
         running.poll_workflow_tasks();
         running.take_eager_starts();
         running.poll_activity_tasks();
+        running.poll_nexus_tasks();
         running.heartbeat = Heartbeat::start(&running.shared);
         tracing::debug!(
             target: "stead::worker",
@@ -105,6 +107,17 @@ impl Running {
         }
     }
 
+    fn poll_nexus_tasks(&mut self) {
+        if self.shared.nexus.is_empty() {
+            return;
+        }
+        let (count, scaler) = pool(within(self.shared.options.nexus_pollers, self.shared.nexus_slots.maximum()));
+        for _ in 0..count {
+            let tasks = NexusTasks { shared: Arc::clone(&self.shared), scaler: scaler.clone() };
+            self.pollers.spawn(poll::run(tasks));
+        }
+    }
+
     /// Waits until the server says that this worker may not poll.
     ///
     /// # Cancel safety
@@ -122,11 +135,12 @@ impl Running {
         }
     }
 
-    /// Stops in order: polls, then activities and workflow tasks side by side, then shards.
+    /// Stops in order: polls, then activities, Nexus handlers and workflow tasks side by side, then shards.
     pub(super) async fn shut_down(mut self) {
         tracing::debug!(target: "stead::worker", task_queue = self.shared.task_queue, "worker shutting down");
         self.shared.lifecycle.advance(Phase::Draining);
         self.shared.told_to_stop.cancel(CancellationDetails::worker_shutdown());
+        self.shared.nexus_told_to_stop.cancel(CancelReason::WorkerShutdown);
         self.eager_starts = None;
         let last_heartbeat = self.heartbeat.take().map(|heartbeat| heartbeat.last(WorkerStatus::ShuttingDown));
         self.close_polls(last_heartbeat).await;
@@ -156,6 +170,7 @@ impl Running {
         let shared = &self.shared;
         let workflows = (!shared.guests.is_empty()).then_some(TaskQueueType::Workflow);
         let activities = shared.polls_activities().then_some(TaskQueueType::Activity);
+        let nexus = (!shared.nexus.is_empty()).then_some(TaskQueueType::Nexus);
         ShutdownWorkerRequest {
             namespace: shared.namespace.clone(),
             sticky_task_queue: shared.sticky_queue.clone().unwrap_or_default(),
@@ -163,16 +178,17 @@ impl Running {
             reason: "worker shutdown".to_owned(),
             worker_instance_key: shared.instance_key.clone(),
             task_queue: shared.task_queue.clone(),
-            task_queue_types: workflows.into_iter().chain(activities).map(Into::into).collect(),
+            task_queue_types: workflows.into_iter().chain(activities).chain(nexus).map(Into::into).collect(),
             ..Default::default()
         }
     }
 
     async fn drain_activities(&self) {
-        let Shared { activity_slots, local_activity_slots, lifecycle, options, .. } = &*self.shared;
+        let Shared { activity_slots, local_activity_slots, nexus_slots, lifecycle, options, .. } = &*self.shared;
         let all_ended = async || {
             activity_slots.all_free().await;
             local_activity_slots.all_free().await;
+            nexus_slots.all_free().await;
         };
         if timeout(options.graceful_shutdown_timeout, all_ended()).await.is_ok() {
             return;
@@ -181,8 +197,8 @@ impl Running {
         if timeout(ACTIVITIES_END_WITHIN, all_ended()).await.is_ok() {
             return;
         }
-        let running = activity_slots.in_use() + local_activity_slots.in_use();
-        tracing::warn!(target: "stead::worker", running, "activities do not end; they are given up");
+        let running = activity_slots.in_use() + local_activity_slots.in_use() + nexus_slots.in_use();
+        tracing::warn!(target: "stead::worker", running, "activities or Nexus handlers do not end; they are given up");
         lifecycle.advance(Phase::Abandoning);
         // What is left to do is to tell the server.
         let _ = timeout(REPORTS_END_WITHIN, all_ended()).await;
@@ -214,6 +230,9 @@ fn announce(shared: &Shared) {
     }
     if shared.polls_activities() {
         shared.activity_slots.announce();
+    }
+    if !shared.nexus.is_empty() {
+        shared.nexus_slots.announce();
     }
 }
 

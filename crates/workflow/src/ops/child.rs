@@ -255,7 +255,7 @@ impl<W: ?Sized, O> StartChild<W, O> {
         if request.workflow_id.is_empty() {
             request.workflow_id = crate::uuid().to_string();
         }
-        let seq = runtime.with_remote(|remote| remote.open_child(runtime.current_scope(), self.at));
+        let seq = runtime.with_remote(|remote| remote.children.open(runtime.current_scope(), self.at));
         request.seq = seq;
         for interceptor in runtime.interceptors().rev() {
             interceptor.start_child_workflow(&mut request);
@@ -281,7 +281,7 @@ impl<W: ?Sized, O> Future for StartChild<W, O> {
             State::TaskFailed => return Poll::Pending,
             State::Unsent(..) | State::Done => panic!("the start of a child workflow was polled after it had ended"),
         };
-        let polled = runtime.with_remote(|remote| remote.child_starts.poll(seq, cx));
+        let polled = runtime.with_remote(|remote| remote.children.poll_start(seq, cx));
         let Poll::Ready(start) = polled else { return Poll::Pending };
         self.state = State::Done;
         let (id, at) = (std::mem::take(&mut self.id), self.at);
@@ -313,11 +313,7 @@ impl<W: ?Sized, O> fmt::Debug for StartChild<W, O> {
 
 /// Whoever waited for a child is gone: it is cancelled unless it has ended.
 fn abandon(runtime: &Runtime, seq: Seq) {
-    let is_pending = runtime.with_remote(|remote| {
-        remote.child_starts.abandon(seq);
-        remote.children.abandon(seq)
-    });
-    if is_pending {
+    if runtime.with_remote(|remote| remote.children.abandon(seq)) {
         let reason = "the workflow that started it no longer waits for it".to_owned();
         runtime.issue_by_drop(Command::CancelChildWorkflow { seq, reason });
     }
@@ -465,7 +461,9 @@ impl<O> fmt::Debug for ChildResult<O> {
 
 fn poll_result<O: DeserializeOwned>(seq: Seq, id: &str, at: CallSite, cx: &Context<'_>) -> Poll<Result<O, ChildError>> {
     let runtime = context::current();
-    let Poll::Ready(end) = runtime.with_remote(|remote| remote.children.poll(seq, cx)) else { return Poll::Pending };
+    let Poll::Ready(end) = runtime.with_remote(|remote| remote.children.poll_end(seq, cx)) else {
+        return Poll::Pending;
+    };
     let payload = match end {
         ChildWorkflowResolution::Completed(payload) => payload,
         ChildWorkflowResolution::Failed(failure) | ChildWorkflowResolution::Cancelled(failure) => {

@@ -19,6 +19,7 @@ use crate::error::BuildError;
 use crate::guests::Guests;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Level, Metrics, names};
+use crate::nexus;
 use crate::shared::{Options, Shared};
 use crate::slots::{SlotMaker, SlotWorker, Tuner};
 
@@ -61,10 +62,11 @@ impl WorkerBuilder {
         }
         let guests = guests(self.workflows, guest_options)?.shadowed(self.options.shadows);
         let activities = registry(self.activities)?;
-        if guests.is_empty() && activities.is_empty() {
+        let nexus = services(self.nexus_services)?;
+        if guests.is_empty() && activities.is_empty() && nexus.is_empty() {
             return Err(BuildError::NothingRegistered);
         }
-        if guests.is_empty() && !self.options.polls_activities {
+        if guests.is_empty() && !activities.is_empty() && !self.options.polls_activities {
             let requirement = "used with workflows, which are all that runs local activities";
             return Err(BuildError::InvalidOption { option: "local_activities_only", requirement });
         }
@@ -73,6 +75,8 @@ impl WorkerBuilder {
         let caches = self.options.max_cached_workflows > 0 && !guests.is_empty();
         let mut extensions = self.activity_extensions;
         extensions.insert(self.client.clone());
+        let mut nexus_extensions = self.nexus_extensions;
+        nexus_extensions.insert(self.client.clone());
         let build_id = self.deployment.as_ref().map(|deployment| deployment.version.build_id.clone());
         let slots_of = SlotWorker {
             task_queue: self.task_queue.clone(),
@@ -91,18 +95,25 @@ impl WorkerBuilder {
             identity,
             deployment: self.deployment,
             task_queue: self.task_queue,
+            client: self.client,
             instance_key,
             guests,
             activities,
             activity_interceptors: self.activity_interceptors.into(),
+            nexus,
+            nexus_interceptors: self.nexus_interceptors.into(),
             extensions,
+            nexus_extensions,
             told_to_stop: Cancellation::new(),
+            nexus_told_to_stop: stead_nexus::Cancellation::new(),
             workflow_slots: slots.make(SlotKind::Workflow, tuner.workflow_tasks),
             activity_slots: slots.make(SlotKind::Activity, tuner.activities),
             local_activity_slots: slots.make(SlotKind::LocalActivity, tuner.local_activities),
+            nexus_slots: slots.make(SlotKind::Nexus, tuner.nexus_tasks),
             workflow_polls: polls(&[("poller_type", "workflow_task")]),
             sticky_polls: polls(&[("poller_type", "sticky_workflow_task")]),
             activity_polls: polls(&[("poller_type", "activity_task")]),
+            nexus_polls: polls(&[("poller_type", "nexus_task")]),
             cached_runs: Level::new(&metrics, &names::STICKY_CACHE_SIZE, &[]),
             metrics,
             activity_rate: self.options.max_activities_per_second.and_then(RateLimit::new).map(Mutex::new),
@@ -128,7 +139,8 @@ impl WorkerBuilder {
             return Ok(Tuner::new()
                 .workflow_tasks(options.max_concurrent_workflow_tasks)
                 .activities(options.max_concurrent_activities)
-                .local_activities(options.max_concurrent_local_activities));
+                .local_activities(options.max_concurrent_local_activities)
+                .nexus_tasks(options.max_concurrent_nexus_tasks));
         };
         let both = "the only one that says how many slots there are, without `max_concurrent_..`";
         let problem = if self.has_slot_counts { Some(both) } else { tuner.problem(options.max_cached_workflows > 0) };
@@ -185,6 +197,17 @@ fn registry(definitions: Vec<stead_activity::Definition>) -> Result<Registry, Bu
     Ok(registry)
 }
 
+fn services(definitions: Vec<stead_nexus::Definition>) -> Result<nexus::Registry, BuildError> {
+    let mut registry = nexus::Registry::default();
+    for definition in definitions {
+        let name = definition.name;
+        if !registry.register(definition) {
+            return Err(BuildError::DuplicateNexusService(name));
+        }
+    }
+    Ok(registry)
+}
+
 impl Options {
     fn validate(&self) -> Result<(), BuildError> {
         let least_tasks = if self.max_cached_workflows > 0 { 2 } else { 1 };
@@ -196,8 +219,10 @@ impl Options {
             ),
             (self.max_concurrent_activities >= 1, "max_concurrent_activities", "at least 1"),
             (self.max_concurrent_local_activities >= 1, "max_concurrent_local_activities", "at least 1"),
+            (self.max_concurrent_nexus_tasks >= 1, "max_concurrent_nexus_tasks", "at least 1"),
             (self.workflow_pollers.is_valid(), "workflow_task_pollers", POLLERS),
             (self.activity_pollers.is_valid(), "activity_pollers", POLLERS),
+            (self.nexus_pollers.is_valid(), "nexus_task_pollers", POLLERS),
             ((0.0..=1.0).contains(&self.nonsticky_ratio), "nonsticky_to_sticky_poll_ratio", "between 0 and 1"),
             (self.max_activities_per_second.is_none_or(is_rate), "max_activities_per_second", "above 0"),
             (
@@ -276,6 +301,7 @@ mod tests {
         );
         assert_eq!(refused(|it| it.max_concurrent_activities = 0), Some("max_concurrent_activities"));
         assert_eq!(refused(|it| it.max_concurrent_local_activities = 0), Some("max_concurrent_local_activities"));
+        assert_eq!(refused(|it| it.max_concurrent_nexus_tasks = 0), Some("max_concurrent_nexus_tasks"));
         assert_eq!(refused(|it| it.shards = 0), Some("shards"));
         assert_eq!(refused(|it| it.max_eager_activities = Some(0)), Some("max_eager_activities"));
         assert_eq!(refused(|it| it.max_eager_activities = None), None);
@@ -285,6 +311,7 @@ mod tests {
         for count in [0.into(), PollerBehavior::autoscaling(2..=5, 1), PollerBehavior::autoscaling(0..=5, 1)] {
             assert_eq!(refused(|it| it.workflow_pollers = count), Some("workflow_task_pollers"), "{count:?}");
             assert_eq!(refused(|it| it.activity_pollers = count), Some("activity_pollers"), "{count:?}");
+            assert_eq!(refused(|it| it.nexus_pollers = count), Some("nexus_task_pollers"), "{count:?}");
         }
         assert_eq!(refused(|it| it.activity_pollers = PollerBehavior::autoscaling(1..=1, 1)), None);
         assert_eq!(refused(|it| it.nonsticky_ratio = 1.1), Some("nonsticky_to_sticky_poll_ratio"));

@@ -1,11 +1,12 @@
-//! What a worker lends to its activities, by type.
+//! What a worker lends to activities and Nexus handlers, by type.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Values by their type. A worker puts its client here, so that this crate need not know what a client is.
+/// Values by their type. A worker puts its client here, so that the crates of activities and handlers need not know
+/// what a client is.
 #[derive(Clone, Default)]
 pub struct Extensions(BTreeMap<TypeId, Entry>);
 
