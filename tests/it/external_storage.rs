@@ -22,6 +22,8 @@ struct Shelf(Arc<Mutex<Kept>>);
 struct Kept {
     payloads: Vec<Payload>,
     owners: BTreeMap<String, u32>,
+    /// What was brought, and of which workflow, in the order of time.
+    brought: Vec<(String, Payload)>,
     retrieved: u32,
 }
 
@@ -33,6 +35,7 @@ impl Shelf {
             None => "workflow".to_owned(),
         };
         *kept.owners.entry(owner).or_default() += 1;
+        kept.brought.push((context.workflow_id().unwrap_or_default().to_owned(), payload.clone()));
         let known = kept.payloads.iter().position(|it| *it == payload);
         let number = known.unwrap_or_else(|| {
             kept.payloads.push(payload);
@@ -176,6 +179,40 @@ impl Copyist {
     #[run]
     async fn run(&self, text: String) -> workflow::Result<String> {
         Ok(volume(&text[..1]))
+    }
+}
+
+/// Has it made by a child.
+#[derive(Default)]
+struct Scriptorium;
+
+#[workflow]
+impl Scriptorium {
+    #[run]
+    async fn run(&self, child_id: String) -> workflow::Result<String> {
+        let copy = workflow::child(Copyist::run, volume("original")).id(child_id).await?;
+        Ok(copy[..1].to_owned())
+    }
+}
+
+#[tokio::test]
+async fn what_a_child_returns_is_kept_for_its_parent() {
+    for max_cached_workflows in [100, 0] {
+        let shelf = Shelf::default();
+        let converter = DataConverter::new().with_external_storage(ExternalStorage::new(shelf.clone()).min_size(1000));
+        let env = Env::new().await;
+        let env = Env { client: env.client.with_data_converter(converter), ..env };
+        let worker = env.worker().workflow::<Scriptorium>().workflow::<Copyist>();
+        let worker = worker.max_cached_workflows(max_cached_workflows).build().unwrap();
+        let (parent, child) = (env.id("parent"), env.id("child"));
+        let work = async {
+            let start = env.client.start_workflow(Scriptorium::run, &child).id(&parent);
+            assert_eq!(start.task_queue(&env.task_queue).await.unwrap().result().await.unwrap(), "o");
+        };
+        worker.run_while(work).await.unwrap();
+        let text = |text: &str| DataConverter::new().to_payload(text).unwrap();
+        let brought = shelf.0.lock().unwrap().brought.clone();
+        assert_eq!(brought, [(child, text(&volume("original"))), (parent, text(&volume("o")))]);
     }
 }
 

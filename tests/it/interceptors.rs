@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use stead::client::proto::history::v1::history_event::Attributes;
 use stead::client::{self, ClientInterceptor, Next, StartError, StartWorkflowCall, StartWorkflowOutput};
-use stead::data::{BoxFuture, Payload};
+use stead::data::{BoxFuture, CodecError, HeaderCodec, Headers, Payload, PayloadCodec, SerializationContext};
 use stead::prelude::*;
 use stead::testing::Replayer;
 use stead::workflow::WorkflowInterceptor;
@@ -97,6 +98,89 @@ async fn a_header_goes_from_the_client_through_the_workflow_to_the_activity() {
         .await
         .unwrap();
     assert_eq!(*seen.0.lock().unwrap(), ["acme"]);
+}
+
+/// Seals what it encodes, and opens what is sealed.
+struct Wax;
+
+const SEAL: &str = "seal";
+
+impl PayloadCodec for Wax {
+    fn encode<'a>(
+        &'a self,
+        mut payloads: Vec<Payload>,
+        _: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        payloads.iter_mut().for_each(|it| drop(it.metadata.insert(SEAL.to_owned(), "wax".into())));
+        Box::pin(async { Ok(payloads) })
+    }
+
+    fn decode<'a>(
+        &'a self,
+        mut payloads: Vec<Payload>,
+        _: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        payloads.iter_mut().for_each(|it| drop(it.metadata.remove(SEAL)));
+        Box::pin(async { Ok(payloads) })
+    }
+}
+
+fn is_sealed(headers: &Headers) -> bool {
+    headers["tenant"].metadata.contains_key(SEAL)
+}
+
+/// Notes whether what arrives there is sealed.
+#[derive(Clone, Default)]
+struct Sealed(Arc<Mutex<Vec<bool>>>);
+
+impl activity::Interceptor for Sealed {
+    fn execute<'a>(&'a self, input: activity::Input, next: activity::Next) -> BoxFuture<'a, activity::Result<Payload>> {
+        self.0.lock().unwrap().push(is_sealed(&input.headers));
+        Box::pin(next.run(input))
+    }
+}
+
+/// Passes on what it has got if that is open, and nothing else.
+struct PassOnOpen;
+
+impl WorkflowInterceptor for PassOnOpen {
+    fn schedule_activity(&self, activity: &mut ScheduleActivity) {
+        assert!(!is_sealed(workflow::info().headers()), "a workflow sees what was meant");
+        PassOn.schedule_activity(activity);
+    }
+}
+
+#[tokio::test]
+async fn headers_go_through_the_codec_where_that_is_asked_for() {
+    // As the client sent it, as the workflow sent it, as the activity got it.
+    let cases = [
+        (HeaderCodec::Never, [false, false, false]),
+        (HeaderCodec::InWorkflows, [false, true, true]),
+        (HeaderCodec::Always, [true, true, false]),
+    ];
+    for (headers, expected) in cases {
+        let mut env = Env::new().await;
+        let converter = stead::DataConverter::new().with_codec(Arc::new(Wax)).with_header_codec(headers);
+        env.client = Client::connect(server()).interceptor(Tenant("acme")).data_converter(converter).await.unwrap();
+        let sealed = Sealed::default();
+        let worker = env.worker().workflow::<Asks>().activities(Office).workflow_interceptor(PassOnOpen);
+        let worker = worker.activity_interceptor(sealed.clone()).build().unwrap();
+        let id = env.id("asks");
+        let found = worker.run_while(async {
+            let workflow = env.client.start_workflow(Asks::run, ()).id(&id).task_queue(&env.task_queue).await.unwrap();
+            assert_eq!(workflow.result().await.unwrap(), 42);
+            let history = workflow.history().await.unwrap();
+            let headers = history.0.events.iter().filter_map(|event| match event.attributes.as_ref()? {
+                Attributes::WorkflowExecutionStartedEventAttributes(it) => it.header.clone(),
+                Attributes::ActivityTaskScheduledEventAttributes(it) => it.header.clone(),
+                _ => None,
+            });
+            headers.map(|header| is_sealed(&header.fields)).collect::<Vec<_>>()
+        });
+        let mut found = found.await.unwrap();
+        found.extend(sealed.0.lock().unwrap().iter());
+        assert_eq!(found, expected, "{headers:?}");
+    }
 }
 
 /// Wraps all code of a workflow: refuses what has no tenant, and adds to what is returned.

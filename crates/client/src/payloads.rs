@@ -12,7 +12,7 @@ use std::{borrow::Cow, collections::BTreeMap, mem, panic::AssertUnwindSafe};
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use stead_data::{
-    ActivityContext, BoxFuture, CodecError, DataConverter, Failure, FailureConverter, Payload, PayloadMap,
+    ActivityContext, BoxFuture, CodecError, DataConverter, Failure, FailureConverter, HeaderCodec, Payload, PayloadMap,
     SerializationContext, WorkflowContext,
 };
 use stead_proto::{
@@ -45,16 +45,26 @@ pub fn has_stages(converter: &DataConverter) -> bool {
 ///
 /// The payload converter refuses a value; the codec fails, panics, or does not return as many payloads as it got.
 pub async fn encode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> Result<(), CodecError> {
-    encode_parts_counted(converter, parts, &Transfers::default()).await
+    let headers = converter.header_codec() == HeaderCodec::Always;
+    encode_all(converter, headers, parts, &Transfers::default()).await
 }
 
-/// The same, and what external storage had to do is added to `transfers`.
+/// The same for what workflow code sends, and what external storage had to do is added to `transfers`.
 ///
 /// # Errors
 ///
 /// As [`encode_parts`].
-pub async fn encode_parts_counted(
+pub async fn encode_workflow_parts(
     converter: &DataConverter,
+    parts: &mut [Part<'_>],
+    transfers: &Transfers,
+) -> Result<(), CodecError> {
+    encode_all(converter, converter.header_codec() != HeaderCodec::Never, parts, transfers).await
+}
+
+async fn encode_all(
+    converter: &DataConverter,
+    headers: bool,
     parts: &mut [Part<'_>],
     transfers: &Transfers,
 ) -> Result<(), CodecError> {
@@ -62,7 +72,7 @@ pub async fn encode_parts_counted(
         each_failure(parts, |failure, context| to_wire(&**failures, failure, context));
     }
     finish_drafts(converter, parts)?;
-    through_stages(converter, Direction::Encode, parts, transfers).await
+    through_stages(converter, Direction::Encode, headers, parts, transfers).await
 }
 
 /// Decodes what was received. If that fails the parts have lost their payloads.
@@ -71,20 +81,30 @@ pub async fn encode_parts_counted(
 ///
 /// As [`encode_parts`].
 pub async fn decode_parts(converter: &DataConverter, parts: &mut [Part<'_>]) -> Result<(), CodecError> {
-    decode_parts_counted(converter, parts, &Transfers::default()).await
+    let headers = converter.header_codec() == HeaderCodec::Always;
+    decode_all(converter, headers, parts, &Transfers::default()).await
 }
 
-/// The same, and what external storage had to do is added to `transfers`.
+/// The same for what workflow code gets, and what external storage had to do is added to `transfers`.
 ///
 /// # Errors
 ///
 /// As [`encode_parts`].
-pub async fn decode_parts_counted(
+pub async fn decode_workflow_parts(
     converter: &DataConverter,
     parts: &mut [Part<'_>],
     transfers: &Transfers,
 ) -> Result<(), CodecError> {
-    through_stages(converter, Direction::Decode, parts, transfers).await?;
+    decode_all(converter, converter.header_codec() != HeaderCodec::Never, parts, transfers).await
+}
+
+async fn decode_all(
+    converter: &DataConverter,
+    headers: bool,
+    parts: &mut [Part<'_>],
+    transfers: &Transfers,
+) -> Result<(), CodecError> {
+    through_stages(converter, Direction::Decode, headers, parts, transfers).await?;
     if let Some(failures) = converter.failure_converter() {
         each_failure(parts, |failure, context| from_wire(&**failures, failure, context));
     }
@@ -106,6 +126,7 @@ struct Group<'a> {
 async fn through_stages(
     converter: &DataConverter,
     direction: Direction,
+    headers: bool,
     parts: &mut [Part<'_>],
     transfers: &Transfers,
 ) -> Result<(), CodecError> {
@@ -121,7 +142,7 @@ async fn through_stages(
             groups.len() - 1
         });
         let payloads = &mut groups[group].payloads;
-        message.visit_payloads(&mut |payload: &mut Payload| payloads.push(mem::take(payload)));
+        message.visit_payloads(&mut Each { headers, visit: |payload: &mut Payload| payloads.push(mem::take(payload)) });
         owners.push(group);
     }
     let groups: Vec<BoxFuture<'_, _>> =
@@ -129,9 +150,26 @@ async fn through_stages(
     let transformed: Vec<Vec<Payload>> = stream::iter(groups).buffered(max_concurrent(converter)).try_collect().await?;
     let mut transformed: Vec<_> = transformed.into_iter().map(Vec::into_iter).collect();
     for (message, group) in messages.iter_mut().zip(owners) {
-        message.visit_payloads(&mut |place: &mut Payload| *place = transformed[group].next().unwrap_or_default());
+        let visit = |place: &mut Payload| *place = transformed[group].next().unwrap_or_default();
+        message.visit_payloads(&mut Each { headers, visit });
     }
     Ok(())
+}
+
+/// Shows each payload to `visit`, those of headers if they are asked for.
+struct Each<F> {
+    headers: bool,
+    visit: F,
+}
+
+impl<F: FnMut(&mut Payload)> Visitor for Each<F> {
+    fn payload(&mut self, payload: &mut Payload) {
+        (self.visit)(payload);
+    }
+
+    fn wants_headers(&self) -> bool {
+        self.headers
+    }
 }
 
 /// The payloads of a group, transformed, and as many as there were.
@@ -348,9 +386,9 @@ pub(crate) async fn decode_failure(owner: &Owner<'_>, failure: WireFailure) -> R
     Ok(Box::new(Failure::from_proto(decode(owner, failure).await?)))
 }
 
-/// Headers do not pass through the codec: they are an interceptor's, which may encode them as it likes.
-pub(crate) fn header(headers: PayloadMap) -> Option<Header> {
-    (!headers.is_empty()).then_some(Header { fields: headers })
+/// The wire's form of headers; none at all if there are none.
+pub(crate) async fn header(owner: &Owner<'_>, headers: PayloadMap) -> Result<Option<Header>, CodecError> {
+    encode(owner, (!headers.is_empty()).then_some(Header { fields: headers })).await
 }
 
 #[cfg(test)]

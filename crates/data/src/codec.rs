@@ -63,6 +63,20 @@ pub trait PayloadCodec: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>>;
 }
 
+/// Which headers go through the codec, where there is one. They are interceptors', such as those of traces, and the other
+/// side has to decide the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum HeaderCodec {
+    /// None: interceptors encode them as they like.
+    #[default]
+    Never,
+    /// Those of workflow tasks: what workflows get and send. What clients send and activities get is left alone.
+    InWorkflows,
+    /// All.
+    Always,
+}
+
 const CODEC: &str = "payload codec";
 const STORAGE: &str = "external storage";
 

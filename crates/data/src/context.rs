@@ -1,5 +1,7 @@
 //! What a payload belongs to: codecs and external storage are told.
 
+use std::borrow::Cow;
+
 /// The workflow, the activity or the Nexus operation that a payload is an argument, a result or another part of.
 ///
 /// A payload is decoded in the context that it was encoded in: the arguments and the result of an activity in the
@@ -32,6 +34,8 @@ pub struct WorkflowContext {
     pub run_id: Option<String>,
     /// Its type, where that is known.
     pub workflow_type: Option<String>,
+    /// Of the result of a child, where it is stored: the parent, which reads it when the child may be long gone.
+    pub parent: Option<Box<WorkflowContext>>,
 }
 
 /// A Nexus operation as the owner of payloads: all that both its caller and its handler know of it.
@@ -87,6 +91,16 @@ impl SerializationContext {
         }
     }
 
+    /// Whose a payload is while it is kept: the result of a child is kept for the parent. Drivers of external storage are
+    /// told this one.
+    #[must_use]
+    pub fn keeper(&self) -> Cow<'_, Self> {
+        match self {
+            Self::Workflow(WorkflowContext { parent: Some(parent), .. }) => Cow::Owned(Self::from((**parent).clone())),
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// The activity, if it is one.
     #[must_use]
     pub fn activity(&self) -> Option<&ActivityContext> {
@@ -101,7 +115,13 @@ impl WorkflowContext {
     /// A workflow of which no more is known.
     #[must_use]
     pub fn new(namespace: impl Into<String>, workflow_id: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), workflow_id: workflow_id.into(), run_id: None, workflow_type: None }
+        Self {
+            namespace: namespace.into(),
+            workflow_id: workflow_id.into(),
+            run_id: None,
+            workflow_type: None,
+            parent: None,
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub mod storage;
 pub mod time;
 
 pub use activity_defaults::{ActivityDefaults, Bounded, Unbounded};
-pub use codec::{BoxFuture, CodecError, PayloadCodec};
+pub use codec::{BoxFuture, CodecError, HeaderCodec, PayloadCodec};
 pub use context::{ActivityContext, NexusContext, SerializationContext, WorkflowContext};
 pub use convert::{Binary, ConversionError, DataConverter, PayloadConverter, Proto, ProtoJson, Raw};
 pub use extensions::Extensions;

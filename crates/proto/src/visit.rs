@@ -1,8 +1,9 @@
 //! Finds the payloads in a message, for codecs and whatever else treats all payloads alike.
 //!
 //! Visited is what users wrote: arguments, results, details, memos, summaries, whole failures with their causes. Not
-//! visited are headers, which belong to interceptors that may encode them as they like; search attributes, which the
-//! server has to read; and what SDKs keep in markers for themselves.
+//! visited are search attributes, which the server has to read; what SDKs keep in markers for themselves; and headers,
+//! unless the visitor [asks for them](Visitor::wants_headers): they belong to interceptors, which may encode them as they
+//! like.
 //!
 //! A table of the fields to follow is generated from the API's descriptors, so that no new one is forgotten. By hand is
 //! what needs more than that.
@@ -31,7 +32,7 @@ use std::mem;
 use prost_types::Any;
 
 use crate::command::v1::RecordMarkerCommandAttributes;
-use crate::common::v1::{Payload, Payloads};
+use crate::common::v1::{Header, Payload, Payloads};
 use crate::failure::v1::Failure;
 use crate::history::v1::MarkerRecordedEventAttributes;
 use crate::protocol::v1::Message;
@@ -51,6 +52,11 @@ pub trait Visitor {
 
     /// A failure with its causes, before their payloads are shown one by one.
     fn failure(&mut self, _failure: &mut Failure) {}
+
+    /// Whether the payloads of headers are shown, too.
+    fn wants_headers(&self) -> bool {
+        false
+    }
 }
 
 impl<F: FnMut(&mut Payload)> Visitor for F {
@@ -128,6 +134,14 @@ impl<T: VisitPayloads> VisitPayloads for BTreeMap<String, T> {
 impl VisitPayloads for Payload {
     fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
         visit.payload(self);
+    }
+}
+
+impl VisitPayloads for Header {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
+        if visit.wants_headers() {
+            self.fields.visit_payloads(visit);
+        }
     }
 }
 

@@ -52,11 +52,11 @@ pub(crate) fn slot_task(task: &PollActivityTaskQueueResponse) -> SlotTask {
 
 async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse, origin: Origin) {
     let mut arguments = task.input.take().unwrap_or_default().payloads;
-    let headers = task.header.take().unwrap_or_default().fields;
+    let mut header = task.header.take();
     let mut info = info::from_task(shared, task);
     let timer = ActivityTimer::start(&shared.metrics, &info, origin);
     let owner = shared.codec.activity(&info);
-    let decoded = shared.codec.decode_activity(&owner, &mut arguments, &mut info.heartbeat_details).await;
+    let decoded = shared.codec.decode_activity(&owner, &mut arguments, &mut header, &mut info.heartbeat_details).await;
     let cancellation = Cancellation::new();
     let heartbeats = Arc::new(Heartbeats::new(shared, &info, cancellation.clone()));
     let interceptors = &shared.activity_interceptors;
@@ -74,7 +74,7 @@ async fn attempt(shared: &Arc<Shared>, mut task: PollActivityTaskQueueResponse, 
     );
     let info = kept.unwrap_or_else(|| context.info());
     let mut input = Input::new(arguments, context.data_converter().clone());
-    input.headers = headers;
+    input.headers = header.unwrap_or_default().fields;
     let outcome = match decoded {
         Ok(()) => execute(shared, &context, &info, &heartbeats, input).await,
         Err(error) => Outcome::failed(codec::failure(&error)),

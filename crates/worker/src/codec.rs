@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use stead_activity::Info;
 use stead_client::payloads::{
-    Part, Transfers, decode_parts, decode_parts_counted, encode_parts, encode_parts_counted, has_stages,
+    Part, Transfers, decode_parts, decode_workflow_parts, encode_parts, encode_workflow_parts, has_stages,
 };
 use stead_data::{CodecError, DataConverter, Failure, Payload, SerializationContext, WorkflowContext};
+use stead_proto::common::v1::Header;
 use stead_proto::failure::v1::Failure as ProtoFailure;
 use stead_proto::history::v1::HistoryEvent;
 use stead_proto::sdk::v1::{EventGroupMarker, UserMetadata};
@@ -113,7 +114,7 @@ impl Codec {
         parts.push((owner.clone().into(), queries));
         parts.push((owner.into(), messages));
         let transfers = Transfers::default();
-        let decoded = decode_parts_counted(&stages.converter, &mut parts, &transfers).await;
+        let decoded = decode_workflow_parts(&stages.converter, &mut parts, &transfers).await;
         match decoded {
             Ok(()) => stages.owners().transferred(&run_id, &transfers),
             Err(_) => stages.owners().failed(&run_id),
@@ -125,7 +126,7 @@ impl Codec {
     pub(crate) async fn decode_history(&self, owner: &Owner, events: &mut [HistoryEvent]) -> Result<(), CodecError> {
         let (Some(stages), Some(owner)) = (&self.0, owner) else { return Ok(()) };
         let transfers = Transfers::default();
-        decode_parts_counted(&stages.converter, &mut stages.parts_of(owner, events), &transfers).await?;
+        decode_workflow_parts(&stages.converter, &mut stages.parts_of(owner, events), &transfers).await?;
         stages.owners().transferred(owner.run_id.as_deref().unwrap_or_default(), &transfers);
         Ok(())
     }
@@ -143,15 +144,17 @@ impl Codec {
     ) -> Result<RespondWorkflowTaskCompletedRequest, CodecError> {
         let (Some(stages), Some(owner)) = (&self.0, owner) else { return Ok(request) };
         let RespondWorkflowTaskCompletedRequest { commands, messages, query_results, .. } = &mut request;
+        let parent = stages.owners().parent(owner.run_id.as_deref().unwrap_or_default());
         let mut parts = Vec::<Part<'_>>::new();
         for command in commands {
-            parts.push((owner_of_command(owner, &stages.task_queue, command), &mut command.attributes));
+            let context = owner_of_command(owner, parent.as_ref(), &stages.task_queue, command);
+            parts.push((context, &mut command.attributes));
             push_labels(&mut parts, owner, &mut command.user_metadata, &mut command.event_group_markers);
         }
         parts.push((owner.clone().into(), messages));
         parts.push((owner.clone().into(), query_results));
         let transfers = Transfers::default();
-        encode_parts_counted(&stages.converter, &mut parts, &transfers).await?;
+        encode_workflow_parts(&stages.converter, &mut parts, &transfers).await?;
         stages.owners().transferred(owner.run_id.as_deref().unwrap_or_default(), &transfers);
         for result in request.query_results.values_mut() {
             say_the_same(&mut result.error_message, result.failure.as_ref());
@@ -197,10 +200,12 @@ impl Codec {
         &self,
         context: &Option<SerializationContext>,
         arguments: &mut Vec<Payload>,
+        header: &mut Option<Header>,
         heartbeat_details: &mut Vec<Payload>,
     ) -> Result<(), CodecError> {
         let (Some(stages), Some(context)) = (&self.0, context) else { return Ok(()) };
-        let mut parts: [Part<'_>; 2] = [(context.clone(), arguments), (context.clone(), heartbeat_details)];
+        let mut parts: [Part<'_>; 3] =
+            [(context.clone(), arguments), (context.clone(), header), (context.clone(), heartbeat_details)];
         decode_parts(&stages.converter, &mut parts).await
     }
 

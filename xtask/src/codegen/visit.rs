@@ -42,13 +42,13 @@ const ROOTS: [&str; 30] = [
     "update.v1.Response",
 ];
 
-/// Not looked into: headers belong to interceptors, which may encode them as they like, and search attributes are for the
-/// server to read.
-const OPAQUE: [&str; 2] = ["common.v1.Header", "common.v1.SearchAttributes"];
+/// Not looked into: search attributes are for the server to read.
+const OPAQUE: [&str; 1] = ["common.v1.SearchAttributes"];
 
 /// Implemented by hand, as they are more than the sum of their fields. Their oneofs are not.
-const BY_HAND: [&str; 5] = [
+const BY_HAND: [&str; 6] = [
     "command.v1.RecordMarkerCommandAttributes",
+    "common.v1.Header",
     "common.v1.Payload",
     "failure.v1.Failure",
     "history.v1.MarkerRecordedEventAttributes",

@@ -53,6 +53,7 @@ pub(super) async fn store(
     context: &SerializationContext,
     transfers: &Transfers,
 ) -> Result<Vec<Payload>, CodecError> {
+    let context = &*context.keeper();
     let mut batches = Batches::new();
     for (place, payload) in payloads.iter().enumerate() {
         if let Some(driver) = storage.driver_for(context, payload)? {

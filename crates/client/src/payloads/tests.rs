@@ -392,7 +392,7 @@ async fn as_many_lists_are_with_drivers_at_the_same_time_as_may_be() {
         let mut lists: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| (name, vec![large(name), large("x")])).into();
         let mut parts: Vec<Part<'_>> = lists.iter_mut().map(|(name, list)| (workflow(name), list as _)).collect();
         let (transfers, began) = (Transfers::default(), tokio::time::Instant::now());
-        encode_parts_counted(&converter, &mut parts, &transfers).await.expect("it is stored");
+        encode_workflow_parts(&converter, &mut parts, &transfers).await.expect("it is stored");
         assert_eq!(counter.0.lock().unwrap().1, expected);
         assert_eq!(began.elapsed().as_secs() as usize, 6_usize.div_ceil(expected));
         let (up, size) = (transfers.uploads(), large("x").encoded_len());

@@ -8,7 +8,7 @@ use stead_data::{
     SearchAttributes, VersioningOverride, time::duration_to_proto,
 };
 use stead_proto::{
-    common::v1::{self as common, Memo, Payloads, WorkflowType},
+    common::v1::{self as common, Header, Memo, Payloads, WorkflowType},
     schedule::v1::{ScheduleAction as WireAction, schedule_action::Action},
     sdk::v1::UserMetadata,
     taskqueue::v1::TaskQueue,
@@ -75,6 +75,7 @@ impl ScheduledWorkflow {
                 memo.fields = payloads::encode(&owner, std::mem::take(&mut memo.fields)).await?;
             }
             info.user_metadata = payloads::encode(&owner, info.user_metadata).await?;
+            info.header = payloads::encode(&owner, info.header).await?;
         }
         Ok(info)
     }
@@ -230,7 +231,7 @@ impl<Id, Queue> ScheduledWorkflowBuilder<Id, Queue> {
     /// Headers for the interceptors of the workflow's workers. Default: none.
     #[must_use]
     pub fn headers(mut self, headers: Headers) -> Self {
-        self.info.header = payloads::header(headers);
+        self.info.header = (!headers.is_empty()).then_some(Header { fields: headers });
         self
     }
 

@@ -330,6 +330,7 @@ impl Operation for StartActivityCall {
     async fn send(self, client: &Client) -> Result<StartActivityOutput, StartActivityError> {
         let owner = Owner::activity(client, &self.activity_id);
         let input = payloads::encode_arguments(&owner, self.arguments).await?;
+        let header = payloads::header(&owner, self.headers).await?;
         let summary = self.summary.map(|text| client.drafts().to_payload(&text)).transpose()?;
         let user_metadata = match summary {
             None => None,
@@ -352,7 +353,7 @@ impl Operation for StartActivityCall {
             id_conflict_policy: self.id_conflict_policy.map_or(0, |policy| wire_conflict(policy).into()),
             search_attributes: (!self.search_attributes.is_empty())
                 .then(|| common::SearchAttributes { indexed_fields: self.search_attributes.into_payloads() }),
-            header: payloads::header(self.headers),
+            header,
             user_metadata,
             priority: self.priority.map(Priority::into_proto),
             start_delay: self.start_delay.map(duration_to_proto),

@@ -176,7 +176,7 @@ impl Operation for QueryWorkflowCall {
             query: Some(WorkflowQuery {
                 query_type: query.clone(),
                 query_args: payloads::encode_arguments(&execution.owner(client), arguments).await?,
-                header: payloads::header(headers),
+                header: payloads::header(&execution.owner(client), headers).await?,
             }),
             query_reject_condition: WireCondition::from(reject_condition).into(),
         };

@@ -113,7 +113,7 @@ impl Operation for SignalWorkflowCall {
             input: payloads::encode_arguments(&owner, arguments).await?,
             identity: client.identity().to_owned(),
             request_id: request_id(),
-            header: payloads::header(headers),
+            header: payloads::header(&owner, headers).await?,
             ..Default::default()
         };
         match client.service().signal_workflow_execution(request, options).await {

@@ -217,7 +217,9 @@ pub(super) async fn request(
     client: &Client,
 ) -> Result<UpdateWorkflowExecutionRequest, UpdateError> {
     let StartUpdateCall { execution, update, update_id, arguments, headers, wait_for, options: _ } = call;
-    let args = payloads::encode_arguments(&execution.owner(client), arguments).await?;
+    let owner = execution.owner(client);
+    let args = payloads::encode_arguments(&owner, arguments).await?;
+    let header = payloads::header(&owner, headers).await?;
     Ok(UpdateWorkflowExecutionRequest {
         namespace: client.namespace().to_owned(),
         workflow_execution: Some(execution.to_proto()),
@@ -225,7 +227,7 @@ pub(super) async fn request(
         wait_policy: Some(WaitPolicy { lifecycle_stage: Stage::from(wait_for).into() }),
         request: Some(Request {
             meta: Some(Meta { update_id, identity: client.identity().to_owned() }),
-            input: Some(Input { header: payloads::header(headers), name: update, args }),
+            input: Some(Input { header, name: update, args }),
             ..Default::default()
         }),
     })

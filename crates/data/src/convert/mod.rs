@@ -27,8 +27,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_proto::common::v1::Payload;
 
-use crate::codec::CodecError;
-use crate::codec::PayloadCodec;
+use crate::codec::{CodecError, HeaderCodec, PayloadCodec};
 use crate::context::SerializationContext;
 use crate::failure::FailureConverter;
 use crate::storage::ExternalStorage;
@@ -79,6 +78,7 @@ const PROTOBUF: &[u8] = b"binary/protobuf";
 pub struct DataConverter {
     custom: Option<Custom>,
     codec: Option<Arc<dyn PayloadCodec>>,
+    header_codec: HeaderCodec,
     failures: Option<Arc<dyn FailureConverter>>,
     storage: Option<Arc<ExternalStorage>>,
 }
@@ -98,6 +98,19 @@ impl DataConverter {
     pub fn with_codec(mut self, codec: Arc<dyn PayloadCodec>) -> Self {
         self.codec = Some(codec);
         self
+    }
+
+    /// Sets which headers go through the codec, and through external storage. Default: none.
+    #[must_use]
+    pub fn with_header_codec(mut self, headers: HeaderCodec) -> Self {
+        self.header_codec = headers;
+        self
+    }
+
+    /// Which headers go through the codec.
+    #[must_use]
+    pub fn header_codec(&self) -> HeaderCodec {
+        self.header_codec
     }
 
     /// Sets what changes failures on their way, such as [`EncodedAttributes`](crate::EncodedAttributes).
@@ -304,6 +317,7 @@ impl fmt::Debug for DataConverter {
         f.debug_struct("DataConverter")
             .field("payload_converter", &self.custom.as_ref().map_or("none", |_| "custom"))
             .field("codec", &self.codec.as_ref().map_or("none", |_| "custom"))
+            .field("header_codec", &self.header_codec)
             .field("failure_converter", &self.failures.as_ref().map_or("none", |_| "custom"))
             .field("external_storage", &self.storage)
             .finish()

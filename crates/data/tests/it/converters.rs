@@ -91,7 +91,7 @@ fn errors_of_a_custom_converter_name_the_value() {
 fn debug_shows_what_is_set_and_nothing_of_it() {
     assert_eq!(
         format!("{:?}", converter()),
-        r#"DataConverter { payload_converter: "custom", codec: "none", failure_converter: "none", external_storage: None }"#
+        r#"DataConverter { payload_converter: "custom", codec: "none", header_codec: Never, failure_converter: "none", external_storage: None }"#
     );
 }
 

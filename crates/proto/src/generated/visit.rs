@@ -16,13 +16,13 @@ visit! {
         ScheduleNexusOperationCommandAttributes
     }
     struct crate::command::v1::CompleteWorkflowExecutionCommandAttributes { result }
-    struct crate::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes { input failure last_completion_result memo }
+    struct crate::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes { input failure last_completion_result header memo }
     struct crate::command::v1::FailWorkflowExecutionCommandAttributes { failure }
     struct crate::command::v1::ModifyWorkflowPropertiesCommandAttributes { upserted_memo }
-    struct crate::command::v1::ScheduleActivityTaskCommandAttributes { input }
+    struct crate::command::v1::ScheduleActivityTaskCommandAttributes { header input }
     struct crate::command::v1::ScheduleNexusOperationCommandAttributes { input }
-    struct crate::command::v1::SignalExternalWorkflowExecutionCommandAttributes { input }
-    struct crate::command::v1::StartChildWorkflowExecutionCommandAttributes { input memo }
+    struct crate::command::v1::SignalExternalWorkflowExecutionCommandAttributes { input header }
+    struct crate::command::v1::StartChildWorkflowExecutionCommandAttributes { input header memo }
     struct crate::common::v1::Callback { variant }
     enum crate::common::v1::callback::Variant {
         NexusHandler
@@ -43,12 +43,13 @@ visit! {
     struct crate::history::v1::ActivityTaskCanceledEventAttributes { details }
     struct crate::history::v1::ActivityTaskCompletedEventAttributes { result }
     struct crate::history::v1::ActivityTaskFailedEventAttributes { failure }
-    struct crate::history::v1::ActivityTaskScheduledEventAttributes { input }
+    struct crate::history::v1::ActivityTaskScheduledEventAttributes { header input }
     struct crate::history::v1::ActivityTaskStartedEventAttributes { last_failure }
     struct crate::history::v1::ActivityTaskTimedOutEventAttributes { failure }
     struct crate::history::v1::ChildWorkflowExecutionCanceledEventAttributes { details }
     struct crate::history::v1::ChildWorkflowExecutionCompletedEventAttributes { result }
     struct crate::history::v1::ChildWorkflowExecutionFailedEventAttributes { failure }
+    struct crate::history::v1::ChildWorkflowExecutionStartedEventAttributes { header }
     struct crate::history::v1::History { events }
     struct crate::history::v1::HistoryEvent { user_metadata event_group_markers attributes }
     enum crate::history::v1::history_event::Attributes {
@@ -68,6 +69,7 @@ visit! {
         WorkflowExecutionCanceledEventAttributes
         WorkflowExecutionContinuedAsNewEventAttributes
         StartChildWorkflowExecutionInitiatedEventAttributes
+        ChildWorkflowExecutionStartedEventAttributes
         ChildWorkflowExecutionCompletedEventAttributes
         ChildWorkflowExecutionFailedEventAttributes
         ChildWorkflowExecutionCanceledEventAttributes
@@ -92,16 +94,16 @@ visit! {
     struct crate::history::v1::NexusOperationFailedEventAttributes { failure }
     struct crate::history::v1::NexusOperationScheduledEventAttributes { input }
     struct crate::history::v1::NexusOperationTimedOutEventAttributes { failure }
-    struct crate::history::v1::SignalExternalWorkflowExecutionInitiatedEventAttributes { input }
-    struct crate::history::v1::StartChildWorkflowExecutionInitiatedEventAttributes { input memo }
+    struct crate::history::v1::SignalExternalWorkflowExecutionInitiatedEventAttributes { input header }
+    struct crate::history::v1::StartChildWorkflowExecutionInitiatedEventAttributes { input header memo }
     struct crate::history::v1::WorkflowExecutionCanceledEventAttributes { details }
     struct crate::history::v1::WorkflowExecutionCompletedEventAttributes { result }
-    struct crate::history::v1::WorkflowExecutionContinuedAsNewEventAttributes { input failure last_completion_result memo }
+    struct crate::history::v1::WorkflowExecutionContinuedAsNewEventAttributes { input failure last_completion_result header memo }
     struct crate::history::v1::WorkflowExecutionFailedEventAttributes { failure }
     struct crate::history::v1::WorkflowExecutionOptionsUpdatedEventAttributes { attached_completion_callbacks workflow_update_options }
     struct crate::history::v1::workflow_execution_options_updated_event_attributes::WorkflowUpdateOptionsUpdate { attached_completion_callbacks }
-    struct crate::history::v1::WorkflowExecutionSignaledEventAttributes { input }
-    struct crate::history::v1::WorkflowExecutionStartedEventAttributes { input continued_failure last_completion_result memo completion_callbacks }
+    struct crate::history::v1::WorkflowExecutionSignaledEventAttributes { input header }
+    struct crate::history::v1::WorkflowExecutionStartedEventAttributes { input continued_failure last_completion_result memo header completion_callbacks }
     struct crate::history::v1::WorkflowExecutionTerminatedEventAttributes { details }
     struct crate::history::v1::WorkflowExecutionUpdateAcceptedEventAttributes { accepted_request }
     struct crate::history::v1::WorkflowExecutionUpdateAdmittedEventAttributes { request }
@@ -110,7 +112,7 @@ visit! {
     struct crate::history::v1::WorkflowPropertiesModifiedEventAttributes { upserted_memo }
     struct crate::history::v1::WorkflowPropertiesModifiedExternallyEventAttributes { upserted_memo }
     struct crate::history::v1::WorkflowTaskFailedEventAttributes { failure }
-    struct crate::query::v1::WorkflowQuery { query_args }
+    struct crate::query::v1::WorkflowQuery { query_args header }
     struct crate::query::v1::WorkflowQueryResult { answer failure }
     struct crate::sdk::v1::EventGroupMarker { variant }
     enum crate::sdk::v1::event_group_marker::Variant {
@@ -119,7 +121,7 @@ visit! {
     struct crate::sdk::v1::event_group_marker::Label { label }
     struct crate::sdk::v1::UserMetadata { summary details }
     struct crate::update::v1::Acceptance { accepted_request }
-    struct crate::update::v1::Input { args }
+    struct crate::update::v1::Input { header args }
     struct crate::update::v1::Outcome { value }
     enum crate::update::v1::outcome::Value {
         Success
@@ -148,7 +150,7 @@ visit! {
         UpdateWorkflow
     }
     struct crate::workflowservice::v1::GetWorkflowExecutionHistoryResponse { history }
-    struct crate::workflowservice::v1::PollActivityTaskQueueResponse { input heartbeat_details }
+    struct crate::workflowservice::v1::PollActivityTaskQueueResponse { header input heartbeat_details }
     struct crate::workflowservice::v1::PollWorkflowExecutionUpdateResponse { outcome }
     struct crate::workflowservice::v1::PollWorkflowTaskQueueResponse { history query queries messages }
     struct crate::workflowservice::v1::QueryWorkflowRequest { query }
@@ -164,9 +166,9 @@ visit! {
     struct crate::workflowservice::v1::RespondQueryTaskCompletedRequest { query_result failure }
     struct crate::workflowservice::v1::RespondWorkflowTaskCompletedRequest { commands query_results messages }
     struct crate::workflowservice::v1::RespondWorkflowTaskFailedRequest { failure messages }
-    struct crate::workflowservice::v1::SignalWithStartWorkflowExecutionRequest { input signal_input memo user_metadata }
-    struct crate::workflowservice::v1::SignalWorkflowExecutionRequest { input }
-    struct crate::workflowservice::v1::StartWorkflowExecutionRequest { input memo continued_failure last_completion_result completion_callbacks user_metadata }
+    struct crate::workflowservice::v1::SignalWithStartWorkflowExecutionRequest { input signal_input memo header user_metadata }
+    struct crate::workflowservice::v1::SignalWorkflowExecutionRequest { input header }
+    struct crate::workflowservice::v1::StartWorkflowExecutionRequest { input memo header continued_failure last_completion_result completion_callbacks user_metadata }
     struct crate::workflowservice::v1::StartWorkflowExecutionResponse { eager_workflow_task }
     struct crate::workflowservice::v1::TerminateWorkflowExecutionRequest { details }
     struct crate::workflowservice::v1::UpdateWorkflowExecutionRequest { request }

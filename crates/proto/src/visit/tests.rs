@@ -65,6 +65,27 @@ fn what_users_wrote_is_visited_and_headers_and_search_attributes_are_not() {
     assert_eq!(visited(&mut start()), wanted);
 }
 
+/// Wants to see everything.
+struct All(Vec<String>);
+
+impl Visitor for All {
+    fn payload(&mut self, payload: &mut Payload) {
+        self.0.push(String::from_utf8_lossy(&payload.data).into_owned());
+    }
+
+    fn wants_headers(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn headers_are_visited_if_the_visitor_asks_for_them() {
+    let mut all = All(Vec::new());
+    message(&update("update")).visit_payloads(&mut all);
+    start().visit_payloads(&mut all);
+    assert_eq!(all.0.iter().filter(|text| *text == "an interceptor's").count(), 2);
+}
+
 #[test]
 fn payloads_within_oneofs_and_maps_and_lists_are_found() {
     let operation = |operation| Operation { operation: Some(operation) };

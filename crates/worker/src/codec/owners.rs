@@ -13,7 +13,9 @@ use stead_proto::command::v1::Command;
 use stead_proto::command::v1::command::Attributes as CommandAttributes;
 use stead_proto::common::v1::{ActivityType, WorkflowExecution, WorkflowType};
 use stead_proto::history::v1::history_event::Attributes as EventAttributes;
-use stead_proto::history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent};
+use stead_proto::history::v1::{
+    ActivityTaskScheduledEventAttributes, HistoryEvent, WorkflowExecutionStartedEventAttributes,
+};
 use stead_proto::taskqueue::v1::TaskQueue;
 
 /// The runs that are cached, or about to be.
@@ -22,6 +24,8 @@ pub(super) struct Owners(HashMap<String, Run>);
 
 struct Run {
     workflow: WorkflowContext,
+    /// Who waits for its result.
+    parent: Option<WorkflowContext>,
     /// By the event that scheduled it.
     activities: BTreeMap<i64, ActivityContext>,
     /// Whether the history was seen from its beginning.
@@ -38,6 +42,11 @@ struct Run {
 impl Owners {
     pub(super) fn workflow(&self, run_id: &str) -> Option<WorkflowContext> {
         Some(self.0.get(run_id)?.workflow.clone())
+    }
+
+    /// The workflow that waits for the result of the run.
+    pub(super) fn parent(&self, run_id: &str) -> Option<WorkflowContext> {
+        self.0.get(run_id)?.parent.clone()
     }
 
     /// A task of the run is on its way to the shard.
@@ -101,6 +110,7 @@ impl Owners {
         let run_id = workflow.run_id.clone().unwrap_or_default();
         self.0.entry(run_id).or_insert_with(|| Run {
             workflow: workflow.clone(),
+            parent: None,
             activities: BTreeMap::new(),
             begun: false,
             coming: 0,
@@ -131,6 +141,10 @@ impl Owners {
 impl Run {
     fn owner_of_event(&mut self, task_queue: &str, event: &HistoryEvent) -> SerializationContext {
         let scheduled_by = match &event.attributes {
+            Some(EventAttributes::WorkflowExecutionStartedEventAttributes(it)) => {
+                self.parent = parent(it);
+                return self.workflow.clone().into();
+            }
             Some(EventAttributes::ActivityTaskScheduledEventAttributes(it)) => {
                 self.activities.insert(event.event_id, scheduled(&self.workflow, it));
                 event.event_id
@@ -148,6 +162,17 @@ impl Run {
             None => self.workflow.clone().into(),
         }
     }
+}
+
+/// As in Python's SDK, the result of a child that has continued as new is its own.
+fn parent(started: &WorkflowExecutionStartedEventAttributes) -> Option<WorkflowContext> {
+    let parent = started.parent_workflow_execution.clone()?;
+    if !started.continued_execution_run_id.is_empty() {
+        return None;
+    }
+    let mut context = WorkflowContext::new(&started.parent_workflow_namespace, parent.workflow_id);
+    context.run_id = Some(parent.run_id);
+    Some(context)
 }
 
 fn scheduled(workflow: &WorkflowContext, attributes: &ActivityTaskScheduledEventAttributes) -> ActivityContext {
@@ -227,12 +252,18 @@ fn owner_of_other_event(
 #[expect(deprecated, reason = "where a namespace is named, it counts")]
 pub(super) fn owner_of_command(
     workflow: &WorkflowContext,
+    parent: Option<&WorkflowContext>,
     task_queue: &str,
     command: &Command,
 ) -> SerializationContext {
     match &command.attributes {
         Some(CommandAttributes::ScheduleActivityTaskCommandAttributes(it)) => {
             activity(workflow, &it.activity_id, it.activity_type.as_ref(), it.task_queue.as_ref()).into()
+        }
+        Some(CommandAttributes::CompleteWorkflowExecutionCommandAttributes(_)) => {
+            let mut child = workflow.clone();
+            child.parent = parent.cloned().map(Box::new);
+            child.into()
         }
         Some(CommandAttributes::RecordMarkerCommandAttributes(it)) => {
             match local_activity_of_marker(&it.marker_name, &it.details) {

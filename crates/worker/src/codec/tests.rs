@@ -168,7 +168,7 @@ async fn a_codec_that_fails_or_loses_payloads_is_an_error_and_shows_nothing() {
     let codec = of(Lossy);
     let mut arguments = vec![payload("secret")];
     let activity = codec.activity(&Info::default());
-    let decoded = codec.decode_activity(&activity, &mut arguments, &mut Vec::new()).await;
+    let decoded = codec.decode_activity(&activity, &mut arguments, &mut None, &mut Vec::new()).await;
     let error = decoded.expect_err("there is no key");
     assert_eq!(error.to_string(), "payload codec failed: no key");
     let secret = Failure::application("secret").details(&"secret").into_proto();

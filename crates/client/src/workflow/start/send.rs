@@ -84,6 +84,7 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
     let owner = Owner::workflow(client, &workflow_id).workflow_type(&workflow_type);
     let input = payloads::encode_arguments(&owner, arguments).await?;
     let memo = (!memo.is_empty()).then_some(Memo { fields: payloads::encode(&owner, memo).await? });
+    let header = payloads::header(&owner, headers).await?;
     let user_metadata = user_metadata(&owner, client, static_summary, static_details).await?;
     let request = StartWorkflowExecutionRequest {
         namespace: client.namespace().to_owned(),
@@ -103,7 +104,7 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         memo,
         search_attributes: (!search_attributes.is_empty())
             .then(|| SearchAttributes { indexed_fields: search_attributes.into_payloads() }),
-        header: payloads::header(headers),
+        header,
         workflow_start_delay: start_delay.map(duration_to_proto),
         user_metadata,
         priority: priority.map(|priority| priority.into_proto()),
