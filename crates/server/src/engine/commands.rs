@@ -51,7 +51,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    fn task(cause: Cause, message: impl Into<String>) -> Self {
+    pub(in crate::engine) fn task(cause: Cause, message: impl Into<String>) -> Self {
         Self::Task { cause, message: message.into() }
     }
 }

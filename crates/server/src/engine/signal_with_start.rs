@@ -16,8 +16,25 @@ use super::{Engine, Refusal};
 impl Engine {
     pub(super) fn signal_with_start(
         &mut self,
-        mut request: api::SignalWithStartWorkflowExecutionRequest,
+        request: api::SignalWithStartWorkflowExecutionRequest,
     ) -> Result<Outcome, Refusal> {
+        Ok(self.signal_with_start_now(request)?.into())
+    }
+
+    /// Whether the call would be refused for what it says.
+    pub(super) fn check_signal_with_start_request(
+        &mut self,
+        request: api::SignalWithStartWorkflowExecutionRequest,
+    ) -> Result<(), Refusal> {
+        let namespace = self.namespaces.key(&request.namespace)?;
+        let (signal, mut start) = split(request);
+        self.check_signal_with_start(namespace, &signal, &mut start)
+    }
+
+    pub(super) fn signal_with_start_now(
+        &mut self,
+        mut request: api::SignalWithStartWorkflowExecutionRequest,
+    ) -> Result<api::SignalWithStartWorkflowExecutionResponse, Refusal> {
         let namespace = self.namespaces.key(&request.namespace)?;
         self.complete_request_id(&mut request.request_id)?;
         let (signal, mut start) = split(request);
@@ -29,8 +46,7 @@ impl Engine {
             first_execution_run_id: run.state.first_run_id.clone(),
             started: started.is_new,
             signal_link: Some(self.request_link(run, started.request_id, EventType::WorkflowExecutionSignaled)),
-        }
-        .into())
+        })
     }
 
     fn check_signal_with_start(

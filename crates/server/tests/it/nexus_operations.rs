@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use prost::Message;
 use stead_proto::command::v1::command::Attributes as C;
 use stead_proto::command::v1::{
     Command, RequestCancelNexusOperationCommandAttributes, ScheduleNexusOperationCommandAttributes,
@@ -683,4 +684,107 @@ fn a_worker_that_shuts_down_polls_no_more() {
     call!(server, ShutdownWorker, shutdown);
     let answer = server.answer(waiting).expect("the poll ends").expect("without an error");
     assert_eq!(answer, Response::from(Task::default()));
+}
+
+/// Schedules the operation of the server itself that is signal-with-start of the workflow `x`.
+fn signal_with_start(change: impl FnOnce(&mut api::SignalWithStartWorkflowExecutionRequest)) -> Command {
+    let mut request = api::SignalWithStartWorkflowExecutionRequest {
+        workflow_id: "x".to_owned(),
+        workflow_type: Some(stead_proto::common::v1::WorkflowType { name: "Flow".to_owned() }),
+        task_queue: named_queue("x"),
+        signal_name: "hello".to_owned(),
+        ..Default::default()
+    };
+    change(&mut request);
+    schedule(|it| {
+        it.endpoint = "__temporal_system".to_owned();
+        it.service = "temporal.api.workflowservice.v1.WorkflowService".to_owned();
+        it.operation = "SignalWithStartWorkflowExecution".to_owned();
+        it.input = Some(Payload {
+            metadata: [("encoding".to_owned(), "binary/protobuf".into())].into(),
+            data: request.encode_to_vec().into(),
+            ..Default::default()
+        });
+    })
+}
+
+#[test]
+fn a_workflow_signals_another_and_starts_it_if_it_is_not_there() {
+    let mut server = Server::new();
+    server.start("w");
+    let mut began = Vec::new();
+    for _ in 0..2 {
+        server.step(vec![signal_with_start(|_| {})]);
+        let history = server.history("w");
+        let completed = last!(history, NexusOperationCompletedEventAttributes);
+        let link = history.iter().rev().find(|event| !event.links.is_empty()).expect("a link to what was signalled");
+        let Some(Variant::WorkflowEvent(event)) = &link.links[0].variant else { panic!("{link:?}") };
+        assert_eq!(event.workflow_id, "x");
+        let result = completed.result.expect("the call's answer");
+        assert_eq!(
+            result.metadata["messageType"],
+            "temporal.api.workflowservice.v1.SignalWithStartWorkflowExecutionResponse"
+        );
+        let answer = api::SignalWithStartWorkflowExecutionResponse::decode(result.data).unwrap();
+        began.push((answer.run_id, answer.started));
+    }
+    assert_eq!((began[0].1, began[1].1), (true, false));
+    assert_eq!(began[0].0, began[1].0, "the second one signals the run that the first one started");
+    let history = server.history("x");
+    let signals: Vec<_> =
+        history.iter().filter(|event| event.event_type() == EventType::WorkflowExecutionSignaled).collect();
+    assert_eq!(signals.len(), 2);
+    let Some(Variant::WorkflowEvent(from)) = &signals[0].links[0].variant else { panic!("{:?}", signals[0]) };
+    assert_eq!(from.workflow_id, "w", "the signal says where it comes from");
+}
+
+#[test]
+fn what_the_servers_own_operations_do_not_take_is_refused_with_the_task() {
+    let mut server = Server::new();
+    server.start("w");
+    let mut refused = |command: Command| {
+        let refused = server.refused(vec![command]);
+        server.step(Vec::new());
+        server.signal("w", "go on");
+        refused.strip_prefix("BadScheduleNexusOperationAttributes: ").expect("the cause").to_owned()
+    };
+    for (command, message) in [
+        (signal_with_start(|it| it.workflow_id.clear()), "WorkflowId is not set on request."),
+        (signal_with_start(|it| it.signal_name.clear()), "signal not set"),
+        (signal_with_start(|it| it.request_id = "r".to_owned()), "RequestID should not be set on the request"),
+        (signal_with_start(|it| it.links.push(Link::default())), "Links should not be set on the request"),
+        (
+            signal_with_start(|it| it.namespace = "other".to_owned()),
+            r#"Namespace in request "other" does not match namespace in context "default""#,
+        ),
+    ] {
+        assert_eq!(refused(command), message);
+    }
+    let mut changed = |change: &dyn Fn(&mut Schedule)| {
+        let mut command = signal_with_start(|_| {});
+        if let Some(C::ScheduleNexusOperationCommandAttributes(attributes)) = &mut command.attributes {
+            change(attributes);
+        }
+        refused(command)
+    };
+    assert_eq!(changed(&|it| it.service = "Other".to_owned()), "service \"Other\" not found");
+    assert_eq!(changed(&|it| it.operation = "Other".to_owned()), "operation \"Other\" not found");
+    let header = changed(&|it| _ = it.nexus_header.insert("a".to_owned(), "b".to_owned()));
+    assert!(header.contains("NexusHeader must be empty when using __temporal_system endpoint"), "{header}");
+    let nonsense = changed(&|it| it.input = payload("nonsense"));
+    assert!(nonsense.contains("failed to decode input payload"), "{nonsense}");
+}
+
+#[test]
+fn a_signal_with_start_that_cannot_be_fails_the_operation() {
+    let mut server = Server::new();
+    server.start("x");
+    server.terminate("x");
+    server.start("w");
+    let reject = stead_proto::enums::v1::WorkflowIdReusePolicy::RejectDuplicate;
+    server.step(vec![signal_with_start(|it| it.workflow_id_reuse_policy = reject.into())]);
+    let history = server.history("w");
+    let failure = last!(history, NexusOperationFailedEventAttributes).failure.unwrap().cause.unwrap();
+    assert!(matches!(failure.failure_info, Some(FailureInfo::ServerFailureInfo(info)) if info.non_retryable));
+    assert!(failure.message.starts_with("WorkflowExecutionAlreadyStarted: "), "{}", failure.message);
 }

@@ -10,6 +10,7 @@ use stead_proto::common::v1::Payload;
 use stead_proto::enums::v1::WorkflowTaskFailedCause as Cause;
 
 use super::{Action, Ahead, Fault};
+use crate::engine::nexus::SYSTEM_ENDPOINT;
 use crate::engine::nexus::limits::{BadHeader, MAX_NAME, lower_case, shorter};
 use crate::engine::time::duration;
 
@@ -19,8 +20,11 @@ impl Ahead<'_> {
         command: &ScheduleNexusOperationCommandAttributes,
     ) -> Result<Action, Fault> {
         let cause = Cause::BadScheduleNexusOperationAttributes;
-        let Some((endpoint_id, _)) = self.rules.endpoints.by_name(&command.endpoint) else {
-            return Err(Fault::task(cause, format!("endpoint {:?} not found", command.endpoint)));
+        let endpoint_id = match self.rules.endpoints.by_name(&command.endpoint) {
+            // Its operations are checked before all commands.
+            None if command.endpoint == SYSTEM_ENDPOINT => "",
+            None => return Err(Fault::task(cause, format!("endpoint {:?} not found", command.endpoint))),
+            Some((endpoint_id, _)) => endpoint_id,
         };
         check(command).map_err(|issue| Fault::task(cause, format!("{ATTRIBUTES}.{issue}")))?;
         if command.input.as_ref().map_or(0, Payload::encoded_len) > self.rules.limits.blob {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::failures;
 use super::operation::{Ask, CancelAnswer, OperationState, StartAnswer};
 use super::standalone::OperationKey;
+use super::system::SYSTEM_ENDPOINT;
 use crate::engine::matching::{Directive, QueueKind, Task};
 use crate::engine::run::{Run, RunKey};
 use crate::engine::workflow_tasks::TaskRef;
@@ -77,6 +78,10 @@ impl Engine {
     /// Asks the handler of an operation for what the operation wants of it, if it still does.
     pub(in crate::engine) fn ask_handler(&mut self, owner: Owner, ask: Ask) {
         let Some(operation) = self.operation(owner).filter(|operation| operation.asks(ask)) else { return };
+        if operation.endpoint == SYSTEM_ENDPOINT {
+            let operation = operation.clone();
+            return self.ask_system(owner, &operation);
+        }
         let attempt = operation.attempts(ask);
         let patience = operation.patience(ask, self.now);
         let Some(endpoint) = self.endpoints.find(&operation.endpoint_id, &operation.endpoint) else {

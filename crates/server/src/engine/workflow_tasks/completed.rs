@@ -54,7 +54,8 @@ impl Engine {
         let token = TaskToken::read(&request.task_token)?;
         let key = self.started_task(&token)?;
         check_behavior(&request)?;
-        let planned = self.plan_completion(key, &request);
+        let checked = self.check_system_operations(key, &request.commands);
+        let planned = checked.and_then(|()| self.plan_completion(key, &request));
         let steps = match planned {
             Ok(steps) => steps,
             Err(Fault::Call(refusal)) => return Err(refusal),
