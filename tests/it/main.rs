@@ -32,6 +32,7 @@ mod killed_worker;
 mod labels;
 mod local_activities;
 mod log;
+mod logging;
 mod messages;
 mod metrics;
 mod nexus;

@@ -12,6 +12,7 @@ use stead_tests::{Env, server, until_history_has};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::collector::Collector;
+use crate::log::Log;
 
 struct Works;
 
@@ -306,12 +307,7 @@ async fn metrics_are_sent_to_a_collector_until_the_end_with_its_headers() {
     let meter = Meter::new(metrics.clone());
     let export = metrics.export(Client::connect(collector.address()).metadata("x-tenant", "north")).await.unwrap();
     meter.counter("orders").add(1);
-    let arrives = async {
-        while !collector.last_has("orders") {
-            tokio::time::sleep(millis(5)).await;
-        }
-    };
-    tokio::time::timeout(secs(10), arrives).await.expect("it is sent");
+    until("it is sent", || collector.last_has("orders")).await;
     meter.counter("late_orders").add(1);
     export.shutdown().await;
     assert!(collector.last_has("late_orders"), "the last numbers are sent at the end");
@@ -320,4 +316,56 @@ async fn metrics_are_sent_to_a_collector_until_the_end_with_its_headers() {
         assert_eq!(path, "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
         assert_eq!(tenant.as_ref().unwrap(), "north");
     }
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waits = async {
+        while !holds() {
+            tokio::time::sleep(millis(5)).await;
+        }
+    };
+    tokio::time::timeout(secs(10), waits).await.expect(what);
+}
+
+#[tokio::test]
+async fn metrics_are_posted_to_a_collector_by_http_and_that_it_takes_none_is_told_once() {
+    let log = Log::start();
+    for (path, expected) in [("", "/v1/metrics"), ("/tenants/north", "/tenants/north")] {
+        let collector = Collector::start_http().await;
+        collector.refuse(3);
+        let metrics = Arc::new(OpenTelemetry::new().every(millis(5)));
+        let meter = Meter::new(metrics.clone());
+        let to = Client::connect(format!("{}{path}", collector.address())).metadata("x-tenant", "north");
+        let export = metrics.export_http(to).unwrap();
+        meter.counter("orders").add(1);
+        until("it gives up refusing", || collector.has_refused()).await;
+        until("it is sent", || collector.last_has("orders")).await;
+        meter.counter("late_orders").add(1);
+        export.shutdown().await;
+        assert!(collector.last_has("late_orders"), "the last numbers are sent at the end");
+        for (path, tenant, _) in &collector.calls() {
+            assert_eq!((path.as_str(), tenant.as_ref().unwrap().as_bytes()), (expected, &b"north"[..]));
+        }
+    }
+    let told = "metrics were not sent, trying again error=the answer is 503 Service Unavailable";
+    assert_eq!((log.count(told), log.loud()), (2, 2), "once for each collector");
+    assert_eq!(log.count("metrics are sent again"), 2);
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_there_is_told_of_once_and_an_address_that_is_none_at_once() {
+    let log = Log::start();
+    let metrics = Arc::new(OpenTelemetry::new().every(millis(5)));
+    // A port where nobody listens any more.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let export = metrics.export_http(Client::connect(&address)).unwrap();
+    until("it is told", || log.count("metrics were not sent, trying again") == 1).await;
+    // Which tries once more.
+    export.shutdown().await;
+    assert_eq!(log.loud(), 1);
+    assert!(log.count("Connection refused") > 0, "with its cause");
+    let wrong = metrics.export_http(Client::connect("nowhere/v1/metrics")).unwrap_err();
+    assert!(wrong.to_string().contains("must be `host:port`"), "{wrong}");
 }

@@ -12,6 +12,11 @@ pub mod moved;
 #[doc = include_str!("../../docs/from-the-official-sdk.md")]
 pub struct FromTheOfficialSdk;
 
+/// So is the one on logs, metrics and traces.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/telemetry.md")]
+pub struct Telemetry;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;

@@ -5,6 +5,8 @@ mod balance;
 mod channel;
 mod dial;
 mod error;
+#[cfg(feature = "http1")]
+mod http1;
 mod proxy;
 #[cfg(feature = "tls")]
 mod tls;
@@ -40,10 +42,12 @@ use crate::{
 use address::Address;
 use balance::Balanced;
 use channel::{Channel, Http2};
-use dial::{Dialer, Way};
+use dial::{Dialer, Protocol, Way};
 
 pub use balance::DnsLoadBalancing;
 pub use error::ConnectError;
+#[cfg(feature = "http1")]
+pub use http1::Http1;
 pub use proxy::HttpProxy;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsMode};
@@ -315,7 +319,7 @@ impl Connect<Remote> {
     async fn connect(self) -> Result<Client, ConnectError> {
         let Self { target, options, error } = self;
         error.map_or(Ok(()), Err)?;
-        let Route { http2, dialer, may_send_secrets } = target.route(options.api_key.is_some())?;
+        let Route { http2, dialer, may_send_secrets } = target.route(options.api_key.is_some(), Protocol::Http2)?;
         let transport = target.transport(http2, dialer).await?;
         options.finish(transport, &target.address, may_send_secrets, target.lazy).await
     }
@@ -341,14 +345,14 @@ struct Route {
 }
 
 impl Remote {
-    fn route(&self, has_api_key: bool) -> Result<Route, ConnectError> {
+    fn route(&self, has_api_key: bool, protocol: Protocol) -> Result<Route, ConnectError> {
         let address = Address::parse(&self.address).ok_or(ConnectError::InvalidAddress)?;
         let encrypted = self.is_encrypted(&address, has_api_key)?;
         let may_send_secrets = encrypted || address.is_loopback();
         if has_api_key && !may_send_secrets {
             return Err(ConnectError::ApiKeyWithoutTls { address: self.address.clone() });
         }
-        let dialer = self.dialer(&address, encrypted)?;
+        let dialer = self.dialer(&address, encrypted, protocol)?;
         let http2 = Http2 {
             scheme: if encrypted { Scheme::HTTPS } else { Scheme::HTTP },
             authority: self.authority(&address, encrypted).ok_or(ConnectError::InvalidAddress)?,
@@ -405,19 +409,19 @@ impl Remote {
     }
 
     #[cfg(feature = "tls")]
-    fn dialer(&self, address: &Address, encrypted: bool) -> Result<Dialer, ConnectError> {
+    fn dialer(&self, address: &Address, encrypted: bool, protocol: Protocol) -> Result<Dialer, ConnectError> {
         let tls = match &self.tls {
             TlsMode::On(tls) => tls.clone(),
             TlsMode::Auto | TlsMode::Off => Tls::new(),
         };
-        let encryption = encrypted.then(|| tls.encryption(address.host())).transpose();
+        let encryption = encrypted.then(|| tls.encryption(address.host(), protocol)).transpose();
         let encryption = encryption.map_err(|source| ConnectError::Tls { address: self.address.clone(), source })?;
         let (host, port) = (address.host().to_owned(), address.port());
         Ok(Dialer::new(Way { host, port, proxy: self.proxy.clone(), encryption }))
     }
 
     #[cfg(not(feature = "tls"))]
-    fn dialer(&self, address: &Address, _encrypted: bool) -> Result<Dialer, ConnectError> {
+    fn dialer(&self, address: &Address, _encrypted: bool, _protocol: Protocol) -> Result<Dialer, ConnectError> {
         let (host, port) = (address.host().to_owned(), address.port());
         Ok(Dialer::new(Way { host, port, proxy: self.proxy.clone() }))
     }

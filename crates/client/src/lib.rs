@@ -41,6 +41,9 @@ mod standalone;
 mod workflow;
 
 pub use batch::*;
+#[cfg(feature = "http1")]
+#[doc(hidden)]
+pub use connect::Http1;
 #[cfg(feature = "tls")]
 pub use connect::{Tls, TlsMode};
 #[cfg(feature = "cloud")]

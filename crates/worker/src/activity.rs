@@ -187,10 +187,10 @@ fn spawn_blocking(
     tokio::task::spawn_blocking(move || span.in_scope(|| context.enter(|| call(input))))
 }
 
-/// What the code of an activity logs stands in it.
+/// What the code of an activity logs stands in it, under a filter that lets the SDK's errors alone through, too.
 fn span(info: &Info) -> Span {
     let workflow = info.workflow.as_ref();
-    tracing::info_span!(
+    tracing::error_span!(
         target: "stead::activity",
         "activity",
         activity_type = info.activity_type,

@@ -11,8 +11,8 @@ pub(crate) fn start() -> Arc<dyn PollWatch> {
     COVERAGE.get_or_init(|| {
         let coverage = self_test();
         match coverage.unseen.is_empty() {
-            true => tracing::info!("{coverage}"),
-            false => tracing::warn!("{coverage}"),
+            true => tracing::info!(target: "stead::worker", "{coverage}"),
+            false => tracing::warn!(target: "stead::worker", "{coverage}"),
         }
         coverage
     });

@@ -1,4 +1,4 @@
-//! Metrics for a collector of OpenTelemetry: a sink that adds numbers up, and sends them by OTLP over gRPC.
+//! Metrics for a collector of OpenTelemetry: a sink that adds numbers up, and sends them by OTLP over gRPC or HTTP.
 //!
 //! The names, labels, units and buckets are those of Temporal's other SDKs, so that dashboards for these work unchanged.
 //!
@@ -18,20 +18,22 @@
 //! # }
 //! ```
 
+mod collector;
 mod message;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use stead_client::{CallOptions, Connect, ConnectError, Connection, Remote, RpcError};
+use stead_client::{Connect, ConnectError, Remote};
 use stead_data::metrics::{Metric, MetricSink, MetricValue};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::aggregate::{self, Form, Registry};
-use message::{ExportResponse, Moment};
+use collector::Collector;
+use message::Moment;
 
 /// Adds up what clients, workers, workflows and activities count and measure, and sends it to a collector.
 ///
@@ -124,7 +126,7 @@ impl OpenTelemetry {
         self
     }
 
-    /// Begins to send to a collector, whose address `to` has, with TLS, a proxy or headers if it needs them. It need not
+    /// Begins to send to a collector by gRPC, whose address `to` has, with TLS, a proxy or headers if it needs them. It need not
     /// run yet: while it cannot be reached, that is logged once.
     ///
     /// # Errors
@@ -135,13 +137,43 @@ impl OpenTelemetry {
     ///
     /// Outside of a runtime of tokio.
     pub async fn export(self: &Arc<Self>, to: Connect<Remote>) -> Result<Export, ConnectError> {
-        let collector = to.lazy().await?.connection().clone();
-        let (stop, stopped) = oneshot::channel();
-        let sending = tokio::spawn(Arc::clone(self).send_until(stopped, collector));
-        Ok(Export { stop: Some(stop), sending })
+        Ok(self.export_to(Collector::grpc(to.lazy().await?.connection().clone())))
     }
 
-    async fn send_until(self: Arc<Self>, mut stopped: oneshot::Receiver<()>, collector: Connection) {
+    /// As [`export`](Self::export), by HTTP/1.1: the messages are posted to the path that the address has, or else to
+    /// `/v1/metrics`. A post may take 10 s.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use stead_client::Client;
+    /// # use stead_worker::opentelemetry::OpenTelemetry;
+    /// # fn example() -> Result<(), stead_client::ConnectError> {
+    /// let metrics = Arc::new(OpenTelemetry::new());
+    /// let to = Client::connect("https://collector.example:4318").metadata("x-tenant", "north");
+    /// let export = metrics.export_http(to)?;
+    /// # drop(export);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the options of `to`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime of tokio.
+    pub fn export_http(self: &Arc<Self>, to: Connect<Remote>) -> Result<Export, ConnectError> {
+        Ok(self.export_to(Collector::http(to.into_http1()?)))
+    }
+
+    fn export_to(self: &Arc<Self>, collector: Collector) -> Export {
+        let (stop, stopped) = oneshot::channel();
+        let sending = tokio::spawn(Arc::clone(self).send_until(stopped, collector));
+        Export { stop: Some(stop), sending }
+    }
+
+    async fn send_until(self: Arc<Self>, mut stopped: oneshot::Receiver<()>, mut collector: Collector) {
         let mut ticks = interval(self.options.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -153,24 +185,12 @@ impl OpenTelemetry {
                     Err(_) => return,
                 },
             };
-            if let Err(error) = self.send(&collector).await {
-                tracing::debug!(target: "stead::worker", %error, "metrics were not sent");
-            }
+            let request = message::request(&self.registry, &self.options.common, &self.moment());
+            collector.take(request).await;
             if !goes_on {
                 return;
             }
         }
-    }
-
-    async fn send(&self, collector: &Connection) -> Result<(), RpcError> {
-        let moment = self.moment();
-        let request = message::request(&self.registry, &self.options.common, &moment);
-        let answer: ExportResponse = collector.call_other(EXPORT, &request, &CallOptions::new()).await?;
-        if let Some(rejected) = answer.partial_success.filter(|it| it.rejected_data_points > 0) {
-            let (points, why) = (rejected.rejected_data_points, rejected.error_message);
-            tracing::debug!(target: "stead::worker", points, why, "the collector does not take all metrics");
-        }
-        Ok(())
     }
 
     fn moment(&self) -> Moment {
@@ -229,5 +249,3 @@ impl Drop for Export {
         self.sending.abort();
     }
 }
-
-const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";

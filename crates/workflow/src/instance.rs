@@ -226,9 +226,10 @@ impl Run {
     }
 }
 
-/// What the events of workflow code stand in, so that a log says whose they are.
+/// What the events of workflow code stand in, so that a log says whose they are: at level error, so that they do so under a
+/// filter that lets the SDK's errors alone through.
 fn span(info: &Info) -> tracing::Span {
-    tracing::info_span!(
+    tracing::error_span!(
         target: "stead::workflow",
         "workflow",
         workflow_id = info.workflow_id(),

@@ -43,6 +43,16 @@ impl Address {
     }
 }
 
+/// What comes before the path of a URL, and the path.
+#[cfg(feature = "http1")]
+pub(super) fn split_path(url: &str) -> (&str, Option<&str>) {
+    let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
+    match url[host..].find('/') {
+        Some(path) if host + path + 1 < url.len() => (&url[..host + path], Some(&url[host + path..])),
+        Some(_) | None => (url, None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +66,16 @@ mod tests {
         for wrong in ["", "localhost", ":7233", "ftp://localhost:7233", "user:secret@host:7233", "host:1/path", "a b:1"]
         {
             assert_eq!(Address::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[cfg(feature = "http1")]
+    #[test]
+    fn a_url_is_split_before_its_path() {
+        assert_eq!(split_path("https://a:1/v1/metrics?x=1"), ("https://a:1", Some("/v1/metrics?x=1")));
+        assert_eq!(split_path("a:1/v1"), ("a:1", Some("/v1")));
+        for without in ["https://a:1", "https://a:1/", "a:1", "", "https://"] {
+            assert_eq!(split_path(without), (without, None));
         }
     }
 

@@ -216,7 +216,7 @@ fn in_terms_of_grpc(error: hyper::Error) -> BoxError {
     status.into()
 }
 
-const AGENT: &str = concat!("stead/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("stead/", env!("CARGO_PKG_VERSION"));
 
 #[cfg(test)]
 mod tests {

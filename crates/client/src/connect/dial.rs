@@ -17,6 +17,14 @@ use super::proxy::HttpProxy;
 use super::tls::Encryption;
 use crate::connection::BoxError;
 
+/// What is spoken on a connection, which an encrypted one says at its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http2,
+    #[cfg(feature = "http1")]
+    Http1,
+}
+
 /// How to get to the server. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Dialer {

@@ -17,6 +17,7 @@ use tokio_rustls::{
     },
 };
 
+use super::dial::Protocol;
 use crate::connection::BoxError;
 
 /// How a connection is encrypted and both ends are authenticated.
@@ -114,17 +115,17 @@ impl Tls {
         self.server_name.as_deref()
     }
 
-    pub(super) fn encryption(self, host: &str) -> Result<Encryption, BoxError> {
+    pub(super) fn encryption(self, host: &str, protocol: Protocol) -> Result<Encryption, BoxError> {
         let name = ServerName::try_from(self.server_name.clone().unwrap_or_else(|| host.to_owned()))?;
         let in_files = matches!(self.ca_certificate, Some(Source::File(_)))
             || matches!(self.client, Some(ClientCertificate { certificate: Source::File(_), .. }));
         // Made at once in any case, so that mistakes come out when the client is made.
-        let config = Arc::new(self.config()?);
+        let config = Arc::new(self.config(protocol)?);
         let fixed = (!in_files).then_some(config);
-        Ok(Encryption { tls: self, name, fixed })
+        Ok(Encryption { tls: self, name, protocol, fixed })
     }
 
-    fn config(&self) -> Result<ClientConfig, BoxError> {
+    fn config(&self, protocol: Protocol) -> Result<ClientConfig, BoxError> {
         let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
         let roots = Arc::new(self.roots()?);
         let config =
@@ -146,7 +147,7 @@ impl Tls {
                 config.with_client_auth_cert(chain, key)?
             }
         };
-        config.alpn_protocols.push(H2.to_vec());
+        config.alpn_protocols.push(protocol.name().to_vec());
         Ok(config)
     }
 
@@ -172,13 +173,22 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BoxError> {
     }
 }
 
-/// The protocol that gRPC needs.
-const H2: &[u8] = b"h2";
+impl Protocol {
+    /// Its name in a handshake of TLS.
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Http2 => b"h2",
+            #[cfg(feature = "http1")]
+            Self::Http1 => b"http/1.1",
+        }
+    }
+}
 
 /// Encryption as it is done.
 pub(super) struct Encryption {
     tls: Tls,
     name: ServerName<'static>,
+    protocol: Protocol,
     /// `None` where files have to be read for each connection.
     fixed: Option<Arc<ClientConfig>>,
 }
@@ -187,12 +197,18 @@ impl Encryption {
     pub(super) async fn handshake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, BoxError> {
         let config = match &self.fixed {
             Some(config) => Arc::clone(config),
-            None => Arc::new(self.tls.config()?),
+            None => Arc::new(self.tls.config(self.protocol)?),
         };
         let stream = TlsConnector::from(config).connect(self.name.clone(), stream).await?;
         match stream.get_ref().1.alpn_protocol() {
-            Some(H2) => Ok(stream),
-            Some(_) | None => Err("the server does not speak HTTP/2, so it is no Temporal server".into()),
+            Some(spoken) if spoken == self.protocol.name() => Ok(stream),
+            // Servers that know nothing else often do not say so.
+            #[cfg(feature = "http1")]
+            None if self.protocol == Protocol::Http1 => Ok(stream),
+            Some(_) | None if self.protocol == Protocol::Http2 => {
+                Err("the server does not speak HTTP/2, so it is no Temporal server".into())
+            }
+            Some(_) | None => Err("the server does not speak HTTP/1.1".into()),
         }
     }
 }

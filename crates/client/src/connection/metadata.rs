@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "http1")]
+use crate::secret::Secret;
 use tonic::metadata::{AsciiMetadataValue, BinaryMetadataValue, KeyRef, MetadataKey, MetadataMap};
 
 /// Headers to send with calls, on top of those that the SDK sets itself.
@@ -54,6 +56,15 @@ impl Metadata {
         } else {
             self.0.remove(key);
         }
+    }
+
+    /// As headers of HTTP. A header `authorization` wins over the key.
+    #[cfg(feature = "http1")]
+    pub(crate) fn into_headers(mut self, api_key: Option<Secret>) -> Result<http::HeaderMap, InvalidMetadata> {
+        if let Some(key) = api_key.filter(|_| !self.0.contains_key(AUTHORIZATION)) {
+            self.insert(AUTHORIZATION, format!("Bearer {}", key.expose()))?;
+        }
+        Ok(self.0.into_headers())
     }
 
     /// Copies these headers over those of `target`.

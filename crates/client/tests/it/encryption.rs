@@ -74,6 +74,21 @@ async fn the_server_is_known_by_its_certificate_and_the_client_by_its_own() {
     connecting.abort();
 }
 
+#[cfg(feature = "http1")]
+#[tokio::test]
+async fn a_post_over_http_1_is_encrypted_likewise() {
+    let tls = Tls::new().ca_certificate(CA).server_name("temporal.test").client_certificate(CLIENT, CLIENT_KEY);
+    let (address, seen) = encrypted_server().await;
+    let mut posts = Client::connect(format!("{address}/v1/x")).tls(tls).api_key("key").into_http1().unwrap();
+    let posting = tokio::spawn(async move { posts.post("/", "text/plain", "hello".into()).await });
+    let handshake = seen.await.unwrap().unwrap();
+    assert_eq!(handshake.protocol.as_deref(), Some(&b"http/1.1"[..]));
+    assert_eq!(handshake.client, [CertificateDer::from_pem_slice(CLIENT).unwrap()]);
+    assert_eq!(&handshake.preface, b"POST /v1/x HTT");
+    let error = posting.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("connection"), "{error}");
+}
+
 #[tokio::test]
 async fn a_server_of_another_name_is_not_trusted() {
     let tls = Tls::new().ca_certificate(CA).server_name("other.test");
@@ -191,7 +206,7 @@ fn server_config() -> ServerConfig {
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_client_cert_verifier(verifier).with_single_cert(vec![certificate], key);
     let mut config = config.unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
 }
 

@@ -13,6 +13,10 @@ where
     T::Span: Send + Sync + 'static,
 {
     fn execute<'a>(&'a self, input: Input, next: Next) -> BoxFuture<'a, Result<Payload>> {
+        let parent = carrier::extract(&input.headers).unwrap_or_else(Context::current);
+        if !self.0.makes_spans {
+            return Box::pin(next.run(input).with_context(parent));
+        }
         let info = info();
         let mut attributes = vec![KeyValue::new("temporalActivityID", info.activity_id.clone())];
         if let Some(workflow) = &info.workflow {
@@ -22,7 +26,6 @@ where
         let builder = SpanBuilder::from_name(format!("RunActivity:{}", info.activity_type))
             .with_kind(SpanKind::Server)
             .with_attributes(attributes);
-        let parent = carrier::extract(&input.headers).unwrap_or_else(Context::current);
         let context = parent.with_span(self.0.tracer.build_with_context(builder, &parent));
         Box::pin(async move {
             let result = next.run(input).with_context(context.clone()).await;

@@ -16,21 +16,34 @@ where
     T: Tracer + Send + Sync + 'static,
     T::Span: Send + Sync + 'static,
 {
-    /// The current context with a span for a call.
-    fn calling(&self, name: String, attributes: Vec<KeyValue>) -> Context {
+    /// The current context, with a span for a call if there are to be such.
+    fn calling(&self, name: String, attributes: Vec<KeyValue>) -> Calling {
+        if !self.0.makes_spans {
+            return Calling { context: Context::current(), has_span: false };
+        }
         let builder = SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes);
-        Context::current_with_span(self.0.tracer.build(builder))
+        Calling { context: Context::current_with_span(self.0.tracer.build(builder)), has_span: true }
     }
 }
 
-/// Waits for an answer within a span, which ends with it.
-async fn within<O, E: Error>(context: Context, answer: impl Future<Output = Result<O, E>>) -> Result<O, E> {
-    let result = answer.with_context(context.clone()).await;
-    if let Err(error) = &result {
-        context.span().set_status(failed(error));
+struct Calling {
+    context: Context,
+    has_span: bool,
+}
+
+impl Calling {
+    /// Waits for an answer within the span, which ends with it.
+    async fn within<O, E: Error>(self, answer: impl Future<Output = Result<O, E>>) -> Result<O, E> {
+        let Self { context, has_span } = self;
+        let result = answer.with_context(context.clone()).await;
+        if has_span {
+            if let Err(error) = &result {
+                context.span().set_status(failed(error));
+            }
+            context.span().end();
+        }
+        result
     }
-    context.span().end();
-    result
 }
 
 fn of_workflow(id: &str) -> Vec<KeyValue> {
@@ -48,9 +61,9 @@ where
         next: Next<'a, StartWorkflowCall>,
     ) -> Answer<'a, StartWorkflowCall> {
         let prefix = if call.signal.is_some() { "SignalWithStartWorkflow" } else { "StartWorkflow" };
-        let context = self.calling(format!("{prefix}:{}", call.workflow_type), of_workflow(&call.workflow_id));
-        carrier::inject(&context, &mut call.headers);
-        Box::pin(within(context, next.run(call)))
+        let calling = self.calling(format!("{prefix}:{}", call.workflow_type), of_workflow(&call.workflow_id));
+        carrier::inject(&calling.context, &mut call.headers);
+        Box::pin(calling.within(next.run(call)))
     }
 
     fn signal_workflow<'a>(
@@ -59,9 +72,9 @@ where
         next: Next<'a, SignalWorkflowCall>,
     ) -> Answer<'a, SignalWorkflowCall> {
         let attributes = of_workflow(&call.execution.workflow_id);
-        let context = self.calling(format!("SignalWorkflow:{}", call.signal), attributes);
-        carrier::inject(&context, &mut call.headers);
-        Box::pin(within(context, next.run(call)))
+        let calling = self.calling(format!("SignalWorkflow:{}", call.signal), attributes);
+        carrier::inject(&calling.context, &mut call.headers);
+        Box::pin(calling.within(next.run(call)))
     }
 
     fn query_workflow<'a>(
@@ -70,9 +83,9 @@ where
         next: Next<'a, QueryWorkflowCall>,
     ) -> Answer<'a, QueryWorkflowCall> {
         let attributes = of_workflow(&call.execution.workflow_id);
-        let context = self.calling(format!("QueryWorkflow:{}", call.query), attributes);
-        carrier::inject(&context, &mut call.headers);
-        Box::pin(within(context, next.run(call)))
+        let calling = self.calling(format!("QueryWorkflow:{}", call.query), attributes);
+        carrier::inject(&calling.context, &mut call.headers);
+        Box::pin(calling.within(next.run(call)))
     }
 
     fn start_update<'a>(
@@ -81,9 +94,9 @@ where
         next: Next<'a, StartUpdateCall>,
     ) -> Answer<'a, StartUpdateCall> {
         let attributes = of_workflow(&call.execution.workflow_id);
-        let context = self.calling(format!("StartWorkflowUpdate:{}", call.update), attributes);
-        carrier::inject(&context, &mut call.headers);
-        Box::pin(within(context, next.run(call)))
+        let calling = self.calling(format!("StartWorkflowUpdate:{}", call.update), attributes);
+        carrier::inject(&calling.context, &mut call.headers);
+        Box::pin(calling.within(next.run(call)))
     }
 
     fn start_with_update<'a>(
@@ -93,10 +106,10 @@ where
     ) -> Answer<'a, StartWithUpdateCall> {
         let mut attributes = of_workflow(&call.start.workflow_id);
         attributes.push(KeyValue::new("temporalUpdateID", call.update.update_id.clone()));
-        let context = self.calling(format!("StartUpdateWithStartWorkflow:{}", call.start.workflow_type), attributes);
-        carrier::inject(&context, &mut call.start.headers);
-        carrier::inject(&context, &mut call.update.headers);
-        Box::pin(within(context, next.run(call)))
+        let calling = self.calling(format!("StartUpdateWithStartWorkflow:{}", call.start.workflow_type), attributes);
+        carrier::inject(&calling.context, &mut call.start.headers);
+        carrier::inject(&calling.context, &mut call.update.headers);
+        Box::pin(calling.within(next.run(call)))
     }
 
     fn start_activity<'a>(
@@ -108,8 +121,8 @@ where
             KeyValue::new("temporalActivityID", call.activity_id.clone()),
             KeyValue::new("temporalActivityType", call.activity_type.clone()),
         ];
-        let context = self.calling(format!("StartActivity:{}", call.activity_type), attributes);
-        carrier::inject(&context, &mut call.headers);
-        Box::pin(within(context, next.run(call)))
+        let calling = self.calling(format!("StartActivity:{}", call.activity_type), attributes);
+        carrier::inject(&calling.context, &mut call.headers);
+        Box::pin(calling.within(next.run(call)))
     }
 }

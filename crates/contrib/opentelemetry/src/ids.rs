@@ -1,9 +1,10 @@
 //! Ids of traces and spans: random ones, but for spans of workflows.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
+use stead::workflow::{self, RandomStream, run_local};
 
 thread_local! {
     static NEXT: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
@@ -39,6 +40,23 @@ pub(crate) fn with<S>(ids: Option<(TraceId, SpanId)>, make: impl FnOnce() -> S) 
 
     let _restore = Restore(NEXT.replace(ids));
     make()
+}
+
+/// Whether a span is made whose ids are decided.
+pub(crate) fn are_given() -> bool {
+    NEXT.get().is_some()
+}
+
+/// The numbers of a run's ids, on which nothing else of the run depends.
+#[derive(Default)]
+struct Numbers(RefCell<Option<RandomStream>>);
+
+/// Ids for a span of workflow code. Drawn while replaying, too, so that those of the spans to come are the same.
+pub(crate) fn of_run() -> (TraceId, SpanId) {
+    let numbers = run_local::<Numbers>();
+    let mut stream = numbers.0.borrow_mut();
+    let stream = stream.get_or_insert_with(|| workflow::random_stream("OpenTelemetry"));
+    (TraceId::from(stream.random::<u128>()), SpanId::from(stream.random::<u64>()))
 }
 
 #[cfg(test)]

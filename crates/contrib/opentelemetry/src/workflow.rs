@@ -1,8 +1,9 @@
 //! Spans of workflows. They begin and end at once, at the time of the workflow, and none is made while replaying.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 
-use opentelemetry::trace::{Link, Span, SpanBuilder, SpanId, SpanKind, Status, TraceContextExt, TraceId, Tracer};
+use opentelemetry::trace::{FutureExt, Link, Span, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use stead::Failure;
 use stead::data::Headers;
@@ -11,7 +12,7 @@ use stead::workflow::intercepted::{
     ContinueAsNew, Inner, Payload, Query, Running, ScheduleActivity, ScheduleLocalActivity, SignalExternal,
     SignalReceived, SignalTarget, StartChildWorkflow, UpdateRequested,
 };
-use stead::workflow::{self, RandomStream, WorkflowInterceptor, replay, run_local};
+use stead::workflow::{self, WorkflowInterceptor, replay, run_local, unwatched};
 
 use crate::{Shared, Tracing, carrier, ids};
 
@@ -54,8 +55,7 @@ where
     fn completed(&self, span: Completed) -> Option<Context> {
         let Completed { name, kind, link, attributes, status, ids } = span;
         let (parent, ids) = match ids {
-            // Drawn while replaying, too, so that those of the spans to come are the same.
-            Source::Run => (run_context(), Some(next_ids())),
+            Source::Run => (current_context(), Some(ids::of_run())),
             Source::Random { parent } => (Some(parent), None),
         };
         if replay::is_replaying_history() || (parent.is_none() && !self.always_traces_workflows) {
@@ -72,35 +72,36 @@ where
             .with_start_time(now)
             .with_links(links.into_iter().collect())
             .with_attributes(of_run.into_iter().chain(attributes));
-        let mut span = ids::with(ids, || self.tracer.build_with_context(builder, &parent));
-        span.set_status(status);
-        let made = parent.with_remote_span_context(span.span_context().clone());
-        span.end_with_timestamp(now);
-        Some(made)
+        unwatched(|| {
+            let mut span = ids::with(ids, || self.tracer.build_with_context(builder, &parent));
+            span.set_status(status);
+            let made = parent.with_remote_span_context(span.span_context().clone());
+            span.end_with_timestamp(now);
+            Some(made)
+        })
     }
 }
 
 /// What the caller of the workflow has sent along.
 fn run_context() -> Option<Context> {
-    carrier::extract(workflow::info().headers())
+    #[derive(Default)]
+    struct OfCaller(OnceCell<Option<Context>>);
+
+    run_local::<OfCaller>().0.get_or_init(|| carrier::extract(workflow::info().headers())).clone()
 }
 
-/// The numbers of a run's ids, on which nothing else of the run depends.
-#[derive(Default)]
-struct Numbers(RefCell<Option<RandomStream>>);
-
-fn next_ids() -> (TraceId, SpanId) {
-    let numbers = run_local::<Numbers>();
-    let mut stream = numbers.0.borrow_mut();
-    let stream = stream.get_or_insert_with(|| workflow::random_stream("OpenTelemetry"));
-    (TraceId::from(stream.random::<u128>()), SpanId::from(stream.random::<u64>()))
+/// That of a span of the user's, or the caller's.
+fn current_context() -> Option<Context> {
+    let current = Context::current();
+    if current.span().span_context().is_valid() { Some(current) } else { run_context() }
 }
 
 /// The tracer of the run, for [`completed_span`].
 #[derive(Default)]
-struct Current(RefCell<Option<std::rc::Rc<dyn Spans>>>);
+struct Current(RefCell<Option<Rc<dyn Spans>>>);
 
-/// Makes a span of the workflow's own, without duration: none while replaying, nor in a run that is not traced.
+/// Makes a span of the workflow's own, without duration: none while replaying, nor in a run that is not traced. For one that
+/// lasts, see [`in_span`](crate::in_span).
 ///
 /// # Panics
 ///
@@ -117,17 +118,29 @@ where
     T: Tracer + Send + Sync + 'static,
     T::Span: Send + Sync + 'static,
 {
+    /// A span of the SDK, if it is to make them.
+    fn own(&self, span: impl FnOnce() -> Completed) -> Option<Context> {
+        if self.0.makes_spans { self.0.completed(span()) } else { None }
+    }
+
     /// A span for what the workflow asks for, whose context goes along.
     fn asking(&self, name: String, headers: &mut Headers) {
-        if let Some(context) = self.0.completed(Completed::new(name, SpanKind::Client)) {
+        let own = self.own(|| Completed::new(name, SpanKind::Client));
+        if let Some(context) = own.or_else(current_context) {
             carrier::inject(&context, headers);
         }
     }
 
-    /// A span for a handler, beside that of its caller.
-    fn handling(&self, name: String, headers: &Headers) {
-        let span = Completed { link: carrier::extract(headers), ..Completed::new(name, SpanKind::Server) };
-        self.0.completed(span);
+    /// A span for a handler, beside that of its caller. Returns what the handler runs in.
+    fn handling(&self, name: String, headers: &Headers) -> Context {
+        let caller = carrier::extract(headers);
+        self.own(|| Completed { link: caller.clone(), ..Completed::new(name, SpanKind::Server) });
+        self.handler_context(caller)
+    }
+
+    /// Without spans of the SDK, those of a handler are children of its caller's.
+    fn handler_context(&self, caller: Option<Context>) -> Context {
+        caller.filter(|_| !self.0.makes_spans).or_else(run_context).unwrap_or_default()
     }
 
     /// Code whose failure is the workflow's, and whose success may be.
@@ -139,7 +152,7 @@ where
             if failure.is_some() || (result.is_ok() && success_ends) {
                 let name = format!("CompleteWorkflow:{}", workflow::info().workflow_type());
                 let status = failure.map_or(Status::Unset, status);
-                this.0.completed(Completed { status, ..Completed::new(name, SpanKind::Internal) });
+                this.own(|| Completed { status, ..Completed::new(name, SpanKind::Internal) });
             }
             result
         })
@@ -163,18 +176,18 @@ where
         let this = self.clone();
         self.ending(
             Box::pin(async move {
-                *run_local::<Current>().0.borrow_mut() = Some(std::rc::Rc::new(this.clone()));
+                *run_local::<Current>().0.borrow_mut() = Some(Rc::new(this.clone()));
                 let name = format!("RunWorkflow:{}", workflow::info().workflow_type());
-                this.0.completed(Completed::new(name, SpanKind::Server));
-                code.await
+                this.own(|| Completed::new(name, SpanKind::Server));
+                code.with_context(run_context().unwrap_or_default()).await
             }),
             true,
         )
     }
 
     fn around_signal(&self, signal: &SignalReceived, handler: Running<()>) -> Running<()> {
-        self.handling(format!("HandleSignal:{}", signal.name), &signal.headers);
-        self.ending(handler, false)
+        let context = self.handling(format!("HandleSignal:{}", signal.name), &signal.headers);
+        self.ending(Box::pin(handler.with_context(context)), false)
     }
 
     fn around_validator(
@@ -182,27 +195,30 @@ where
         update: &UpdateRequested,
         validator: Inner<'_, Result<(), Failure>>,
     ) -> Result<(), Failure> {
+        let caller = carrier::extract(&update.headers);
         if let Some(parent) = run_context() {
+            let (link, ids) = (caller.clone(), Source::Random { parent });
             let name = format!("ValidateUpdate:{}", update.name);
-            let ids = Source::Random { parent };
-            let link = carrier::extract(&update.headers);
-            self.0.completed(Completed { link, ids, ..Completed::new(name, SpanKind::Server) });
+            self.own(|| Completed { link, ids, ..Completed::new(name, SpanKind::Server) });
         }
+        let _attached = self.handler_context(caller).attach();
         validator.call()
     }
 
     fn around_update(&self, update: &UpdateRequested, handler: Running<Payload>) -> Running<Payload> {
-        self.handling(format!("HandleUpdate:{}", update.name), &update.headers);
-        handler
+        let context = self.handling(format!("HandleUpdate:{}", update.name), &update.headers);
+        Box::pin(handler.with_context(context))
     }
 
     /// Only where the caller traces, as a child of its span: what happens in a query is no part of the workflow.
     fn around_query(&self, query: &Query, handler: Inner<'_, Result<Payload, Failure>>) -> Result<Payload, Failure> {
-        if let Some(parent) = carrier::extract(&query.headers) {
+        let caller = carrier::extract(&query.headers);
+        if let Some(parent) = caller.clone() {
             let name = format!("HandleQuery:{}", query.name);
             let ids = Source::Random { parent };
-            self.0.completed(Completed { link: run_context(), ids, ..Completed::new(name, SpanKind::Server) });
+            self.own(|| Completed { link: run_context(), ids, ..Completed::new(name, SpanKind::Server) });
         }
+        let _attached = caller.unwrap_or_default().attach();
         handler.call()
     }
 

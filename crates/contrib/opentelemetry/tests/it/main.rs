@@ -1,5 +1,9 @@
 //! Traces, on the embedded server and on Temporal's own.
 
+#[cfg(all(feature = "logs", feature = "metrics"))]
+mod counts_and_logs;
+mod workflow_spans;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
