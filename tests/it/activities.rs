@@ -419,7 +419,9 @@ impl Visits {
 /// Where twenty activities in a row ran, with `here` beside a worker that has no workflows.
 async fn places(env: &Env, here: WorkerBuilder, eager: bool) -> Vec<String> {
     let here = here.workflow::<Visits>().activities(Site::new("here")).build().unwrap();
-    let there = env.worker().activities(Site::new("there")).build().unwrap();
+    // Over one connection a second worker could not take these activities.
+    let own = Client::connect(stead_tests::server()).await.unwrap();
+    let there = Worker::builder(&own, &env.task_queue).activities(Site::new("there")).build().unwrap();
     let visits = async {
         let start = env.client.start_workflow(Visits::run, (20, eager)).id(env.id("visits"));
         let workflow = start.task_queue(&env.task_queue).await.unwrap();

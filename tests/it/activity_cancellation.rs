@@ -7,7 +7,7 @@ use stead::client::proto::workflowservice::v1::{
 };
 use stead::client::{CallOptions, WorkflowHandle};
 use stead::prelude::*;
-use stead_tests::{Env, until_history_has};
+use stead_tests::{Env, event_types, until_history_has};
 use tokio::sync::mpsc;
 
 /// Tells of each attempt when it begins, and why it is to end.
@@ -111,6 +111,59 @@ impl Desk<'_> {
         }
         panic!("no attempt has failed")
     }
+}
+
+/// Sends no heartbeats, and looks at nothing but its cancellation.
+struct Deaf;
+
+#[activities]
+impl Deaf {
+    #[activity(start_to_close = "30s", heartbeat = "2s")]
+    async fn listens(&self) -> activity::Result<()> {
+        activity::cancelled().await;
+        Err(activity::Error::cancelled())
+    }
+
+    #[activity(start_to_close = "30s", heartbeat = "2s")]
+    async fn ignores(&self) -> activity::Result<()> {
+        std::future::pending().await
+    }
+}
+
+#[derive(Default)]
+struct Hears;
+
+#[workflow]
+impl Hears {
+    #[run]
+    async fn run(&self) -> workflow::Result<()> {
+        let cancellation = workflow::ActivityCancellation::WaitCancellationCompleted;
+        let (listens, ignores) = workflow::join!(
+            workflow::activity(Deaf::listens, ()).cancellation(cancellation),
+            workflow::activity(Deaf::ignores, ()).cancellation(cancellation)
+        );
+        listens?;
+        Ok(ignores?)
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_reaches_activities_that_send_no_heartbeats_where_the_worker_sends_them() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<Hears>().activities(Deaf).automatic_heartbeats();
+    let worker = worker.drop_cancelled_activities_after(millis(10)).build().unwrap();
+    let work = async {
+        let start = env.client.start_workflow(Hears::run, ()).id(env.id("hears")).task_queue(&env.task_queue);
+        let hears = start.await.unwrap();
+        until_history_has(&hears, "ACTIVITY_TASK_SCHEDULED").await;
+        hears.cancel().await.unwrap();
+        assert!(hears.result().await.unwrap_err().is_cancelled());
+        let history = until_history_has(&hears, "ACTIVITY_TASK_CANCELED").await;
+        let ends: Vec<_> = event_types(&history).into_iter().filter(|it| it.starts_with("ACTIVITY_TASK_")).collect();
+        let cancelled = ends.iter().filter(|it| **it == "ACTIVITY_TASK_CANCELED").count();
+        assert_eq!(cancelled, 2, "{ends:?}");
+    };
+    worker.run_while(work).await.unwrap();
 }
 
 #[tokio::test]

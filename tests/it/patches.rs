@@ -1,7 +1,10 @@
 //! Patches: code changes that old histories survive.
 
+use stead::prelude::*;
 use stead::testing::Replayer;
-use stead_tests::Env;
+use stead_tests::{Env, event_types};
+
+use crate::log::Log;
 
 macro_rules! version {
     ($module:ident, |$this:ident| $body:block) => {
@@ -128,6 +131,38 @@ async fn patches_are_indexed_as_change_versions() {
         })
         .await
         .unwrap();
+}
+
+#[derive(Default)]
+struct Wordy;
+
+#[workflow]
+impl Wordy {
+    #[run]
+    async fn run(&self) -> workflow::Result<bool> {
+        let is_taken = workflow::patched(&"long".repeat(600));
+        workflow::sleep(millis(5)).await?;
+        Ok(is_taken)
+    }
+}
+
+#[tokio::test]
+async fn a_patch_that_the_list_of_patches_has_no_room_for_works_and_is_warned_of() {
+    let env = Env::new().await;
+    let log = Log::start();
+    let worker = env.worker().workflow::<Wordy>().build().unwrap();
+    let work = async {
+        let start = env.client.start_workflow(Wordy::run, ()).id(env.id("wordy")).task_queue(&env.task_queue);
+        let wordy = start.await.unwrap();
+        assert!(wordy.result().await.unwrap());
+        wordy.history().await.unwrap()
+    };
+    let history = worker.run_while(work).await.unwrap();
+    assert_eq!(log.count("the list of the workflow's patches is over 2048 bytes"), 1);
+    let events = event_types(&history);
+    assert!(events.contains(&"MARKER_RECORDED"), "{events:?}");
+    assert!(!events.contains(&"UPSERT_WORKFLOW_SEARCH_ATTRIBUTES"), "{events:?}");
+    Replayer::new().workflow::<Wordy>().replay(history).expect("the patch is in history");
 }
 
 /// The same change three times over.

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use stead::client::StartWorkflowCall;
 use stead::client::{Answer, ClientInterceptor, ClientPlugin, Connect, Connecting, ForWorkers, Next, Plugged};
-use stead::data::{BoxFuture, Payload};
+use stead::data::{BoxFuture, CodecError, Payload, PayloadCodec, SerializationContext};
 use stead::prelude::*;
 use stead::testing::Replayer;
 use stead::worker::{Plugin, WorkerPlugin, for_workers};
-use stead::workflow::WorkflowInterceptor;
 use stead::workflow::intercepted::Running;
+use stead::workflow::{FailOn, WorkflowInterceptor};
 use stead_tests::{Env, server};
+
+use crate::log::Log;
 
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<String>>>);
@@ -138,6 +140,87 @@ async fn the_plugins_of_a_client_are_those_of_its_workers_and_replayers_and_come
         "client's ends",
     ];
     assert_eq!(notes.take(), expected);
+}
+
+#[derive(Default)]
+struct Breaks;
+
+#[workflow]
+impl Breaks {
+    #[run]
+    async fn run(&self, word: String) -> workflow::Result<String> {
+        assert_ne!(word, "break", "on purpose");
+        Ok(word)
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_gives_a_converter_to_clients_and_replayers_and_says_which_defects_fail_workflows() {
+    let env = Env::new().await;
+    let log = Log::start();
+    let plugin = || {
+        Plugin::new("backwards")
+            .data_converter(|converter| converter.with_codec(Arc::new(Backwards)))
+            .workflow::<Breaks>()
+            .fail_workflows_on(FailOn::PANICS)
+    };
+    let client = Client::connect(server()).plugin(plugin()).await.unwrap();
+    let worker = Worker::builder(&client, &env.task_queue).build().unwrap();
+    let start = |client: &Client, word: &str| {
+        let start = client.start_workflow(Breaks::run, word.to_owned()).id(env.id("breaks"));
+        start.task_queue(&env.task_queue).into_future()
+    };
+    let work = async {
+        let works = start(&client, "word").await.unwrap();
+        assert_eq!(works.result().await.unwrap(), "word");
+        // Whoever has another converter sees what the codec made of it.
+        assert_eq!(env.client.workflow::<Breaks>(works.id()).result().await.unwrap(), "drow");
+        Replayer::new().plugins_of(&client).replay_workflow(&works).await.unwrap();
+
+        let broken = start(&client, "break").await.unwrap();
+        let error = broken.result().await.unwrap_err();
+        assert!(error.failure().is_some_and(|failure| failure.message.contains("on purpose")), "{error:?}");
+    };
+    worker.run_while(work).await.unwrap();
+    assert_eq!(log.count("a worker has a plugin of this name twice"), 0);
+
+    // The client has it, and the worker is given it again.
+    let _twice = Worker::builder(&client, &env.task_queue).plugin(Plugin::new("backwards"));
+    assert_eq!(log.count("a worker has a plugin of this name twice"), 1);
+    assert!(log.to_string().contains("backwards"), "{log}");
+}
+
+/// Reverses payloads, and marks them.
+struct Backwards;
+
+impl PayloadCodec for Backwards {
+    fn encode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        let encode = |mut payload: Payload| {
+            payload.metadata.insert("backwards".to_owned(), "yes".into());
+            reversed(payload)
+        };
+        Box::pin(async move { Ok(payloads.into_iter().map(encode).collect()) })
+    }
+
+    fn decode<'a>(
+        &'a self,
+        payloads: Vec<Payload>,
+        _: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<Payload>, CodecError>> {
+        let decode = |mut payload: Payload| match payload.metadata.remove("backwards") {
+            Some(_) => reversed(payload),
+            None => payload,
+        };
+        Box::pin(async move { Ok(payloads.into_iter().map(decode).collect()) })
+    }
+}
+
+fn reversed(payload: Payload) -> Payload {
+    Payload { data: payload.data.iter().rev().copied().collect(), ..payload }
 }
 
 /// What parts cannot say.

@@ -12,6 +12,7 @@ use futures::future::join_all;
 use stead::client::{Client, Connect, KeepAlive, Remote, Tls};
 use stead::prelude::*;
 use stead::server::{Clock, Server};
+use stead::worker::WorkerHandle;
 use stead_tests::Env;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -81,9 +82,15 @@ impl Sea {
 
 /// Every ship is at sea when `fault` happens, and arrives all the same.
 async fn all_arrive(client: &Client, fault: impl AsyncFnOnce(&Sea)) {
+    all_arrive_on(client, client, async |sea, _| fault(sea).await).await;
+}
+
+/// The same where the worker has a client of its own.
+async fn all_arrive_on(on: &Client, client: &Client, fault: impl AsyncFnOnce(&Sea, &WorkerHandle)) {
     let queue = format!("wire-{}", uuid::Uuid::new_v4());
     let sea = Sea::new();
-    let worker = Worker::builder(client, &queue).workflow::<Voyage>().activities(sea.clone()).build().unwrap();
+    let worker = Worker::builder(on, &queue).workflow::<Voyage>().activities(sea.clone()).build().unwrap();
+    let handle = worker.handle();
     let work = async {
         let start = |ship: u32| {
             let start = client.start_workflow(Voyage::run, ()).id(format!("{queue}-{ship}"));
@@ -91,7 +98,7 @@ async fn all_arrive(client: &Client, fault: impl AsyncFnOnce(&Sea)) {
         };
         let ships: Vec<_> = join_all((0..SHIPS).map(start)).await.into_iter().map(Result::unwrap).collect();
         timeout(secs(30), sea.all_wait()).await.expect("all ships leave");
-        fault(&sea).await;
+        fault(&sea, &handle).await;
         sea.leave();
         let arrive = join_all(ships.iter().map(|ship| async move { ship.result().await }));
         for sailed in timeout(secs(60), arrive).await.expect("all ships arrive") {
@@ -117,6 +124,39 @@ async fn a_connection_that_is_reset_is_made_again() {
     assert_eq!(log.count("the connection is lost"), 1);
     assert_eq!(log.count("connected again"), 1);
     assert_eq!(log.loud(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_whose_server_is_gone_for_good_goes_on_with_another_client() {
+    let env = Env::new().await;
+    let wire = Wire::start().await;
+    let client = Client::connect(wire.address()).await.unwrap();
+    all_arrive_on(&client, &env.client, async |_, worker| {
+        wire.reset();
+        drop(wire);
+        let elsewhere = env.client.with_namespace("elsewhere");
+        let error = worker.replace_client(&elsewhere).await.unwrap_err().to_string();
+        assert_eq!(error, "a worker of namespace `default` cannot go on with a client of namespace `elsewhere`");
+        worker.replace_client(&env.client).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_key_is_refused_goes_on_with_another_client() {
+    let env = Env::new().await;
+    let gateway = Gateway::start().await;
+    let client = Client::connect(gateway.address()).await.unwrap();
+    all_arrive_on(&client, &env.client, async |_, worker| {
+        gateway.fault(Fault::Status("16", "the key has expired"));
+        gateway.says_goodbye();
+        let is_refused = || worker.health().last_error.is_some_and(|it| it.message.contains("the key has expired"));
+        while !is_refused() {
+            sleep(millis(5)).await;
+        }
+        worker.replace_client(&env.client).await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -128,6 +128,24 @@ async fn a_name_registered_twice_is_refused() {
 }
 
 #[tokio::test]
+async fn a_second_worker_for_the_same_tasks_is_refused_unless_it_has_a_connection_of_its_own() {
+    let env = Env::new().await;
+    let build = |client: &Client| Worker::builder(client, &env.task_queue).activities(Slow).build().unwrap();
+    let work = async {
+        let own = Client::connect(stead_tests::server()).await.unwrap();
+        let error = build(&env.client).run().await.unwrap_err();
+        assert!(matches!(error, stead::worker::RunError::Overlap(_)), "{error:?}");
+        let add = async {
+            let add = env.client.execute_activity(Slow::add, (1, 2)).id(env.id("add")).task_queue(&env.task_queue);
+            assert_eq!(add.start_to_close(secs(10)).await.unwrap(), 3);
+        };
+        build(&own).run_while(add).await.unwrap();
+    };
+    build(&env.client).run_while(work).await.unwrap();
+    build(&env.client).run_while(async {}).await.expect("the first has stopped");
+}
+
+#[tokio::test]
 async fn a_worker_of_the_same_process_gets_the_first_task_with_the_answer_to_the_start() {
     let env = Env::new().await;
     let start = |client: &Client| {

@@ -365,7 +365,8 @@ pub fn decode<T: DeserializeOwned>(argument: &Raw) -> Result<T> {
     decoded.map_err(|error| Error::failure(conversion_failure("Failed decoding an argument", &error)))
 }
 
-/// What the worker lends to its activities: its client, by the client's type.
+/// What the worker lends to its activities: its client, by the client's type; the one that it has now, if its client was
+/// replaced.
 ///
 /// # Panics
 ///

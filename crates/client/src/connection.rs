@@ -23,12 +23,12 @@ use http::uri::PathAndQuery;
 use prost::Message;
 use stead_data::metrics::MetricSink;
 use stead_proto::workflowservice::v1::{GetSystemInfoRequest, get_system_info_response::Capabilities};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 #[cfg(feature = "gzip")]
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataMap};
 
-use crate::{eager::EagerWorkers, random, secret::Secret};
+use crate::{random, secret::Secret, workers::LocalWorkers};
 
 use error::Call;
 use metadata::{AUTHORIZATION, ascii};
@@ -37,13 +37,13 @@ use outages::Outages;
 use raw::Raw;
 use retry::Retries;
 
-pub(crate) use outages::WithCauses;
 pub(crate) use transport::{BoxError, boxed};
 pub use {
     error::RpcError,
     limits::{PayloadLimits, PayloadTooLarge},
     metadata::{InvalidMetadata, Metadata},
-    options::CallOptions,
+    options::{CallOptions, RetryWatch},
+    outages::WithCauses,
     retry::{RetryKind, RetryOptions},
     service::*,
     transport::{Transport, TransportError},
@@ -69,7 +69,7 @@ struct Shared {
     #[cfg(feature = "gzip")]
     gzip: bool,
     capabilities: OnceLock<Capabilities>,
-    eager_workers: EagerWorkers,
+    workers: LocalWorkers,
     metrics: Option<Arc<dyn MetricSink>>,
     outages: Outages,
 }
@@ -121,7 +121,7 @@ impl Connection {
             #[cfg(feature = "gzip")]
             gzip,
             capabilities: OnceLock::new(),
-            eager_workers: EagerWorkers::default(),
+            workers: LocalWorkers::default(),
             metrics,
             outages: Outages::default(),
         };
@@ -194,9 +194,9 @@ impl Connection {
         self.shared.payload_limits
     }
 
-    /// The workers of this process that take first tasks of workflows started over this connection.
-    pub fn eager_workers(&self) -> &EagerWorkers {
-        &self.shared.eager_workers
+    /// The workers of this process that work over this connection.
+    pub fn workers(&self) -> &LocalWorkers {
+        &self.shared.workers
     }
 
     /// Where the connection's metrics go, and those of the workers that poll over it unless they are told otherwise.
@@ -326,7 +326,15 @@ impl Connection {
                 return Err(error);
             }
             self.shared.outages.failed(&error, retries.failed(), retries.severity());
-            sleep(delay).await;
+            match &options.watch {
+                None => sleep(delay).await,
+                Some(watch) => {
+                    watch.failed(&error);
+                    if timeout(delay, watch.over()).await.is_ok() {
+                        return Err(error);
+                    }
+                }
+            }
             if each_attempt_has_its_own {
                 deadline = Instant::now() + call.timeout;
             }

@@ -26,7 +26,6 @@ mod client;
 mod config;
 mod connect;
 mod connection;
-pub mod eager;
 mod filter;
 mod interceptor;
 mod listing;
@@ -38,6 +37,7 @@ pub mod random;
 mod schedule;
 mod secret;
 mod standalone;
+pub mod workers;
 mod workflow;
 
 pub use batch::*;
@@ -74,7 +74,7 @@ pub use {
     connect::{Connect, ConnectError, DnsLoadBalancing, HttpProxy, InProcess, KeepAlive, Plugged, Remote},
     connection::{
         CallOptions, Connection, InvalidMetadata, Metadata, PayloadLimits, PayloadTooLarge, RetryKind, RetryOptions,
-        RpcError, SetApiKeyError, Transport, TransportError, WorkflowService,
+        RetryWatch, RpcError, SetApiKeyError, Transport, TransportError, WithCauses, WorkflowService,
     },
     secret::Secret,
 };

@@ -44,6 +44,16 @@ pub(crate) fn start(shared: &Arc<Shared>, task: PollActivityTaskQueueResponse, p
     });
 }
 
+/// Fails an activity that came to a worker which may not work any more, so that another one gets it.
+pub(crate) fn turn_away(shared: &Arc<Shared>, task: PollActivityTaskQueueResponse, permit: Permit) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let info = info::from_task(&shared, task);
+        report::report(&shared, &info, Outcome::turned_away()).await;
+        drop(permit);
+    });
+}
+
 /// What a slot for this activity is used for.
 pub(crate) fn slot_task(task: &PollActivityTaskQueueResponse) -> SlotTask {
     let activity_type = task.activity_type.as_ref().map(|it| it.name.clone()).unwrap_or_default();
@@ -228,6 +238,7 @@ impl Supervisor<'_> {
     async fn watch(&self, mut code: Code) -> Ended {
         let is_async = code.is_async();
         let timed_out = pin!(self.timed_out(is_async));
+        let overstays = pin!(self.overstays(is_async));
         let shut_down = pin!(self.shut_down());
         let beats = pin!(self.heartbeats.send_forever());
         tokio::select! {
@@ -235,6 +246,7 @@ impl Supervisor<'_> {
             returned = code.join() => Ended::of(returned),
             () = timed_out => Ended::Abandoned,
             () = shut_down => Ended::Abandoned,
+            () = overstays => Ended::Abandoned,
             never = beats => match never {},
         }
     }
@@ -249,6 +261,14 @@ impl Supervisor<'_> {
             return std::future::pending().await;
         }
         sleep(DROP_AFTER_TIMEOUT).await;
+    }
+
+    /// Gives asynchronous code up that goes on after its cancellation, if the worker is to do so.
+    async fn overstays(&self, is_async: bool) {
+        let grace = self.shared.options.drop_cancelled_after.filter(|_| is_async);
+        let Some(grace) = grace else { return std::future::pending().await };
+        self.cancellation.cancelled().await;
+        sleep(grace).await;
     }
 
     /// Tells the activity when the worker's grace period is over, and gives it up when the worker does.

@@ -37,6 +37,14 @@ pub(crate) async fn completed(
 ) -> CompletionOutcome {
     let commands = completion.commands.len();
     let end = measure.as_ref().and_then(|_| RunsEnd::of(&completion.commands));
+    if completion.lists_too_many_patches {
+        tracing::warn!(
+            target: "stead::worker",
+            run_id,
+            "the list of the workflow's patches is over 2048 bytes: the new patch works, but the search attribute \
+             TemporalChangeVersion does not name it"
+        );
+    }
     let (request, reserved) = completion_request(shared, completion);
     let task = TaskId { token: request.task_token.clone(), is_query: false };
     let request = match shared.codec.encode_completion(owner, request).await {
@@ -45,7 +53,7 @@ pub(crate) async fn completed(
     };
     // The answer may bring the next task.
     let work = shared.codec.work_on_task(run_id);
-    let answer = shared.service.respond_workflow_task_completed(request, shared.call_options()).await;
+    let answer = shared.service().respond_workflow_task_completed(request, shared.call_options()).await;
     if let Some(measure) = &measure {
         measure.warn_if_slow(run_id, shared.options.slow_workflow_task, work);
     }
@@ -179,7 +187,7 @@ pub(crate) async fn query_answered(
         Ok(request) => request,
         Err(error) => return unencodable(shared, owner, task, &error).await,
     };
-    match shared.service.respond_query_task_completed(request, CallOptions::new()).await {
+    match shared.service().respond_query_task_completed(request, CallOptions::new()).await {
         Ok(_) => {
             tracing::debug!(target: "stead::worker", run_id, "query answered");
             CompletionOutcome::accepted()
@@ -203,7 +211,7 @@ pub(crate) async fn fetch_history(
         next_page_token: page_token,
         ..Default::default()
     };
-    let answer = match shared.service.get_workflow_execution_history(request, CallOptions::new()).await {
+    let answer = match shared.service().get_workflow_execution_history(request, CallOptions::new()).await {
         Ok(answer) => answer,
         Err(error) => return Incoming::HistoryFailed(error.to_string()),
     };
@@ -247,7 +255,7 @@ async fn fail_workflow(shared: &Shared, owner: &Owner, task_token: Bytes, failur
         versioning_behavior: deployment::behavior(shared.deployment.as_ref(), default_versioning).into(),
         ..Default::default()
     };
-    if let Err(error) = shared.service.respond_workflow_task_completed(request, CallOptions::new()).await {
+    if let Err(error) = shared.service().respond_workflow_task_completed(request, CallOptions::new()).await {
         tracing::warn!(target: "stead::worker", %error, "workflow not failed");
     }
 }
@@ -292,7 +300,7 @@ async fn fail(
         deployment_options: shared.deployment_options(),
         ..Default::default()
     };
-    shared.service.respond_workflow_task_failed(request, CallOptions::new()).await.map(drop)
+    shared.service().respond_workflow_task_failed(request, CallOptions::new()).await.map(drop)
 }
 
 async fn fail_query(shared: &Shared, owner: &Owner, task_token: Bytes, failure: Failure) -> Result<(), RpcError> {
@@ -306,5 +314,5 @@ async fn fail_query(shared: &Shared, owner: &Owner, task_token: Bytes, failure: 
         failure: Some(failure),
         ..Default::default()
     };
-    shared.service.respond_query_task_completed(request, CallOptions::new()).await.map(drop)
+    shared.service().respond_query_task_completed(request, CallOptions::new()).await.map(drop)
 }

@@ -1,27 +1,35 @@
-//! Eager starts: first tasks of workflows that this process starts, which come with the answer and not from a poll.
+//! What a connection knows of a worker: which tasks it takes, and that it has room for first tasks of workflows which its
+//! own process starts, which come with the answer and not from a poll.
 
 use std::sync::Arc;
 
-use stead_client::eager::{EagerSlot, EagerWorker};
+use stead_client::workers::{Claim, EagerSlot, LocalWorker};
 
 use crate::poll::{Source, WorkflowTasks};
 
-/// A worker as starts of its own process see it.
-pub(crate) struct EagerStarts {
+/// A worker as its connection sees it.
+pub(crate) struct Here {
     tasks: Arc<WorkflowTasks>,
 }
 
-impl EagerStarts {
+impl Here {
     pub(crate) fn new(tasks: WorkflowTasks) -> Self {
         Self { tasks: Arc::new(tasks) }
     }
 }
 
-impl EagerWorker for EagerStarts {
-    fn reserve(&self, namespace: &str, task_queue: &str, workflow_type: &str) -> Option<EagerSlot> {
+impl LocalWorker for Here {
+    fn claim(&self) -> &Claim {
+        &self.tasks.shared().claim
+    }
+
+    fn takes_tasks(&self) -> bool {
+        self.tasks.shared().takes_tasks()
+    }
+
+    fn reserve(&self, workflow_type: &str) -> Option<EagerSlot> {
         let shared = self.tasks.shared();
-        let is_mine = shared.namespace == namespace && shared.task_queue == task_queue;
-        if !is_mine || shared.is_draining() || !shared.guests.knows(workflow_type) {
+        if !shared.guests.knows(workflow_type) {
             return None;
         }
         let mut permit = shared.workflow_slots.try_reserve(false)?;

@@ -4,6 +4,8 @@ use std::{error, fmt, io};
 
 use stead_client::RpcError;
 
+use crate::handle::Overlap;
+
 /// A worker cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -86,6 +88,8 @@ pub enum RunError {
         /// What the server said.
         source: RpcError,
     },
+    /// Another worker of this process takes the same tasks over the same connection.
+    Overlap(Box<Overlap>),
     /// The operating system gave no thread for workflows.
     Thread(io::Error),
 }
@@ -99,6 +103,7 @@ impl fmt::Display for RunError {
             Self::Poll { task_queue, namespace, .. } => {
                 write!(f, "worker for task queue `{task_queue}` may not poll in namespace `{namespace}`")
             }
+            Self::Overlap(overlap) => overlap.fmt(f),
             Self::Thread(_) => f.write_str("no thread for workflows can be started"),
         }
     }
@@ -108,6 +113,7 @@ impl error::Error for RunError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Start { source, .. } | Self::Poll { source, .. } => Some(source),
+            Self::Overlap(_) => None,
             Self::Thread(source) => Some(source),
         }
     }

@@ -24,7 +24,10 @@ mod error;
 #[cfg(feature = "guard")]
 mod guard;
 mod guests;
+mod handle;
+mod health;
 mod heartbeat;
+mod http;
 mod lifecycle;
 mod metrics;
 mod nexus;
@@ -47,6 +50,9 @@ mod worker;
 
 pub use deployment::WorkerDeployment;
 pub use error::{BuildError, RunError};
+pub use handle::{Overlap, ReplaceClientError, WorkerHandle};
+pub use health::{LastError, OldestTask, PollHealth, SlotHealth, WorkerHealth, WorkerState, serve_health};
+pub use http::Endpoint;
 pub use lifecycle::ShutdownHandle;
 pub use plugin::{Plugin, WorkerPlugin, for_workers};
 pub use poll::PollerBehavior;

@@ -7,6 +7,8 @@ use tokio::sync::watch;
 /// Where a worker is between its start and its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
+    /// Has not begun.
+    Starting,
     /// Takes tasks.
     Running,
     /// Starts no new poll. What runs, runs on.
@@ -17,6 +19,8 @@ pub(crate) enum Phase {
     Cancelling,
     /// What still runs is abandoned.
     Abandoning,
+    /// Nothing is left to do.
+    Stopped,
 }
 
 /// The phase that all parts of a worker look at.
@@ -25,7 +29,7 @@ pub(crate) struct Lifecycle(Arc<watch::Sender<Phase>>);
 
 impl Lifecycle {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Phase::Running)))
+        Self(Arc::new(watch::Sender::new(Phase::Starting)))
     }
 
     /// Goes to `phase`, unless it was passed already.
@@ -37,9 +41,14 @@ impl Lifecycle {
         });
     }
 
+    /// The phase that it is in.
+    pub(crate) fn phase(&self) -> Phase {
+        *self.0.borrow()
+    }
+
     /// Whether `phase` has begun.
     pub(crate) fn has_reached(&self, phase: Phase) -> bool {
-        *self.0.borrow() >= phase
+        self.phase() >= phase
     }
 
     /// Waits until `phase` has begun.
@@ -82,6 +91,6 @@ mod tests {
         lifecycle.advance(Phase::Draining);
         waiting.await.expect("waits only");
         assert!(lifecycle.has_reached(Phase::Cancelling));
-        assert!(!lifecycle.has_reached(Phase::Abandoning));
+        assert_eq!(lifecycle.phase(), Phase::Cancelling);
     }
 }

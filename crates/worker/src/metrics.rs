@@ -10,6 +10,7 @@ mod nexus;
 mod run;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use stead_data::metrics::{Metric, MetricSink, MetricValue};
@@ -17,7 +18,7 @@ use stead_data::time::time_from_proto;
 use stead_proto::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
 pub(crate) use activity::{ActivityTimer, LocalTimer, Origin};
-pub(crate) use level::{Level, Raised};
+pub(crate) use level::Level;
 pub(crate) use nexus::NexusTimer;
 pub(crate) use run::{RunMeasure, RunsEnd, TaskMeasure};
 
@@ -26,11 +27,37 @@ pub(crate) struct Metrics {
     sink: Option<Arc<dyn MetricSink>>,
     namespace: String,
     task_queue: String,
+    pub(crate) tally: Tally,
+}
+
+/// What the server is told of, whether there is a sink or not.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) failed_workflow_tasks: Count,
+    pub(crate) failed_activities: Count,
+    pub(crate) failed_local_activities: Count,
+    pub(crate) failed_nexus_tasks: Count,
+    pub(crate) cache_hits: Count,
+    pub(crate) cache_misses: Count,
+}
+
+/// So many, so far.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU32);
+
+impl Count {
+    pub(crate) fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Metrics {
     pub(crate) fn new(sink: Option<Arc<dyn MetricSink>>, namespace: &str, task_queue: &str) -> Self {
-        Self { sink, namespace: namespace.to_owned(), task_queue: task_queue.to_owned() }
+        Self { sink, namespace: namespace.to_owned(), task_queue: task_queue.to_owned(), tally: Tally::default() }
     }
 
     /// Whether anybody wants to know.
@@ -60,6 +87,12 @@ impl Metrics {
 
     pub(crate) fn sink(&self) -> Option<&Arc<dyn MetricSink>> {
         self.sink.as_ref()
+    }
+
+    /// A task's run should have been in memory.
+    pub(crate) fn cache_missed(&self) {
+        self.tally.cache_misses.add_one();
+        self.count(&names::STICKY_CACHE_MISS, &[]);
     }
 
     /// A poll for workflow tasks ended.

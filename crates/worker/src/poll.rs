@@ -5,18 +5,21 @@ mod behavior;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stead_client::{CallOptions, RpcError};
+use stead_client::{CallOptions, Client, RetryWatch, RpcError, WorkflowService};
 use stead_core::policy::PollEnd;
+use stead_data::BoxFuture;
 use stead_proto::enums::v1::TaskQueueKind;
 use stead_proto::taskqueue::v1::{PollerScalingDecision, TaskQueue, TaskQueueMetadata};
 use stead_proto::workflowservice::v1::{
     PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollNexusTaskQueueRequest, PollNexusTaskQueueResponse,
     PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
 };
+use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::health::Polls;
 use crate::lifecycle::Phase;
-use crate::metrics::{Origin, Raised, names};
+use crate::metrics::{Origin, names};
 use crate::shard::Shards;
 use crate::shared::Shared;
 use crate::slots::{Permit, SlotTask, Slots};
@@ -28,7 +31,7 @@ pub(crate) use behavior::Scaler;
 /// Where a poller gets tasks from, and where it hands them to.
 pub(crate) trait Source: Send + Sync + 'static {
     type Task: Send;
-    fn shared(&self) -> &Shared;
+    fn shared(&self) -> &Arc<Shared>;
     fn slots(&self) -> &Slots;
     /// Whether it polls the worker's own queue.
     fn is_sticky(&self) -> bool {
@@ -43,9 +46,13 @@ pub(crate) trait Source: Send + Sync + 'static {
         std::future::ready(())
     }
     /// Waits for a task, or until the server ends the poll.
-    fn poll(&self) -> impl Future<Output = Result<Polled<Self::Task>, RpcError>> + Send;
-    /// Counts the poll while it is open.
-    fn open(&self) -> Raised<'_>;
+    fn poll(
+        &self,
+        service: &WorkflowService,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Polled<Self::Task>, RpcError>> + Send;
+    /// What is known of the polls of this queue.
+    fn polls(&self) -> &Polls;
     /// A poll ended.
     fn note(&self, task: Option<&Self::Task>);
     fn dispatch(&self, task: Self::Task, permit: Permit);
@@ -74,7 +81,10 @@ impl<T> Polled<T> {
 
 /// Polls until the worker drains, or the server says that it may not poll.
 pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
-    let lifecycle = &source.shared().lifecycle;
+    let shared = Arc::clone(source.shared());
+    let lifecycle = &shared.lifecycle;
+    let mut client = shared.client.subscribe();
+    let source = Arc::new(source);
     loop {
         let ready = async {
             let turn = match source.scaler() {
@@ -90,10 +100,13 @@ pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
             () = lifecycle.reached(Phase::Draining) => return Ok(()),
             ready = ready => ready,
         };
-        let open = source.open();
+        let open = source.polls().open.raised();
+        let service = client.borrow_and_update().connection().workflow_service();
+        let options =
+            CallOptions::long_poll().watch(Arc::new(Watch { source: Arc::clone(&source), client: client.clone() }));
         let polled = tokio::select! {
             biased;
-            polled = source.poll() => polled,
+            polled = source.poll(&service, options) => polled,
             () = lifecycle.reached(Phase::PollsClosed) => return Ok(()),
         };
         drop((open, turn));
@@ -101,8 +114,12 @@ pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
             scaler.ended(polled.as_ref().map_or(PollEnd::Failed, Polled::end));
         }
         let polled = polled.map(|polled| polled.task);
-        if let Ok(task) = &polled {
-            source.note(task.as_ref());
+        match &polled {
+            Ok(task) => {
+                source.polls().succeeded();
+                source.note(task.as_ref());
+            }
+            Err(error) => noted(&*source, error),
         }
         match polled {
             Ok(Some(task)) => {
@@ -111,10 +128,47 @@ pub(crate) async fn run(source: impl Source) -> Result<(), RpcError> {
                 source.dispatch(task, permit);
             }
             Ok(None) => {}
-            Err(_) if source.shared().is_draining() => return Ok(()),
+            Err(_) if shared.is_draining() => return Ok(()),
+            // Whoever replaced the client may have known that the old one would fail.
+            Err(error) if client.has_changed().is_ok_and(|changed| changed) => {
+                tracing::debug!(target: "stead::worker", %error, "poll begins anew with another client");
+            }
             Err(error) if error.is_response_too_large() => skip(&error).await,
             Err(error) => return Err(error),
         }
+    }
+}
+
+fn noted(source: &impl Source, error: &RpcError) {
+    source.polls().failed();
+    source.shared().errors.note(error);
+}
+
+/// Looks on while a poll is tried again.
+struct Watch<S> {
+    source: Arc<S>,
+    /// Has seen the client that the poll began with.
+    client: watch::Receiver<Client>,
+}
+
+impl<S: Source> RetryWatch for Watch<S> {
+    fn failed(&self, error: &RpcError) {
+        noted(&*self.source, error);
+    }
+
+    /// When the worker has another client.
+    fn over(&self) -> BoxFuture<'_, ()> {
+        let mut client = self.client.clone();
+        Box::pin(async move {
+            // An error would mean that the worker is gone, and its pollers with it.
+            let _ = client.changed().await;
+        })
+    }
+}
+
+impl<S> std::fmt::Debug for Watch<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
     }
 }
 
@@ -135,7 +189,7 @@ pub(crate) struct WorkflowTasks {
 impl Source for WorkflowTasks {
     type Task = Box<PollWorkflowTaskQueueResponse>;
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
@@ -156,7 +210,7 @@ impl Source for WorkflowTasks {
         self.scaler.as_deref()
     }
 
-    async fn poll(&self) -> Result<Polled<Self::Task>, RpcError> {
+    async fn poll(&self, service: &WorkflowService, options: CallOptions) -> Result<Polled<Self::Task>, RpcError> {
         let request = PollWorkflowTaskQueueRequest {
             namespace: self.shared.namespace.clone(),
             task_queue: Some(self.queue.clone()),
@@ -165,15 +219,15 @@ impl Source for WorkflowTasks {
             deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
-        let task = self.shared.service.poll_workflow_task_queue(request, CallOptions::long_poll()).await?;
+        let task = service.poll_workflow_task_queue(request, options).await?;
         let advice = task.poller_scaling_decision;
         Ok(Polled::new((!task.task_token.is_empty()).then(|| Box::new(task)), advice))
     }
 
-    fn open(&self) -> Raised<'_> {
-        match self.queue.kind() {
-            TaskQueueKind::Sticky => self.shared.sticky_polls.raised(),
-            _ => self.shared.workflow_polls.raised(),
+    fn polls(&self) -> &Polls {
+        match self.is_sticky() {
+            true => &self.shared.sticky_polls,
+            false => &self.shared.workflow_polls,
         }
     }
 
@@ -204,7 +258,7 @@ pub(crate) struct ActivityTasks {
 impl Source for ActivityTasks {
     type Task = PollActivityTaskQueueResponse;
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
@@ -226,7 +280,7 @@ impl Source for ActivityTasks {
         }
     }
 
-    async fn poll(&self) -> Result<Polled<Self::Task>, RpcError> {
+    async fn poll(&self, service: &WorkflowService, options: CallOptions) -> Result<Polled<Self::Task>, RpcError> {
         let per_second = self.shared.options.max_task_queue_activities_per_second;
         let request = PollActivityTaskQueueRequest {
             namespace: self.shared.namespace.clone(),
@@ -237,13 +291,13 @@ impl Source for ActivityTasks {
             task_queue_metadata: per_second.map(|rate| TaskQueueMetadata { max_tasks_per_second: Some(rate) }),
             ..Default::default()
         };
-        let task = self.shared.service.poll_activity_task_queue(request, CallOptions::long_poll()).await?;
+        let task = service.poll_activity_task_queue(request, options).await?;
         let advice = task.poller_scaling_decision;
         Ok(Polled::new((!task.task_token.is_empty()).then_some(task), advice))
     }
 
-    fn open(&self) -> Raised<'_> {
-        self.shared.activity_polls.raised()
+    fn polls(&self) -> &Polls {
+        &self.shared.activity_polls
     }
 
     fn note(&self, task: Option<&Self::Task>) {
@@ -253,7 +307,10 @@ impl Source for ActivityTasks {
     }
 
     fn dispatch(&self, task: Self::Task, permit: Permit) {
-        activity::start(&self.shared, task, permit, Origin::Polled);
+        match self.shared.is_refused() {
+            false => activity::start(&self.shared, task, permit, Origin::Polled),
+            true => activity::turn_away(&self.shared, task, permit),
+        }
     }
 }
 
@@ -266,7 +323,7 @@ pub(crate) struct NexusTasks {
 impl Source for NexusTasks {
     type Task = Box<PollNexusTaskQueueResponse>;
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
@@ -282,7 +339,7 @@ impl Source for NexusTasks {
         self.scaler.as_deref()
     }
 
-    async fn poll(&self) -> Result<Polled<Self::Task>, RpcError> {
+    async fn poll(&self, service: &WorkflowService, options: CallOptions) -> Result<Polled<Self::Task>, RpcError> {
         let request = PollNexusTaskQueueRequest {
             namespace: self.shared.namespace.clone(),
             task_queue: Some(self.shared.normal_queue()),
@@ -291,13 +348,13 @@ impl Source for NexusTasks {
             deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
-        let task = self.shared.service.poll_nexus_task_queue(request, CallOptions::long_poll()).await?;
+        let task = service.poll_nexus_task_queue(request, options).await?;
         let advice = task.poller_scaling_decision;
         Ok(Polled::new((!task.task_token.is_empty()).then(|| Box::new(task)), advice))
     }
 
-    fn open(&self) -> Raised<'_> {
-        self.shared.nexus_polls.raised()
+    fn polls(&self) -> &Polls {
+        &self.shared.nexus_polls
     }
 
     fn note(&self, task: Option<&Self::Task>) {

@@ -25,8 +25,6 @@ use stead_data::metrics::{Metric, MetricSink, MetricValue};
 
 use crate::aggregate::{self, Form, Registry};
 
-pub use serve::Endpoint;
-
 /// Adds up what clients, workers, workflows and activities count and measure, and says it in the text format of
 /// Prometheus.
 ///

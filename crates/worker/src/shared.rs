@@ -1,36 +1,43 @@
 //! What all parts of a running worker know.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use stead_activity::{Cancellation, Extensions, Interceptor};
-use stead_client::{CallOptions, Client, PayloadLimits, WorkflowService};
+use stead_client::workers::{Claim, LocalWorker};
+use stead_client::{CallOptions, Client, PayloadLimits, RpcError, WorkflowService};
 use stead_core::RunOptions;
 use stead_core::policy::RateLimit;
 use stead_data::DataConverter;
 use stead_proto::deployment::v1::WorkerDeploymentOptions;
 use stead_proto::enums::v1::TaskQueueKind;
-use stead_proto::namespace::v1::namespace_info::Limits;
 use stead_proto::taskqueue::v1::{StickyExecutionAttributes, TaskQueue};
+use stead_proto::workflowservice::v1::{DescribeNamespaceRequest, DescribeNamespaceResponse};
 use stead_workflow::FailOn;
+use tokio::sync::watch;
 
 use crate::activity::Registry;
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::deployment::WorkerDeployment;
 use crate::guests::Guests;
+use crate::health::{Errors, Polls};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::{Level, Metrics};
 use crate::nexus;
 use crate::poll::PollerBehavior;
 use crate::shadow::Sample;
-use crate::slots::Slots;
+use crate::slots::{Resources, Slots};
 
-/// The parts of a worker that never change, and the three that its tasks count and wait on.
+/// The parts of a worker that never change, its client, and what its tasks count and wait on.
 pub(crate) struct Shared {
-    pub(crate) client: Client,
-    pub(crate) service: WorkflowService,
+    /// The one that it works with now.
+    pub(crate) client: watch::Sender<Client>,
+    /// Which tasks it takes, for the other workers of a connection to know.
+    pub(crate) claim: Claim,
+    /// What the connection knows of it, while it runs.
+    pub(crate) here: Mutex<Option<Weak<dyn LocalWorker>>>,
     pub(crate) converter: DataConverter,
     pub(crate) codec: Codec,
     pub(crate) namespace: String,
@@ -57,28 +64,32 @@ pub(crate) struct Shared {
     pub(crate) told_to_stop: Cancellation,
     /// The same for Nexus handlers.
     pub(crate) nexus_told_to_stop: stead_nexus::Cancellation,
-    /// Whether the server keeps the SDK's metadata of a workflow task.
-    pub(crate) records_metadata: bool,
     pub(crate) workflow_slots: Slots,
     pub(crate) activity_slots: Slots,
     pub(crate) local_activity_slots: Slots,
     pub(crate) nexus_slots: Slots,
-    /// Polls that are open, by kind of queue.
-    pub(crate) workflow_polls: Level,
-    pub(crate) sticky_polls: Level,
-    pub(crate) activity_polls: Level,
-    pub(crate) nexus_polls: Level,
+    /// By kind of queue.
+    pub(crate) workflow_polls: Polls,
+    pub(crate) sticky_polls: Polls,
+    pub(crate) activity_polls: Polls,
+    pub(crate) nexus_polls: Polls,
+    /// The last thing that went wrong between the worker and its server.
+    pub(crate) errors: Errors,
+    /// Whether the server said that the worker may not work.
+    pub(crate) refused: AtomicBool,
     /// Runs in memory, on all shards.
     pub(crate) cached_runs: Level,
     pub(crate) metrics: Arc<Metrics>,
+    /// Of the machine, or the container.
+    pub(crate) resources: Arc<Resources>,
     /// How often the worker asks for an activity.
     pub(crate) activity_rate: Option<Mutex<RateLimit>>,
     pub(crate) clock: Clock,
     /// Whether the namespace wants to hear of its workers, as it said when the worker started.
     pub(crate) wants_heartbeats: AtomicBool,
     pub(crate) lifecycle: Lifecycle,
-    /// Of the namespace, as it said when the worker started.
-    pub(crate) payload_limits: OnceLock<PayloadLimits>,
+    /// Of the namespace, as it said when it was asked last.
+    pub(crate) payload_limits: RwLock<Option<PayloadLimits>>,
 }
 
 /// What a user may choose, with the defaults that the builder documents.
@@ -105,6 +116,10 @@ pub(crate) struct Options {
     pub(crate) max_eager_activities: Option<u32>,
     pub(crate) default_heartbeat_throttle: Duration,
     pub(crate) max_heartbeat_throttle: Duration,
+    /// Whether the worker sends heartbeats of activities by itself.
+    pub(crate) heartbeats_by_itself: bool,
+    /// How long an asynchronous activity may go on after its cancellation; `None`: for ever.
+    pub(crate) drop_cancelled_after: Option<Duration>,
     pub(crate) shards: usize,
     pub(crate) fail_workflows_on: FailOn,
     pub(crate) refuses_large_payloads: bool,
@@ -126,22 +141,80 @@ impl Shared {
         self.lifecycle.has_reached(Phase::Draining)
     }
 
-    /// Keeps what the namespace says of its limits; 0 where it does not say.
-    pub(crate) fn note_limits(&self, limits: Limits) {
+    /// The server's methods, over the connection that the worker has now.
+    pub(crate) fn service(&self) -> WorkflowService {
+        self.client.borrow().connection().workflow_service()
+    }
+
+    /// Asks a server for the worker's namespace: whether it knows it, and lets this client in.
+    pub(crate) async fn ask_for_namespace(&self, client: &Client) -> Result<DescribeNamespaceResponse, RpcError> {
+        let request = DescribeNamespaceRequest { namespace: self.namespace.clone(), ..Default::default() };
+        client.connection().workflow_service().describe_namespace(request, CallOptions::new()).await
+    }
+
+    /// Keeps what a server says of the namespace.
+    pub(crate) fn note_namespace(&self, client: &Client, answer: DescribeNamespaceResponse) {
+        let info = answer.namespace_info.unwrap_or_default();
+        let wants_heartbeats = info.capabilities.is_some_and(|it| it.worker_heartbeats);
+        self.wants_heartbeats.store(wants_heartbeats, Ordering::SeqCst);
+        let limits = info.limits.unwrap_or_default();
+        // 0 where it does not say.
         let bytes = |limit: i64| usize::try_from(limit).ok().filter(|limit| *limit > 0);
-        let known = self.service.connection().payload_limits();
+        let known = client.connection().payload_limits();
         let known =
             known.refuse_payloads(bytes(limits.blob_size_limit_error)).refuse_memo(bytes(limits.memo_size_limit_error));
         if self.options.refuses_large_payloads {
-            // A worker starts once.
-            let _ = self.payload_limits.set(known);
+            *self.payload_limits.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
         }
+    }
+
+    /// Enters the worker with its connection.
+    ///
+    /// # Errors
+    ///
+    /// The claim of another worker that takes some of its tasks over this connection.
+    pub(crate) fn enter(&self, worker: &Arc<dyn LocalWorker>) -> Result<(), Box<Claim>> {
+        let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+        self.client.borrow().connection().workers().enter(worker)?;
+        *here = Some(Arc::downgrade(worker));
+        Ok(())
+    }
+
+    /// Lets all calls from now on go to another client, and enters the worker with its connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`enter`](Self::enter); the worker keeps its client then.
+    pub(crate) fn go_on_with(&self, client: &Client) -> Result<(), Box<Claim>> {
+        // Held throughout: one replaces after the other.
+        let here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.client.borrow().connection().clone();
+        let after = client.connection();
+        let moves = !std::ptr::eq(before.workers(), after.workers());
+        let worker = here.as_ref().and_then(Weak::upgrade).filter(|_| moves);
+        if let Some(worker) = &worker {
+            after.workers().enter(worker)?;
+        }
+        self.client.send_replace(client.clone());
+        if let Some(worker) = &worker {
+            before.workers().leave(worker);
+        }
+        Ok(())
+    }
+
+    /// Takes part in the work: asked for tasks, and not stopping.
+    pub(crate) fn takes_tasks(&self) -> bool {
+        !self.is_draining() && !self.is_refused()
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::SeqCst)
     }
 
     /// For calls whose payloads the server would not take without harm to the workflow or the activity.
     pub(crate) fn call_options(&self) -> CallOptions {
-        match self.payload_limits.get() {
-            Some(limits) => CallOptions::new().payload_limits(*limits),
+        match *self.payload_limits.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(limits) => CallOptions::new().payload_limits(limits),
             None => CallOptions::new(),
         }
     }
@@ -151,7 +224,8 @@ impl Shared {
         let mut options = RunOptions::default();
         options.namespace = self.namespace.as_str().into();
         options.eager_activities = self.takes_eager_activities();
-        options.sdk_metadata = self.records_metadata;
+        // Whether the server keeps it.
+        options.sdk_metadata = self.client.borrow().connection().capabilities().is_none_or(|it| it.sdk_metadata);
         options.deployment_version = self.deployment.as_ref().map(WorkerDeployment::to_version);
         options
     }
@@ -230,6 +304,8 @@ impl Default for Options {
             max_eager_activities: Some(3),
             default_heartbeat_throttle: Duration::from_secs(30),
             max_heartbeat_throttle: Duration::from_secs(60),
+            heartbeats_by_itself: false,
+            drop_cancelled_after: None,
             shards: std::thread::available_parallelism().map_or(1, Into::into),
             fail_workflows_on: FailOn::NOTHING,
             refuses_large_payloads: true,

@@ -4,8 +4,9 @@ mod resources;
 mod supplier;
 mod tuner;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -17,8 +18,8 @@ use tokio::time::{Instant, sleep};
 use crate::clock::Clock;
 use crate::driver::panic_message;
 use crate::metrics::{Metrics, names};
-use resources::Resources;
 
+pub(crate) use resources::Resources;
 pub use supplier::{SlotContext, SlotKind, SlotPermit, SlotSupplier, SlotTask};
 pub use tuner::{ResourceSlots, ResourceTargets, SlotSupply, Tuner};
 
@@ -65,7 +66,7 @@ pub(crate) struct SlotMaker<'a> {
 }
 
 /// What the permits are doing.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Counts {
     /// Held by polls that wait for a task.
     reserved: u32,
@@ -73,22 +74,37 @@ struct Counts {
     used: u32,
     /// Given back by tasks, so far.
     processed: u32,
+    /// Those that hold one, in the order in which they came.
+    tasks: BTreeMap<u64, RunningTask>,
+    /// So many have come.
+    came: u64,
+}
+
+/// A task that holds a slot.
+#[derive(Debug, Clone)]
+pub(crate) struct RunningTask {
+    /// Its workflow's or activity's type.
+    pub(crate) name: String,
+    pub(crate) since: Instant,
 }
 
 /// What slots have been doing, for people to see.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct SlotsReport {
     pub(crate) kind: &'static str,
     pub(crate) used: u32,
     /// `None` where there is no fixed number.
     pub(crate) available: Option<u32>,
     pub(crate) processed: u32,
+    /// The task that has held a slot for longest.
+    pub(crate) oldest: Option<RunningTask>,
 }
 
 /// A slot in use, until it is dropped.
 pub(crate) struct Permit {
     slots: Slots,
-    is_used: bool,
+    /// The number of the task that came for it.
+    used_by: Option<u64>,
     held: Held,
 }
 
@@ -103,8 +119,8 @@ enum Held {
 }
 
 impl<'a> SlotMaker<'a> {
-    pub(crate) fn new(metrics: &'a Arc<Metrics>, worker: SlotWorker) -> Self {
-        Self { metrics, worker, resources: Arc::new(Resources::new()) }
+    pub(crate) fn new(metrics: &'a Arc<Metrics>, worker: SlotWorker, resources: &Arc<Resources>) -> Self {
+        Self { metrics, worker, resources: Arc::clone(resources) }
     }
 
     pub(crate) fn make(&self, kind: SlotKind, supply: SlotSupply) -> Slots {
@@ -168,11 +184,11 @@ impl Slots {
             }
             Source::Resources(source) => {
                 let mut counts = self.0.counts();
-                if !source.may_reserve(self.0.kind, *counts) {
+                if !source.may_reserve(self.0.kind, &counts) {
                     return None;
                 }
                 counts.reserved += 1;
-                Some(Permit { slots: self.clone(), is_used: false, held: Held::Counted })
+                Some(Permit { slots: self.clone(), used_by: None, held: Held::Counted })
             }
             Source::Custom { supplier, worker } => {
                 let context = worker.context(self.0.kind, is_sticky);
@@ -204,18 +220,22 @@ impl Slots {
 
     /// How many are in use, those included that a poll holds.
     pub(crate) fn in_use(&self) -> u32 {
-        let Counts { reserved, used, .. } = *self.0.counts();
-        reserved + used
+        let counts = self.0.counts();
+        counts.reserved + counts.used
     }
 
     pub(crate) fn report(&self) -> SlotsReport {
-        let Counts { used, processed, .. } = *self.0.counts();
+        // Asked before the lock is taken, as it may be foreign code.
+        let total = self.0.total();
+        let counts = self.0.counts();
+        let Counts { used, processed, .. } = *counts;
+        let oldest = counts.tasks.values().next().cloned();
         let kind = match &self.0.source {
             Source::Fixed { .. } => "Fixed",
             Source::Resources(_) => "ResourceBased",
             Source::Custom { .. } => "Custom",
         };
-        SlotsReport { kind, used, available: self.0.total().map(|total| total.saturating_sub(used)), processed }
+        SlotsReport { kind, used, available: total.map(|total| total.saturating_sub(used)), processed, oldest }
     }
 
     /// Says how many slots there are, before the first one is taken.
@@ -225,23 +245,28 @@ impl Slots {
 
     fn permit(&self, held: Held) -> Permit {
         self.0.counts().reserved += 1;
-        Permit { slots: self.clone(), is_used: false, held }
+        Permit { slots: self.clone(), used_by: None, held }
     }
 }
 
 impl Permit {
     /// A task has come for it.
     pub(crate) fn mark_used(&mut self, describe: impl FnOnce() -> SlotTask) {
-        if std::mem::replace(&mut self.is_used, true) {
+        if self.used_by.is_some() {
             return;
         }
+        let described = describe();
         self.slots.0.tell(|counts| {
             counts.reserved -= 1;
             counts.used += 1;
+            counts.came += 1;
+            let task = RunningTask { name: described.name(), since: Instant::now() };
+            counts.tasks.insert(counts.came, task);
+            self.used_by = Some(counts.came);
         });
         if let (Source::Custom { supplier, .. }, Held::Custom { permit, task }) = (&self.slots.0.source, &mut self.held)
         {
-            let described = task.insert(describe());
+            let described = task.insert(described);
             guarded(|| supplier.mark_used(permit, described));
         }
     }
@@ -255,23 +280,25 @@ impl Drop for Permit {
         if let (Source::Custom { supplier, .. }, Held::Custom { permit, task }) = (&inner.source, held) {
             guarded(|| supplier.release(permit, task));
         }
-        match self.is_used {
-            true => inner.tell(|counts| {
+        match self.used_by {
+            Some(number) => inner.tell(|counts| {
                 counts.used -= 1;
                 counts.processed = counts.processed.saturating_add(1);
+                counts.tasks.remove(&number);
             }),
             // Metrics do not show what polls hold.
-            false => inner.counts().reserved -= 1,
+            None => inner.counts().reserved -= 1,
         }
         inner.freed.notify_waiters();
     }
 }
 
 impl ByResources {
-    fn may_reserve(&self, kind: SlotKind, counts: Counts) -> bool {
+    fn may_reserve(&self, kind: SlotKind, counts: &Counts) -> bool {
         let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(usage) = self.resources.fresh_usage(Instant::now()) {
-            policy.handle_usage(usage);
+        match self.resources.fresh_usage(Instant::now()) {
+            Some(usage) => policy.handle_usage(usage),
+            None => say_once_that_nothing_is_known(),
         }
         let slots = SlotUse { kind, reserved: counts.reserved as usize, used: counts.used as usize };
         policy.may_reserve(slots, self.clock.now())
@@ -315,6 +342,16 @@ impl Inner {
     }
 }
 
+fn say_once_that_nothing_is_known() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            target: "stead::worker",
+            "the use of CPU and memory cannot be read here; resource-based slots stay at their minimum"
+        );
+    });
+}
+
 /// A supplier's panic is logged, and costs nothing else.
 fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(call)).inspect_err(|panic| log_panic(&**panic)).ok()
@@ -326,7 +363,7 @@ fn log_panic(panic: &(dyn std::any::Any + Send)) {
 
 impl std::fmt::Debug for Permit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Permit").field("kind", &self.slots.0.kind).field("is_used", &self.is_used).finish()
+        f.debug_struct("Permit").field("kind", &self.slots.0.kind).field("is_used", &self.used_by.is_some()).finish()
     }
 }
 
@@ -363,8 +400,7 @@ mod tests {
         write("stat", "cpu 10 0 10 80 0 0 0 0\n");
         write("meminfo", "MemTotal: 1000 kB\nMemAvailable: 500 kB\n");
         let metrics = Arc::new(Metrics::new(None, "shop", "orders"));
-        let maker =
-            SlotMaker { resources: Arc::new(Resources::under(folder.path())), ..SlotMaker::new(&metrics, worker()) };
+        let maker = SlotMaker::new(&metrics, worker(), &Arc::new(Resources::under(folder.path())));
         let targets = |memory| ResourceTargets { memory, cpu: 0.9 };
         let supply = |memory| ResourceSlots::new(targets(memory)).minimum(1).maximum(3).ramp_throttle(Duration::ZERO);
         let count = |memory| {
@@ -377,7 +413,7 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_permit_frees_its_slot() {
         let metrics = Arc::new(Metrics::new(None, "shop", "orders"));
-        let slots = SlotMaker::new(&metrics, worker()).make(SlotKind::Activity, 2.into());
+        let slots = SlotMaker::new(&metrics, worker(), &Arc::default()).make(SlotKind::Activity, 2.into());
         let (one, two) = (slots.reserve(false).await, slots.try_reserve(false));
         assert!(two.is_some() && slots.try_reserve(false).is_none());
         assert_eq!(slots.in_use(), 2);

@@ -9,13 +9,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use stead_client::{CallOptions, Client, RpcError};
+use stead_client::{Client, RpcError};
 use stead_data::BoxFuture;
-use stead_proto::workflowservice::v1::DescribeNamespaceRequest;
 use tokio::time::timeout;
 
 use crate::driver::panic_message;
 use crate::error::RunError;
+use crate::handle::WorkerHandle;
 use crate::lifecycle::{Phase, ShutdownHandle};
 use crate::plugin::{WorkerPlugin, around};
 use crate::shared::Shared;
@@ -39,7 +39,8 @@ pub use builder::WorkerBuilder;
 /// ```
 ///
 /// Nothing that a workflow or an activity does or receives ends a worker: it stops when it is told to, or when the
-/// server says that it may not work. Any number of workers can run in one process, on any task queues.
+/// server says that it may not work. Any number of workers can run in one process, on any task queues;
+/// two that would take the same tasks need connections of their own.
 ///
 /// # Shutdown
 ///
@@ -82,6 +83,11 @@ impl Worker {
         ShutdownHandle(self.shared.lifecycle.clone())
     }
 
+    /// Looks at the worker and changes it from elsewhere, while it runs.
+    pub fn handle(&self) -> WorkerHandle {
+        WorkerHandle(Arc::clone(&self.shared))
+    }
+
     /// Runs until the worker is told to stop by its [`shutdown_handle`](Self::shutdown_handle).
     ///
     /// # Errors
@@ -96,7 +102,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// If the worker cannot start, or if the server says for more than a minute that it may not work: its namespace is
+    /// If the worker cannot start, because another one of this process takes the same tasks over the same connection, for
+    /// example; or if the server says for more than a minute that it may not work: its namespace is
     /// gone, or its credentials are refused. It has shut down by then.
     ///
     /// # Cancel safety
@@ -124,11 +131,14 @@ impl Worker {
             () = &mut told_to_stop => return Ok(()),
             checked = self.check_namespace() => checked?,
         }
-        let mut running = Running::start(Arc::clone(&self.shared)).map_err(RunError::Thread)?;
+        let mut running = Running::start(Arc::clone(&self.shared))?;
         let stopped = tokio::select! {
             biased;
             () = &mut told_to_stop => Ok(()),
-            error = running.refused() => Err(self.refused(error)),
+            error = running.refused() => {
+                self.shared.refused.store(true, Ordering::SeqCst);
+                Err(self.refused(error))
+            }
         };
         if let (Err(error), Some(hook)) = (&stopped, self.on_fatal_error.take()) {
             let told = timeout(HOOK_ENDS_WITHIN, AssertUnwindSafe(async { hook(error).await }).catch_unwind()).await;
@@ -167,18 +177,16 @@ impl Worker {
 
     /// Asks for the namespace, which fails clearly where polls would be retried for a minute.
     async fn check_namespace(&self) -> Result<(), RunError> {
-        let Shared { service, namespace, task_queue, .. } = &*self.shared;
-        let request = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
-        match service.describe_namespace(request, CallOptions::new()).await {
+        let shared = &self.shared;
+        let client = shared.client.borrow().clone();
+        match shared.ask_for_namespace(&client).await {
             Ok(answer) => {
-                let info = answer.namespace_info.unwrap_or_default();
-                self.shared.note_limits(info.limits.unwrap_or_default());
-                let wants_heartbeats = info.capabilities.is_some_and(|it| it.worker_heartbeats);
-                self.shared.wants_heartbeats.store(wants_heartbeats, Ordering::SeqCst);
+                shared.note_namespace(&client, answer);
                 Ok(())
             }
             Err(source) => {
-                Err(RunError::Start { task_queue: task_queue.clone(), namespace: namespace.clone(), source })
+                let (task_queue, namespace) = (shared.task_queue.clone(), shared.namespace.clone());
+                Err(RunError::Start { task_queue, namespace, source })
             }
         }
     }

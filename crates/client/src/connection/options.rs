@@ -1,8 +1,10 @@
 //! What a single call may set.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::{limits::PayloadLimits, metadata::Metadata, retry::RetryKind};
+use stead_data::BoxFuture;
+
+use super::{error::RpcError, limits::PayloadLimits, metadata::Metadata, retry::RetryKind};
 
 /// How one call is made: its deadline, its retries, its headers.
 ///
@@ -25,6 +27,19 @@ pub struct CallOptions {
     pub metadata: Metadata,
     /// Limits on the payloads of this call. Default: those of the connection.
     pub payload_limits: Option<PayloadLimits>,
+    /// Who looks on while the call is tried again. Default: nobody.
+    #[doc(hidden)]
+    pub watch: Option<Arc<dyn RetryWatch>>,
+}
+
+/// Looks on while a call is tried again, and may end that.
+#[doc(hidden)]
+pub trait RetryWatch: fmt::Debug + Send + Sync {
+    /// An attempt failed, and there is to be another one.
+    fn failed(&self, error: &RpcError);
+
+    /// Is done when there should be no other one. The attempt that is under way goes on.
+    fn over(&self) -> BoxFuture<'_, ()>;
 }
 
 impl CallOptions {
@@ -35,6 +50,7 @@ impl CallOptions {
             timeout: Duration::from_secs(10),
             metadata: Metadata::new(),
             payload_limits: None,
+            watch: None,
         }
     }
 
@@ -65,6 +81,13 @@ impl CallOptions {
     /// Sets the limits on payloads.
     pub fn payload_limits(mut self, limits: PayloadLimits) -> Self {
         self.payload_limits = Some(limits);
+        self
+    }
+
+    /// Sets who looks on while the call is tried again.
+    #[doc(hidden)]
+    pub fn watch(mut self, watch: Arc<dyn RetryWatch>) -> Self {
+        self.watch = Some(watch);
         self
     }
 

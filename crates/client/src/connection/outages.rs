@@ -118,7 +118,8 @@ impl Subject {
 }
 
 /// An error with what it comes of, in one line: that a certificate has expired stands three causes deep.
-pub(crate) struct WithCauses<'a>(pub(crate) &'a (dyn Error + 'static));
+#[doc(hidden)]
+pub struct WithCauses<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for WithCauses<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

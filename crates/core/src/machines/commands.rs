@@ -201,11 +201,13 @@ impl Machines {
         }
         let attributes = patch.command();
         self.issue(What::Patch(Box::new(patch)), at, |_| wire(CommandType::RecordMarker, attributes));
-        if self.uses(Flag::UpsertOnPatch)
-            && let Some(attributes) = self.patches.search_attribute()
-        {
-            let kind = CommandType::UpsertWorkflowSearchAttributes;
-            self.issue(What::RecordPatches, at, |_| wire(kind, attributes));
+        if !self.uses(Flag::UpsertOnPatch) {
+            return;
+        }
+        let kind = CommandType::UpsertWorkflowSearchAttributes;
+        match self.patches.search_attribute() {
+            Some(attributes) => self.issue(What::RecordPatches, at, |_| wire(kind, attributes)),
+            None => self.lists_too_many_patches |= !self.progress.is_replaying,
         }
     }
 

@@ -74,6 +74,8 @@ pub(crate) struct Machines {
     remote: Option<Box<Remote>>,
     task: WorkflowTask,
     patches: Patches,
+    /// Whether the task asked for a patch that the list of patches has no room for.
+    lists_too_many_patches: bool,
     flags: Flags,
 
     /// Commands that wait for their event, in order.
@@ -131,6 +133,7 @@ impl Machines {
             remote: None,
             task: WorkflowTask::default(),
             patches: Patches::default(),
+            lists_too_many_patches: false,
             flags: Flags::default(),
             pending: Pending::default(),
             incoming: Vec::new(),
@@ -238,6 +241,11 @@ impl Machines {
     pub(crate) fn take_outgoing(&mut self) -> Result<(Vec<Command>, Vec<Message>), Fault> {
         self.settle(self.progress.last_event)?;
         Ok((self.pending.take_commands(), std::mem::take(&mut self.messages)))
+    }
+
+    /// Whether the task that is completed asked for a patch that the list of patches has no room for.
+    pub(crate) fn take_too_many_patches(&mut self) -> bool {
+        std::mem::take(&mut self.lists_too_many_patches)
     }
 
     /// What to record with the completion of a task.

@@ -81,6 +81,9 @@ pub struct Completion {
     /// How many attempts of local activities began in this task, of activities that began in an earlier one. The server
     /// meters them.
     pub later_local_activity_attempts: u32,
+    /// Whether the task asked for a patch that the search attribute for patches has no room for, so that the run cannot be
+    /// found by it. The patch itself is recorded.
+    pub lists_too_many_patches: bool,
     /// SDK flags used for the first time, and the SDK's name and version when they changed. Set only if
     /// [`RunOptions::sdk_metadata`](crate::RunOptions::sdk_metadata) is.
     pub sdk_metadata: Option<WorkflowTaskCompletedMetadata>,

@@ -106,6 +106,7 @@ impl Run {
             query_results: task.queries.into_results(),
             force_create_new_workflow_task: !ends_run && self.machines.has_running_local_activities(),
             later_local_activity_attempts: self.machines.count_later_attempts(),
+            lists_too_many_patches: self.machines.take_too_many_patches(),
             sdk_metadata: self.machines.take_metadata(),
             ends_run,
             versioning: self.settings.versioning,

@@ -92,6 +92,17 @@ fn s25_a_completion_that_is_too_large_fails_the_task_first() {
 }
 
 #[test]
+fn s25_a_completion_that_is_too_large_again_lets_the_task_time_out() {
+    let mut scenario = Scenario::new([vec![timer(1)]]);
+    let mut task = HistoryBuilder::first_task().poll();
+    task.attempt = 2;
+    scenario.completes(task);
+    let cause = WorkflowTaskFailedCause::GrpcMessageTooLarge;
+    let output = scenario.outcome(CompletionOutcome::TooLarge { cause, message: "5 MB".into() });
+    assert_eq!(eviction(output).reason, EvictionReason::TooLarge);
+}
+
+#[test]
 fn a_failure_that_cannot_be_reported_costs_the_run_all_the_same() {
     let mut scenario = Scenario::new([]).then_fails(panicked());
     scenario.fails(HistoryBuilder::first_task().poll());

@@ -70,7 +70,10 @@ fn s35_each_patch_is_recorded_once_with_all_patches_so_far() {
 #[test]
 fn s35_a_list_that_is_too_long_is_not_recorded() {
     let mut scenario = Scenario::new([vec![patch(&"long".repeat(600))]]);
-    assert_eq!(scenario.completes(HistoryBuilder::first_task().poll()).commands.len(), 1);
+    let completion = scenario.completes(HistoryBuilder::first_task().poll());
+    assert_eq!((completion.commands.len(), completion.lists_too_many_patches), (1, true));
+    let mut scenario = Scenario::new([vec![patch("short")]]);
+    assert!(!scenario.completes(HistoryBuilder::first_task().poll()).lists_too_many_patches);
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(super) struct Heartbeats {
     clock: Clock,
     latest: Mutex<Latest>,
     changed: Notify,
+    /// How often the worker repeats the last heartbeat by itself, if it does.
+    repeat_after: Option<Duration>,
 }
 
 type Details = Vec<Payload>;
@@ -37,6 +39,8 @@ struct Latest {
     passed: u64,
     /// The last one of these, while it is not known to have arrived.
     unsent: Option<Details>,
+    /// What is repeated where nobody says anything new: the last details, or those of the attempt before.
+    known: Details,
 }
 
 impl Latest {
@@ -56,14 +60,24 @@ impl Heartbeats {
             options.default_heartbeat_throttle,
             options.max_heartbeat_throttle,
         );
+        let timeout = info.heartbeat_timeout.filter(|timeout| options.heartbeats_by_itself && !timeout.is_zero());
+        let repeat_after = timeout.map(|timeout| timeout / 2);
+        // What is repeated must pass.
+        let interval = repeat_after.map_or(interval, |repeat| interval.min(repeat));
         Self {
             shared: Arc::clone(shared),
             task_token: info.task_token.clone(),
             owner: shared.codec.activity(info),
             cancellation,
             clock: Clock::new(),
-            latest: Mutex::new(Latest { throttle: HeartbeatThrottle::new(interval), passed: 0, unsent: None }),
+            latest: Mutex::new(Latest {
+                throttle: HeartbeatThrottle::new(interval),
+                passed: 0,
+                unsent: None,
+                known: info.heartbeat_details.clone(),
+            }),
             changed: Notify::new(),
+            repeat_after,
         }
     }
 
@@ -75,6 +89,11 @@ impl Heartbeats {
                 biased;
                 () = self.changed.notified() => {}
                 () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+                // Begins anew with each one that is sent.
+                () = sleep(self.repeat_after.unwrap_or_default()), if wait.is_none() && self.repeat_after.is_some() => {
+                    let known = self.lock().known.clone();
+                    self.take(known);
+                }
             }
             if let Some((number, details)) = self.due() {
                 self.send(number, details).await;
@@ -86,6 +105,12 @@ impl Heartbeats {
     pub(super) fn unsent(&self) -> Option<Details> {
         let mut latest = self.lock();
         latest.throttle.flush().or_else(|| latest.unsent.take())
+    }
+
+    fn take(&self, details: Details) {
+        let mut latest = self.lock();
+        let passed = latest.throttle.handle_heartbeat(details, self.clock.now());
+        latest.pass(passed);
     }
 
     fn until_next(&self) -> Option<Duration> {
@@ -131,7 +156,7 @@ impl Heartbeats {
             namespace: self.shared.namespace.clone(),
             ..Default::default()
         };
-        let answer = self.shared.service.record_activity_task_heartbeat(request, CallOptions::new()).await;
+        let answer = self.shared.service().record_activity_task_heartbeat(request, CallOptions::new()).await;
         answer.map_err(HeartbeatError::Rpc)
     }
 
@@ -143,10 +168,10 @@ impl Heartbeats {
 
 impl HeartbeatSink for Heartbeats {
     fn heartbeat(&self, details: Details) {
-        let mut latest = self.lock();
-        let passed = latest.throttle.handle_heartbeat(details, self.clock.now());
-        latest.pass(passed);
-        drop(latest);
+        if self.repeat_after.is_some() {
+            self.lock().known.clone_from(&details);
+        }
+        self.take(details);
         self.changed.notify_one();
     }
 }

@@ -58,9 +58,19 @@ impl Outcome {
             Ended::Returned(Err(error)) => error.into_failure(),
             Ended::Panicked(message) => panicked(&message),
             Ended::Abandoned if details.is_some_and(|details| details.timed_out) => return Self::Lost,
-            Ended::Abandoned => worker_shutdown(),
+            Ended::Abandoned if details.is_none() => worker_shutdown(),
+            // It was dropped, which is how a future ends by its cancellation.
+            Ended::Abandoned => match unhandled(details, context, Error::cancelled()) {
+                Unhandled::Cancelled(details) => return Self::Cancelled(details),
+                Unhandled::Failed(failure) => failure,
+            },
         };
         Self::Failed { failure: Box::new(failure), unsent_heartbeat }
+    }
+
+    /// It did not begin.
+    pub(super) fn turned_away() -> Self {
+        Self::failed(Failure::application("Worker shutting down").type_name(WORKER_SHUTDOWN))
     }
 
     pub(super) fn failed(failure: Failure) -> Self {
@@ -105,8 +115,10 @@ fn unhandled_cancel(by: &str, type_name: &str) -> Failure {
 
 fn worker_shutdown() -> Failure {
     let message = "Worker is shutting down and this activity did not complete in time";
-    Failure::application(message).type_name("WorkerShutdown")
+    Failure::application(message).type_name(WORKER_SHUTDOWN)
 }
+
+const WORKER_SHUTDOWN: &str = "WorkerShutdown";
 
 fn panicked(message: &str) -> Failure {
     Failure::application(format!("the activity panicked: {message}")).type_name("Panic")
@@ -204,5 +216,13 @@ mod tests {
         assert_eq!(failure_type(&Outcome::of(Ended::Abandoned, &shutdown, None)), Some("WorkerShutdown"));
         let timed_out = context(Some(CancellationDetails::timed_out()));
         assert_eq!(Outcome::of(Ended::Abandoned, &timed_out, None), Outcome::Lost);
+    }
+
+    #[test]
+    fn what_is_dropped_after_its_cancellation_ended_by_it() {
+        let cancelled = context(Some(CancellationDetails::cancel_requested()));
+        assert_eq!(Outcome::of(Ended::Abandoned, &cancelled, None), Outcome::Cancelled(Vec::new()));
+        let paused = context(Some(with(|it| it.paused = true)));
+        assert_eq!(failure_type(&Outcome::of(Ended::Abandoned, &paused, None)), Some("ActivityPause"));
     }
 }

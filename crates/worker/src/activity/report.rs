@@ -52,7 +52,7 @@ async fn completed(shared: &Shared, info: &Info, result: Payload) -> Result<(), 
         deployment_options: shared.deployment_options(),
         ..Default::default()
     };
-    match shared.service.respond_activity_task_completed(request, shared.call_options()).await {
+    match shared.service().respond_activity_task_completed(request, shared.call_options()).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_request_too_large() || error.payload_too_large().is_some() => {
             let failure = Failure::application(error.to_string()).type_name("PayloadTooLarge");
@@ -84,7 +84,7 @@ async fn failed(
         last_heartbeat_details,
         ..Default::default()
     };
-    shared.service.respond_activity_task_failed(request, CallOptions::new()).await.map(drop)
+    shared.service().respond_activity_task_failed(request, CallOptions::new()).await.map(drop)
 }
 
 async fn cancelled(shared: &Shared, info: &Info, details: Vec<Payload>) -> Result<(), RpcError> {
@@ -100,7 +100,7 @@ async fn cancelled(shared: &Shared, info: &Info, details: Vec<Payload>) -> Resul
         deployment_options: shared.deployment_options(),
         ..Default::default()
     };
-    shared.service.respond_activity_task_canceled(request, CallOptions::new()).await.map(drop)
+    shared.service().respond_activity_task_canceled(request, CallOptions::new()).await.map(drop)
 }
 
 /// A failure that its author calls benign is no news.

@@ -29,7 +29,7 @@ impl Reserved {
 
     fn one_more(&mut self, shared: &Shared) -> bool {
         let limit = shared.options.max_eager_activities.unwrap_or(0) as usize;
-        if self.0.len() >= limit || !shared.takes_eager_activities() || shared.is_draining() {
+        if self.0.len() >= limit || !shared.takes_eager_activities() || !shared.takes_tasks() {
             return false;
         }
         let permit = shared.activity_slots.try_reserve(false).filter(|_| shared.may_ask_for_activity());

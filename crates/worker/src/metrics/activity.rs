@@ -44,6 +44,7 @@ impl ActivityTimer {
     pub(crate) fn failed(&self, metrics: &Metrics, info: &Info, is_benign: bool) {
         self.ended(metrics, info);
         if !is_benign {
+            metrics.tally.failed_activities.add_one();
             metrics.count(&names::ACTIVITY_EXECUTION_FAILED, &labels(info));
         }
     }
@@ -75,7 +76,10 @@ impl LocalTimer {
                 metrics.count(&names::LOCAL_ACTIVITY_EXECUTION_CANCELLED, &labels(info));
             }
             LocalActivityOutcome::Failed(failure) if is_benign(failure) => {}
-            _ => metrics.count(&names::LOCAL_ACTIVITY_EXECUTION_FAILED, &labels(info)),
+            _ => {
+                metrics.tally.failed_local_activities.add_one();
+                metrics.count(&names::LOCAL_ACTIVITY_EXECUTION_FAILED, &labels(info));
+            }
         }
     }
 }

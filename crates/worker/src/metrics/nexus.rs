@@ -25,6 +25,7 @@ impl NexusTimer {
 
     /// It failed.
     pub(crate) fn failed(&self, metrics: &Metrics, reason: &str) {
+        metrics.tally.failed_nexus_tasks.add_one();
         metrics.count(&names::NEXUS_TASK_EXECUTION_FAILED, &[("failure_reason", reason)]);
     }
 

@@ -91,6 +91,7 @@ impl RunMeasure {
 
     /// A task found the run in memory.
     pub(crate) fn cache_hit(&self, metrics: &Metrics) {
+        metrics.tally.cache_hits.add_one();
         metrics.count(&names::STICKY_CACHE_HIT, workflow_type(self.facts.as_deref()).as_slice());
     }
 
@@ -148,6 +149,7 @@ impl TaskMeasure {
 
     /// The task was reported as failed.
     pub(crate) fn failed(self, metrics: &Metrics, cause: WorkflowTaskFailedCause) {
+        metrics.tally.failed_workflow_tasks.add_one();
         let reason = match cause {
             WorkflowTaskFailedCause::NonDeterministicError => "NonDeterminismError",
             WorkflowTaskFailedCause::GrpcMessageTooLarge => "GrpcMessageTooLarge",

@@ -8,9 +8,9 @@ use stead_nexus::{Backing, Cancel, Error, HandlerErrorKind, Implementation, Inva
 use crate::shared::Shared;
 
 pub(super) fn default(shared: &Arc<Shared>) -> Cancel {
-    let client = shared.client.clone();
+    let client = shared.client.subscribe();
     Implementation::asynchronous(move |token| {
-        let client = client.clone();
+        let client = client.borrow().clone();
         Box::pin(async move { cancel(&client, &token).await })
     })
 }

@@ -134,7 +134,7 @@ impl Reply<'_> {
             true => request.failure = Some(failure),
             false => request.error = Some(handler_error(failure)),
         }
-        self.shared.service.respond_nexus_task_failed(request, CallOptions::new()).await.map(drop)
+        self.shared.service().respond_nexus_task_failed(request, CallOptions::new()).await.map(drop)
     }
 
     async fn encoded(&self, failure: Failure) -> ProtoFailure {
@@ -155,7 +155,7 @@ impl Reply<'_> {
             response: Some(wire::Response { variant: Some(variant) }),
             ..Default::default()
         };
-        self.shared.service.respond_nexus_task_completed(request, self.shared.call_options()).await.map(drop)
+        self.shared.service().respond_nexus_task_completed(request, self.shared.call_options()).await.map(drop)
     }
 
     fn wire_links(&mut self) -> Vec<wire::Link> {

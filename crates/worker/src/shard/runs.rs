@@ -132,7 +132,7 @@ impl Shard {
             return None;
         }
         if !starts_at_the_beginning(&task) {
-            self.shared.metrics.count(&names::STICKY_CACHE_MISS, &[]);
+            self.shared.metrics.cache_missed();
         }
         self.shared.cached_runs.raise();
         self.runs.insert(run_id.to_owned(), Driver::new(run_id, Arc::clone(&self.options)));

@@ -1,11 +1,11 @@
 //! How much of its CPU and memory this process's machine or container uses.
 //!
 //! On Linux, the limits of the process's control group count where it has some (versions 1 and 2), else the machine's.
-//! Elsewhere nothing is known, which is said once.
+//! Elsewhere nothing is known.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use stead_core::policy::ResourceUse;
@@ -40,11 +40,14 @@ enum Available {
     PerSecond(f64),
 }
 
-impl Resources {
-    pub(crate) fn new() -> Self {
+impl Default for Resources {
+    /// Those of the process.
+    fn default() -> Self {
         Self::under("/")
     }
+}
 
+impl Resources {
     pub(super) fn under(root: impl Into<PathBuf>) -> Self {
         Self { sampler: Mutex::new(Sampler { root: root.into(), measured: None, cpu: None, usage: None }) }
     }
@@ -64,15 +67,6 @@ impl Resources {
 impl Sampler {
     fn measure(&mut self, elapsed: Duration) {
         let (memory, cpu) = (memory(&self.root), cpu(&self.root));
-        if memory.is_none() || cpu.is_none() {
-            static SAID: Once = Once::new();
-            SAID.call_once(|| {
-                tracing::warn!(
-                    target: "stead::worker",
-                    "the use of CPU and memory cannot be read here; resource-based slots stay at their minimum"
-                );
-            });
-        }
         let before = std::mem::replace(&mut self.cpu, cpu);
         // Use of CPU is a matter of time: the first look shows none.
         let cpu = cpu.map(|now| before.map_or(0.0, |before| now.since(before, elapsed)));

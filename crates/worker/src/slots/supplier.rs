@@ -103,4 +103,16 @@ pub enum SlotTask {
     },
 }
 
+impl SlotTask {
+    /// The type of the workflow or activity, or the operation.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Workflow { workflow_type: name, .. }
+            | Self::Activity { activity_type: name }
+            | Self::LocalActivity { activity_type: name } => name.clone(),
+            Self::Nexus { service, operation } => format!("{service}/{operation}"),
+        }
+    }
+}
+
 pub use stead_core::policy::SlotKind;

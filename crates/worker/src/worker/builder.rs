@@ -511,6 +511,29 @@ impl WorkerBuilder {
         self
     }
 
+    /// Sends heartbeats of activities without their doing: of those with a heartbeat timeout, each half of it, for as long as
+    /// their code runs. What is sent are the details that the activity gave last, or those of the attempt before. So a worker
+    /// that is gone is noticed, and the cancellation of an activity arrives though it sends no heartbeats.
+    ///
+    /// The heartbeat timeout then says nothing of the activity's own progress: one that hangs is ended by its start-to-close
+    /// timeout alone.
+    ///
+    /// Default: activities send their own with [`heartbeat`](stead_activity::heartbeat).
+    pub fn automatic_heartbeats(mut self) -> Self {
+        self.options.heartbeats_by_itself = true;
+        self
+    }
+
+    /// How long an asynchronous activity may go on after it was cancelled, if it does not look at its cancellation: then it is
+    /// dropped where it waits, as any future can be, and reported as cancelled; or as failed, to be tried again, where it was
+    /// paused, reset, or its worker shuts down. A blocking one cannot be stopped. `None` lets it go on.
+    ///
+    /// Default: `None`.
+    pub fn drop_cancelled_activities_after(mut self, grace: impl Into<Option<Duration>>) -> Self {
+        self.options.drop_cancelled_after = grace.into();
+        self
+    }
+
     /// Runs the workflows on the thread that runs the worker, which has to be in a `LocalSet`: for simulations. Code that
     /// does not yield is not noticed there.
     #[cfg(feature = "simulation")]

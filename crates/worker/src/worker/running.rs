@@ -1,11 +1,10 @@
 //! The parts of a worker that run: pollers and shards, and the order in which they stop.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use stead_activity::CancellationDetails;
-use stead_client::eager::EagerWorker;
+use stead_client::workers::LocalWorker;
 use stead_client::{CallOptions, RpcError};
 use stead_core::policy::AutoscalingPollers;
 use stead_nexus::CancelReason;
@@ -17,7 +16,9 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::eager::EagerStarts;
+use crate::eager::Here;
+use crate::error::RunError;
+use crate::handle::Overlap;
 use crate::heartbeat::Heartbeat;
 use crate::lifecycle::Phase;
 use crate::metrics::names;
@@ -32,25 +33,30 @@ pub(super) struct Running {
     shards: Arc<Shards>,
     shards_ended: Ended,
     /// Held, as the connection forgets a worker that nobody holds.
-    eager_starts: Option<Arc<dyn EagerWorker>>,
+    here: Option<Arc<dyn LocalWorker>>,
     heartbeat: Option<Heartbeat>,
 }
 
 impl Running {
     /// Starts shards and pollers.
-    pub(super) fn start(shared: Arc<Shared>) -> io::Result<Self> {
-        let (shards, shards_ended) = Shards::start(&shared, &Handle::current())?;
-        announce(&shared);
+    ///
+    /// # Errors
+    ///
+    /// If another worker takes the same tasks, or there is no thread for a shard.
+    pub(super) fn start(shared: Arc<Shared>) -> Result<Self, RunError> {
+        let (shards, shards_ended) = Shards::start(&shared, &Handle::current()).map_err(RunError::Thread)?;
         let mut running = Self {
             shared,
             pollers: JoinSet::new(),
             shards: Arc::new(shards),
             shards_ended,
-            eager_starts: None,
+            here: None,
             heartbeat: None,
         };
+        running.enter()?;
+        announce(&running.shared);
+        running.shared.lifecycle.advance(Phase::Running);
         running.poll_workflow_tasks();
-        running.take_eager_starts();
         running.poll_activity_tasks();
         running.poll_nexus_tasks();
         running.heartbeat = Heartbeat::start(&running.shared);
@@ -83,16 +89,15 @@ impl Running {
         }
     }
 
-    fn take_eager_starts(&mut self) {
-        if self.shared.guests.is_empty() {
-            return;
-        }
+    /// Lets its connection know of it.
+    fn enter(&mut self) -> Result<(), RunError> {
         let (shared, shards) = (Arc::clone(&self.shared), Arc::clone(&self.shards));
         let queue = shared.normal_queue();
-        let worker: Arc<dyn EagerWorker> =
-            Arc::new(EagerStarts::new(WorkflowTasks { shared, shards, queue, scaler: None }));
-        self.shared.service.connection().eager_workers().register(&worker);
-        self.eager_starts = Some(worker);
+        let worker: Arc<dyn LocalWorker> = Arc::new(Here::new(WorkflowTasks { shared, shards, queue, scaler: None }));
+        let entered = self.shared.enter(&worker);
+        entered.map_err(|other| RunError::Overlap(Overlap::new(&self.shared.claim, &other)))?;
+        self.here = Some(worker);
+        Ok(())
     }
 
     fn poll_activity_tasks(&mut self) {
@@ -141,8 +146,8 @@ impl Running {
         self.shared.lifecycle.advance(Phase::Draining);
         self.shared.told_to_stop.cancel(CancellationDetails::worker_shutdown());
         self.shared.nexus_told_to_stop.cancel(CancelReason::WorkerShutdown);
-        self.eager_starts = None;
-        let last_heartbeat = self.heartbeat.take().map(|heartbeat| heartbeat.last(WorkerStatus::ShuttingDown));
+        self.here = None;
+        let last_heartbeat = self.heartbeat.take().and_then(|heartbeat| heartbeat.last(WorkerStatus::ShuttingDown));
         self.close_polls(last_heartbeat).await;
         tokio::join!(self.drain_activities(), self.drain_workflow_tasks());
         self.shards.close();
@@ -156,7 +161,7 @@ impl Running {
     /// that did not end.
     async fn close_polls(&mut self, worker_heartbeat: Option<WorkerHeartbeat>) {
         let request = ShutdownWorkerRequest { worker_heartbeat, ..self.shutdown_request() };
-        let announced = self.shared.service.shutdown_worker(request, shutdown_call()).await;
+        let announced = self.shared.service().shutdown_worker(request, shutdown_call()).await;
         if let Err(error) = announced {
             tracing::debug!(target: "stead::worker", %error, "shutdown not announced");
         }
@@ -213,9 +218,9 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Without effect after a shutdown. Otherwise nobody waits any more for what still runs.
+    /// After a shutdown nothing is left. Otherwise nobody waits any more for what still runs.
     fn drop(&mut self) {
-        self.shared.lifecycle.advance(Phase::Abandoning);
+        self.shared.lifecycle.advance(Phase::Stopped);
     }
 }
 

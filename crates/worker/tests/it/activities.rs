@@ -196,6 +196,89 @@ async fn a_cancellation_arrives_with_the_answer_to_a_heartbeat() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_activity_that_sends_no_heartbeats_is_kept_alive_and_cancelled_where_the_worker_does_it() {
+    let server = Server::default();
+    let (converter, second) = (DataConverter::new(), Duration::from_secs(1));
+    let details = |number: u32| Payloads { payloads: vec![converter.to_payload(&number).expect("a number")] };
+    let says_once = asynchronous("says once", |input| {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            stead_activity::heartbeat(&2);
+            stead_activity::cancelled().await;
+            input.encode(&0)
+        })
+    });
+    let timeout = stead_data::time::duration_to_proto(20 * second);
+    let known = Some(details(1));
+    server.activity_task(PollActivityTaskQueueResponse {
+        heartbeat_timeout: Some(timeout),
+        heartbeat_details: known,
+        ..task("says once", [])
+    });
+    let client = server.client().await;
+    let worker = Worker::builder(&client, "orders").activities(says_once).automatic_heartbeats();
+    let check = async {
+        let began = tokio::time::Instant::now();
+        // What the attempt before said is repeated until there is news, and then that.
+        for (after, number) in [(10, 1), (20, 1), (30, 2), (40, 2)] {
+            let beat: RecordActivityTaskHeartbeatRequest = server.call("RecordActivityTaskHeartbeat").await;
+            assert_eq!(beat.details, Some(details(number)), "after {:?}", began.elapsed());
+            assert_eq!(began.elapsed().as_secs(), after);
+        }
+        let cancel = RecordActivityTaskHeartbeatResponse { cancel_requested: true, ..Default::default() };
+        server.answers("RecordActivityTaskHeartbeat", cancel);
+        assert_eq!(completed(&server).await, 0);
+        assert_eq!(began.elapsed().as_secs(), 50);
+    };
+    worker.build().expect("valid options").run_until(check).await.expect("the worker was told to stop");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_local_limit_of_an_attempt_comes_five_seconds_after_the_servers() {
+    let server = Server::default();
+    let timeout = stead_data::time::duration_to_proto(Duration::from_secs(20));
+    server.activity_task(PollActivityTaskQueueResponse { start_to_close_timeout: Some(timeout), ..task("counts", []) });
+    let counts = asynchronous("counts", |input| {
+        Box::pin(async move {
+            let began = tokio::time::Instant::now();
+            let details = stead_activity::cancelled().await;
+            assert!(details.timed_out, "{details:?}");
+            input.encode(&u32::try_from(began.elapsed().as_secs())?)
+        })
+    });
+    with_worker(&server, counts, async { assert_eq!(completed(&server).await, 25) }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asynchronous_activity_that_ignores_its_cancellation_is_dropped_after_a_grace_where_that_is_wanted() {
+    for grace in [Some(Duration::from_secs(3)), None] {
+        let server = Server::default();
+        let ignores = asynchronous("ignores", |input| {
+            Box::pin(async move {
+                stead_activity::heartbeat(&1);
+                tokio::time::sleep(Duration::from_secs(100)).await;
+                input.encode(&7)
+            })
+        });
+        let cancel = RecordActivityTaskHeartbeatResponse { cancel_requested: true, ..Default::default() };
+        server.answers("RecordActivityTaskHeartbeat", cancel).activity_task(task("ignores", []));
+        let client = server.client().await;
+        let worker = Worker::builder(&client, "orders").activities(ignores).drop_cancelled_activities_after(grace);
+        let check = async {
+            let began = tokio::time::Instant::now();
+            match grace {
+                Some(grace) => {
+                    let _: RespondActivityTaskCanceledRequest = server.call("RespondActivityTaskCanceled").await;
+                    assert_eq!(began.elapsed().as_secs(), grace.as_secs());
+                }
+                None => assert_eq!((completed(&server).await, began.elapsed().as_secs()), (7, 100)),
+            }
+        };
+        worker.build().expect("valid options").run_until(check).await.expect("the worker was told to stop");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_the_server_has_given_up_is_not_reported() {
     let server = Server::default();
     server.refuses("RecordActivityTaskHeartbeat", Code::NotFound, "workflow is closed").activity_task(task("wait", []));

@@ -3,6 +3,7 @@
 mod activities;
 mod codec;
 mod deadlocks;
+mod handle;
 mod lifecycle;
 mod logs;
 mod options;

@@ -5,23 +5,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use stead_client::Client;
-use stead_data::DataConverter;
+use stead_data::{
+    BoxFuture, DataConverter, ExternalStorage, Payload, SerializationContext, StorageClaim, StorageDriver, StorageError,
+};
 use stead_proto::enums::v1::{TaskQueueType, WorkerStatus};
 use stead_proto::namespace::v1::NamespaceInfo;
 use stead_proto::namespace::v1::namespace_info::Capabilities;
 use stead_proto::taskqueue::v1::PollerScalingDecision;
+use stead_proto::worker::v1::WorkerSlotsInfo;
 use stead_proto::workflowservice::v1::{
     DescribeNamespaceResponse, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
     PollWorkflowTaskQueueRequest, RecordActivityTaskHeartbeatRequest, RecordWorkerHeartbeatRequest,
-    RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, ShutdownWorkerRequest,
+    RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest, RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskFailedRequest, ShutdownWorkerRequest,
 };
-use stead_worker::{BuildError, PollerBehavior, RunError, Worker};
+use stead_worker::{BuildError, Plugin, PollerBehavior, RunError, Worker};
 use tokio::time::Instant;
 use tonic::Code;
 
 use crate::activities::{One, asynchronous, task};
 use crate::server::Server;
-use crate::workflow_tasks::nap;
+use crate::workflow_tasks::{hello, nap, nap_is_over};
 use crate::workflows::{Hello, Nap};
 
 fn echo() -> One {
@@ -236,6 +240,76 @@ async fn the_server_hears_how_a_worker_does_until_it_stops() {
     let told: ShutdownWorkerRequest = server.call("ShutdownWorker").await;
     let last = told.worker_heartbeat.expect("the last heartbeat");
     assert_eq!((last.status(), last.worker_instance_key), (WorkerStatus::ShuttingDown, key));
+}
+
+/// Never asked to store anything.
+struct Attic;
+
+impl StorageDriver for Attic {
+    fn name(&self) -> &str {
+        "attic"
+    }
+
+    fn driver_type(&self) -> &str {
+        "local.folder"
+    }
+
+    fn store<'a>(
+        &'a self,
+        _payloads: Vec<Payload>,
+        _context: &'a SerializationContext,
+    ) -> BoxFuture<'a, Result<Vec<StorageClaim>, StorageError>> {
+        Box::pin(async { Err(StorageError::new("nothing here is large")) })
+    }
+
+    fn retrieve(&self, _claims: Vec<StorageClaim>) -> BoxFuture<'_, Result<Vec<Payload>, StorageError>> {
+        Box::pin(async { Err(StorageError::new("nothing was stored")) })
+    }
+}
+
+#[tokio::test]
+async fn the_server_hears_what_failed_and_what_was_in_memory_and_what_the_machine_does() {
+    let server = Server::default();
+    server.answers("DescribeNamespace", wants_heartbeats());
+    let storage = ExternalStorage::new(Attic);
+    let client = server.client().await.with_data_converter(DataConverter::new().with_external_storage(storage));
+    let fails = asynchronous("fails", |_| Box::pin(async move { Err("no".into()) }));
+    let worker = Worker::builder(&client, "orders").workflow::<Hello>().workflow::<Nap>().activities(fails);
+    let worker = worker.plugin(Plugin::new("listed")).heartbeat_interval(Duration::from_secs(1));
+    let heard = async {
+        server.activity_task(task("fails", []));
+        let _: RespondActivityTaskFailedRequest = server.call("RespondActivityTaskFailed").await;
+        server.workflow_task(nap("cached"));
+        let _: RespondWorkflowTaskCompletedRequest = server.call("RespondWorkflowTaskCompleted").await;
+        server.workflow_task(nap_is_over("cached"));
+        let _: RespondWorkflowTaskCompletedRequest = server.call("RespondWorkflowTaskCompleted").await;
+        // One that nobody greets panics, and one that is not in memory has no history here.
+        server.workflow_task(hello("panics", "")).workflow_task(nap_is_over("elsewhere"));
+        for _ in 0..2 {
+            let _: RespondWorkflowTaskFailedRequest = server.call("RespondWorkflowTaskFailed").await;
+        }
+        loop {
+            let told: RecordWorkerHeartbeatRequest = server.call("RecordWorkerHeartbeat").await;
+            let heartbeat = told.worker_heartbeat.into_iter().next().expect("one worker");
+            let failed = |slots: &Option<WorkerSlotsInfo>| slots.as_ref().map(|slots| slots.total_failed_tasks);
+            let counts = (failed(&heartbeat.workflow_task_slots_info), failed(&heartbeat.activity_task_slots_info));
+            if counts == (Some(2), Some(1)) {
+                return heartbeat;
+            }
+        }
+    };
+    let mut heartbeat = None;
+    let heard = async { heartbeat = Some(tokio::time::timeout(Duration::from_secs(30), heard).await) };
+    worker.build().expect("valid options").run_until(heard).await.expect("was told to stop");
+    let heartbeat = heartbeat.expect("it ran").expect("the server hears of all failures");
+    assert_eq!((heartbeat.total_sticky_cache_hit, heartbeat.total_sticky_cache_miss), (1, 1));
+    assert_eq!(heartbeat.drivers.iter().map(|it| it.r#type.as_str()).collect::<Vec<_>>(), ["local.folder"]);
+    assert_eq!(heartbeat.plugins.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["listed"]);
+    assert!(heartbeat.activity_poller_info.expect("polls").last_successful_poll_time.is_some());
+    let host = heartbeat.host_info.expect("where it runs");
+    assert!((0.0..=1.0).contains(&host.current_host_cpu_usage), "{host:?}");
+    let memory = host.current_host_mem_usage;
+    assert!(if cfg!(target_os = "linux") { memory > 0.0 && memory <= 1.0 } else { memory == 0.0 }, "{host:?}");
 }
 
 #[tokio::test(start_paused = true)]

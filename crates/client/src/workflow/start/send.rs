@@ -15,8 +15,8 @@ use super::{StartError, StartSignal, StartWorkflowCall, StartWorkflowOutput};
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
-    eager::EagerSlot,
     payloads::{self, Owner},
+    workers::EagerSlot,
 };
 
 pub(super) async fn send(call: StartWorkflowCall, client: &Client) -> Result<StartWorkflowOutput, StartError> {
@@ -150,7 +150,7 @@ fn reserve(request: &StartWorkflowExecutionRequest, client: &Client) -> Option<E
     let supported = connection.capabilities().is_some_and(|it| it.eager_workflow_start);
     let task_queue = request.task_queue.as_ref()?;
     let workflow_type = request.workflow_type.as_ref()?;
-    let workers = supported.then(|| connection.eager_workers())?;
+    let workers = supported.then(|| connection.workers())?;
     workers.reserve(&request.namespace, &task_queue.name, &workflow_type.name)
 }
 

@@ -2,13 +2,15 @@
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use stead_activity::Cancellation;
 use stead_client::random;
+use stead_client::workers::Claim;
 use stead_core::policy::{RateLimit, SlotKind};
 use stead_workflow::{Definition, GuestOptions};
+use tokio::sync::watch;
 
 use super::{Worker, WorkerBuilder};
 use crate::activity::Registry;
@@ -17,11 +19,12 @@ use crate::codec::Codec;
 use crate::deployment::WorkerDeployment;
 use crate::error::BuildError;
 use crate::guests::Guests;
+use crate::health::{Errors, PollKind, Polls};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Level, Metrics, names};
 use crate::nexus;
 use crate::shared::{Options, Shared};
-use crate::slots::{SlotMaker, SlotWorker, Tuner};
+use crate::slots::{Resources, SlotMaker, SlotWorker, Tuner};
 
 impl WorkerBuilder {
     /// Makes the worker. It does nothing until it is [run](Worker::run_until).
@@ -74,20 +77,37 @@ impl WorkerBuilder {
         let instance_key = unique_key();
         let caches = self.options.max_cached_workflows > 0 && !guests.is_empty();
         let mut extensions = self.activity_extensions;
-        extensions.insert(self.client.clone());
         let mut nexus_extensions = self.nexus_extensions;
-        nexus_extensions.insert(self.client.clone());
+        let client = watch::Sender::new(self.client.clone());
+        for extensions in [&mut extensions, &mut nexus_extensions] {
+            let client_now = client.subscribe();
+            extensions.insert_with(move || client_now.borrow().clone());
+        }
         let build_id = self.deployment.as_ref().map(|deployment| deployment.version.build_id.clone());
         let slots_of = SlotWorker {
             task_queue: self.task_queue.clone(),
             identity: identity.clone(),
             build_id: build_id.unwrap_or_default(),
         };
-        let slots = SlotMaker::new(&metrics, slots_of);
-        let polls = |labels| Level::new(&metrics, &names::NUM_POLLERS, labels);
+        let resources = Arc::<Resources>::default();
+        let slots = SlotMaker::new(&metrics, slots_of, &resources);
+        let polls = |kind| Polls::new(&metrics, kind);
+        let polls_activities = self.options.polls_activities && !activities.is_empty();
+        let kinds = [
+            ("workflows", !guests.is_empty()),
+            ("activities", polls_activities),
+            ("Nexus operations", !nexus.is_empty()),
+        ];
+        let kinds = kinds.into_iter().filter_map(|(kind, takes)| takes.then_some(kind)).collect();
+        let name = format!("`{identity}` ({instance_key})");
+        let mut claim = Claim::new(name, self.client.namespace(), &self.task_queue, kinds);
+        if let Some(WorkerDeployment { version, .. }) = &self.deployment {
+            claim.version = (version.deployment_name.clone(), version.build_id.clone());
+        }
         let shared = Shared {
-            service: connection.workflow_service(),
-            records_metadata: connection.capabilities().is_none_or(|it| it.sdk_metadata),
+            client,
+            claim,
+            here: Mutex::default(),
             codec: Codec::new(&converter, self.client.namespace(), &self.task_queue),
             converter,
             namespace: self.client.namespace().to_owned(),
@@ -95,7 +115,6 @@ impl WorkerBuilder {
             identity,
             deployment: self.deployment,
             task_queue: self.task_queue,
-            client: self.client,
             instance_key,
             guests,
             activities,
@@ -110,17 +129,20 @@ impl WorkerBuilder {
             activity_slots: slots.make(SlotKind::Activity, tuner.activities),
             local_activity_slots: slots.make(SlotKind::LocalActivity, tuner.local_activities),
             nexus_slots: slots.make(SlotKind::Nexus, tuner.nexus_tasks),
-            workflow_polls: polls(&[("poller_type", "workflow_task")]),
-            sticky_polls: polls(&[("poller_type", "sticky_workflow_task")]),
-            activity_polls: polls(&[("poller_type", "activity_task")]),
-            nexus_polls: polls(&[("poller_type", "nexus_task")]),
+            workflow_polls: polls(PollKind::Workflow),
+            sticky_polls: polls(PollKind::Sticky),
+            activity_polls: polls(PollKind::Activity),
+            nexus_polls: polls(PollKind::Nexus),
+            errors: Errors::default(),
+            refused: AtomicBool::new(false),
             cached_runs: Level::new(&metrics, &names::STICKY_CACHE_SIZE, &[]),
             metrics,
+            resources,
             activity_rate: self.options.max_activities_per_second.and_then(RateLimit::new).map(Mutex::new),
             clock: Clock::new(),
             wants_heartbeats: AtomicBool::new(false),
             lifecycle: Lifecycle::new(),
-            payload_limits: OnceLock::new(),
+            payload_limits: RwLock::default(),
             plugin_names: self.plugins.iter().map(|plugin| plugin.name().to_owned()).collect(),
             options: self.options,
         };
