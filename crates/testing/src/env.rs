@@ -1,6 +1,7 @@
 //! [`TestEnv`]: a server of its own for each test, with a client and workers.
 
 mod mock;
+mod nexus;
 mod program;
 mod stuck;
 mod worker;
@@ -17,6 +18,7 @@ use stead_server::{Builder, Clock, Server};
 use crate::error::TestError;
 use crate::snapshot::Snapshot;
 pub use mock::Mock;
+pub use nexus::NexusEndpoint;
 use program::RunningProgram;
 pub use program::ServerProgram;
 pub use stuck::Stuck;

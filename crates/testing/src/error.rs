@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::{error, fmt};
 
-use stead_client::{ConnectError, HistoryError};
+use stead_client::{ConnectError, HistoryError, RpcError};
 use stead_server::StartError;
 use stead_worker::{BuildError, RunError};
 
@@ -21,6 +21,13 @@ pub enum TestError {
     Run(RunError),
     /// A history was not given.
     History(HistoryError),
+    /// An endpoint of Nexus was not made, or not deleted.
+    NexusEndpoint {
+        /// The endpoint's name.
+        name: String,
+        /// What the server said.
+        cause: RpcError,
+    },
     /// A server's program does not serve.
     Program {
         /// The program.
@@ -42,6 +49,7 @@ macro_rules! causes {
             fn source(&self) -> Option<&(dyn error::Error + 'static)> {
                 match self {
                     $(Self::$variant(cause) => cause.source(),)+
+                    Self::NexusEndpoint { cause, .. } => Some(cause),
                     Self::Program { .. } => None,
                 }
             }
@@ -51,6 +59,9 @@ macro_rules! causes {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$variant(cause) => cause.fmt(f),)+
+                    Self::NexusEndpoint { name, .. } => {
+                        write!(f, "the server refused what was asked of the Nexus endpoint `{name}`")
+                    }
                     Self::Program { program, why } => {
                         write!(f, "the server's program `{}` does not serve: {why}", program.display())
                     }

@@ -16,7 +16,7 @@ mod snapshot;
 mod validate;
 
 pub use activity_env::ActivityEnv;
-pub use env::{Mock, ServerProgram, Stuck, TestEnv, TestWorker, TestWorkerBuilder};
+pub use env::{Mock, NexusEndpoint, ServerProgram, Stuck, TestEnv, TestWorker, TestWorkerBuilder};
 pub use error::TestError;
 pub use simulation::{Faults, Report, SimulatedEnv, Simulation, SimulationError};
 pub use snapshot::Snapshot;
