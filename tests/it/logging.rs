@@ -124,7 +124,7 @@ fn the_targets_of_all_log_statements_are_those_of_the_documentation() {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `stead::")?.split_once('`'));
     let documented: BTreeSet<_> = rows.map(|(target, _)| format!("stead::{target}")).collect();
     let (mut written, mut folders) = (BTreeSet::new(), Vec::new());
-    for of in ["activity", "client", "core", "data", "nexus", "worker", "workflow"] {
+    for of in ["activity", "client", "contrib/opentelemetry", "core", "data", "nexus", "worker", "workflow"] {
         folders.push(root.join("crates").join(of).join("src"));
     }
     while let Some(folder) = folders.pop() {

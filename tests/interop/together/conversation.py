@@ -4,7 +4,8 @@ payloads and a trace.
     python conversation.py ADDRESS PROGRAM
 
 Each side runs a worker, and calls the other's. All payloads are encrypted; those that are large then are kept in S3, in
-one of two buckets by their size. What either side did for a call is one trace.
+one of two buckets by their size. What either side did for a call is one trace. This side is the other's collector of
+metrics, too.
 """
 
 import asyncio
@@ -12,14 +13,17 @@ import dataclasses
 import logging
 import os
 import sys
+import threading
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import aioboto3
 import temporalio.converter
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from moto.server import ThreadedMotoServer
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -131,6 +135,38 @@ def check_trace(spans: list[Span], caller: str, worker: str) -> None:
     assert root.parent == format_span_id(0), root
 
 
+class Collector(BaseHTTPRequestHandler):
+    """Keeps the last message that it was sent."""
+
+    protocol_version = "HTTP/1.1"
+    latest = ExportMetricsServiceRequest()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        assert (self.path, self.headers["content-type"]) == ("/v1/metrics", "application/x-protobuf")
+        Collector.latest = ExportMetricsServiceRequest.FromString(body)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+def check_metrics() -> None:
+    [resource] = Collector.latest.resource_metrics
+    metrics = {metric.name: metric for scope in resource.scope_metrics for metric in scope.metrics}
+    [completed] = metrics["temporal_workflow_completed"].sum.data_points
+    attributes = {attribute.key: attribute.value.string_value for attribute in completed.attributes}
+    assert (completed.as_double, attributes["workflow_type"], attributes["namespace"]) == (1, "Copies", "default"), completed
+    latency = metrics["temporal_activity_execution_latency"]
+    [executed] = latency.histogram.data_points
+    assert (executed.count, sum(executed.bucket_counts), latency.unit) == (1, 1, "ms"), latency
+    assert len(executed.bucket_counts) == len(executed.explicit_bounds) + 1, latency
+    assert 0 < completed.start_time_unix_nano < completed.time_unix_nano, completed
+    assert {point.as_double for point in metrics["temporal_worker_start"].sum.data_points} == {1}, metrics
+
+
 async def call_rust(client: Client, queue: str) -> None:
     volume = WORD * 1000
     handle = await client.start_workflow("Copies", "title: ", id=f"rust-{uuid.uuid4()}", task_queue=queue)
@@ -171,9 +207,12 @@ async def main(address: str, program: str, endpoint: str, s3) -> None:
         activities=[copy],
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
+    collector = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    collecting = f"http://127.0.0.1:{collector.server_port}"
     pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
     async with worker:
-        rust = await asyncio.create_subprocess_exec(program, address, queue, rust_queue, endpoint, **pipes)
+        rust = await asyncio.create_subprocess_exec(program, address, queue, rust_queue, endpoint, collecting, **pipes)
         try:
             with tracer.start_as_current_span("python calls"):
                 await asyncio.wait_for(call_rust(client, rust_queue), 60)
@@ -194,6 +233,8 @@ async def main(address: str, program: str, endpoint: str, s3) -> None:
     check_trace(spans, "rust", "python")
     check_trace(spans, "python", "rust")
     print("together: each call is one trace through both")
+    check_metrics()
+    print("together: metrics are read by a collector's own messages")
 
 
 async def with_s3(address: str, program: str) -> None:

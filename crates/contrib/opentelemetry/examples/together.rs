@@ -1,7 +1,7 @@
 //! The Rust side of `tests/interop/together`: a worker, and a call of the other side's worker, with a codec, a store for
-//! large payloads and a trace that both share. Prints its spans, one a line.
+//! large payloads and a trace that both share. Sends its metrics to a collector, and prints its spans, one a line.
 //!
-//!     together ADDRESS THEIR_QUEUE OUR_QUEUE S3
+//!     together ADDRESS THEIR_QUEUE OUR_QUEUE S3 COLLECTOR
 
 use std::error::Error;
 use std::future::Future;
@@ -19,6 +19,7 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use stead::DataConverter;
 use stead::data::ExternalStorage;
 use stead::prelude::*;
+use stead::worker::opentelemetry::OpenTelemetry;
 use stead_codec::{Encryption, Key, Keys};
 use stead_object_store::ObjectStorage;
 use stead_object_store::object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -26,7 +27,7 @@ use stead_object_store::object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, HttpService,
 };
 use stead_object_store::object_store::{self, ClientOptions};
-use stead_opentelemetry::{Ids, Tracing};
+use stead_opentelemetry::Tracing;
 use tokio::io::AsyncReadExt;
 
 struct Copier;
@@ -63,14 +64,16 @@ type Failed = Box<dyn Error>;
 #[tokio::main]
 async fn main() -> Result<(), Failed> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [address, theirs, ours, s3] = &arguments[..] else {
-        return Err("together ADDRESS THEIR_QUEUE OUR_QUEUE S3".into());
+    let [address, theirs, ours, s3, collector] = &arguments[..] else {
+        return Err("together ADDRESS THEIR_QUEUE OUR_QUEUE S3 COLLECTOR".into());
     };
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone());
-    let tracer = provider.with_id_generator(Ids::default()).build().tracer("together");
-    let client =
-        Client::connect(address).data_converter(converter(s3)?).plugin(Tracing::new(tracer.clone()).plugin()).await?;
+    let tracer = stead_opentelemetry::tracer_provider(provider).tracer("together");
+    let metrics = Arc::new(OpenTelemetry::new());
+    let export = metrics.export_http(Client::connect(collector))?;
+    let client = Client::connect(address).metrics(metrics).data_converter(converter(s3)?);
+    let client = client.plugin(Tracing::new(tracer.clone()).plugin()).await?;
     let worker = Worker::builder(&client, ours).workflow::<Copies>().activities(Copier).build()?;
     worker
         .run_while(async {
@@ -82,6 +85,7 @@ async fn main() -> Result<(), Failed> {
             Ok::<(), Failed>(())
         })
         .await??;
+    export.shutdown().await;
     print_spans(&exporter)
 }
 

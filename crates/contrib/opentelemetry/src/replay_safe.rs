@@ -25,8 +25,8 @@ use crate::span::ReplaySafeSpan;
 pub struct ReplaySafe<P>(pub(crate) P);
 
 impl<P> ReplaySafe<P> {
-    /// Of this provider. One of tracers should have [`Ids`]: without, the ids of a span differ from those that its
-    /// children know, which [`tracer_provider`] takes care of.
+    /// Of this provider. One of tracers must have [`Ids`], which [`tracer_provider`] gives it: without, the ids of a span
+    /// differ from those that its children know. That is warned of.
     pub fn new(provider: P) -> Self {
         Self(provider)
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Once;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{
@@ -76,18 +77,21 @@ impl<T: Tracer> ReplaySafeSpan<T> {
         // Code that panics fails its task, and will be run again.
         let is_news = workflow::in_workflow() && !std::thread::panicking() && !replay::is_replaying_history();
         if is_news {
-            open.make();
+            open.make(workflow::now());
         }
     }
 }
 
 impl<T: Tracer> Open<T> {
-    fn make(self) {
+    fn make(self, now: SystemTime) {
         let Self { tracer, parent, context, builder, status } = self;
-        let now = workflow::now();
         unwatched(|| {
             let given = (context.trace_id(), context.span_id());
             let mut span = ids::with(Some(given), || tracer.build_with_context(builder, &parent));
+            let made = span.span_context();
+            if made.is_valid() && made.span_id() != context.span_id() {
+                warn_of_ids();
+            }
             span.set_status(status);
             span.end_with_timestamp(now);
         });
@@ -100,6 +104,17 @@ impl<T> Open<T> {
             add(&mut self.builder.events, Event::new(name, workflow::now(), attributes, 0));
         }
     }
+}
+
+fn warn_of_ids() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::warn!(
+            target: "stead::opentelemetry",
+            "spans of workflow code have other ids than their children know: make the tracer's provider with \
+             `stead_opentelemetry::tracer_provider`, or give it `stead_opentelemetry::Ids`"
+        );
+    });
 }
 
 /// Adds to a list of a builder, up to the limit.
@@ -215,5 +230,66 @@ impl<T: Tracer> Drop for ReplaySafeSpan<T> {
 impl<T: Tracer> fmt::Debug for ReplaySafeSpan<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplaySafeSpan").field("context", self.span_context()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use opentelemetry::trace::{SpanId, TraceId, TracerProvider};
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, TracerProviderBuilder};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event as Logged, Metadata, Subscriber};
+
+    use super::*;
+
+    static WARNINGS: AtomicUsize = AtomicUsize::new(0);
+
+    struct CountsWarnings;
+
+    impl Subscriber for CountsWarnings {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "stead::opentelemetry"
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Logged<'_>) {
+            WARNINGS.fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    /// Makes a span of this id, and gives that which it has then.
+    fn made(provider: TracerProviderBuilder, id: SpanId) -> SpanId {
+        let exporter = InMemorySpanExporter::default();
+        let provider = provider.with_simple_exporter(exporter.clone()).build();
+        let context = SpanContext::new(TraceId::from(1), id, TraceFlags::SAMPLED, false, TraceState::NONE);
+        let (tracer, builder) = (provider.tracer("test"), SpanBuilder::from_name("test"));
+        let open = Open { tracer, parent: Context::new(), context, builder, status: Status::Unset };
+        open.make(SystemTime::UNIX_EPOCH);
+        exporter.get_finished_spans().expect("it keeps spans")[0].span_context.span_id()
+    }
+
+    #[test]
+    fn a_provider_whose_spans_get_other_ids_is_warned_of_once() {
+        let _guard = tracing::subscriber::set_default(CountsWarnings);
+        let id = SpanId::from(7);
+        assert_eq!(made(SdkTracerProvider::builder().with_id_generator(ids::Ids::default()), id), id);
+        assert_eq!(WARNINGS.load(Ordering::SeqCst), 0);
+        for _ in 0..3 {
+            assert_ne!(made(SdkTracerProvider::builder(), id), id);
+        }
+        assert_eq!(WARNINGS.load(Ordering::SeqCst), 1);
     }
 }
