@@ -12,6 +12,11 @@ pub mod moved;
 #[doc = include_str!("../../docs/from-the-official-sdk.md")]
 pub struct FromTheOfficialSdk;
 
+/// The one for those who come from Python, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-python.md")]
+pub struct FromPython;
+
 /// So is the one on logs, metrics and traces.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/telemetry.md")]
