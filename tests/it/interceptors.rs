@@ -365,6 +365,7 @@ operations! {
     start_with_update(client::StartWithUpdateCall),
     cancel_workflow(client::CancelWorkflowCall),
     terminate_workflow(client::TerminateWorkflowCall),
+    set_time_skipping(client::SetTimeSkippingCall),
     describe_workflow(client::DescribeWorkflowCall),
     fetch_history(client::FetchHistoryCall),
     list_workflows(client::ListCall<client::ListedWorkflow>),
@@ -410,6 +411,7 @@ async fn an_interceptor_sees_every_operation_of_a_client() {
     let again = client.start_workflow_named("Nobody", ()).id(&id).task_queue(queue);
     again.rpc_timeout(soon).with_update_named::<u32>("add", ()).await.unwrap_err();
     workflow.describe().await.unwrap();
+    workflow.set_time_skipping(client::TimeSkipping::off()).await.ok();
     workflow.cancel().await.unwrap();
     workflow.terminate().await.unwrap();
     workflow.history().await.unwrap();

@@ -20,7 +20,8 @@ use crate::{
     },
     workflow::{
         CancelWorkflowCall, DescribeWorkflowCall, FetchHistoryCall, ListedWorkflow, QueryWorkflowCall,
-        SignalWorkflowCall, StartUpdateCall, StartWithUpdateCall, StartWorkflowCall, TerminateWorkflowCall,
+        SetTimeSkippingCall, SignalWorkflowCall, StartUpdateCall, StartWithUpdateCall, StartWorkflowCall,
+        TerminateWorkflowCall,
     },
 };
 
@@ -92,6 +93,8 @@ interceptor! {
     cancel_workflow(CancelWorkflowCall);
     /// A workflow is terminated.
     terminate_workflow(TerminateWorkflowCall);
+    /// A workflow is to skip time, or no more.
+    set_time_skipping(SetTimeSkippingCall);
     /// A workflow is described.
     describe_workflow(DescribeWorkflowCall);
     /// A page of a workflow's history is read, for its result among others.

@@ -32,7 +32,9 @@ pub use {
         StartWorkflowOutput, Started, UpdatedWorkflow,
     },
     terminate::{TerminateError, TerminateWorkflow, TerminateWorkflowCall},
-    time_skipping::{FastForward, SetTimeSkipping, TimeSkipping, TimeSkippingError, WorkflowClock},
+    time_skipping::{
+        FastForward, SetTimeSkipping, SetTimeSkippingCall, TimeSkipping, TimeSkippingError, WorkflowClock,
+    },
     update::{
         StartUpdateCall, StartUpdateOutput, UpdateError, UpdateHandle, UpdateResult, UpdateStage, UpdateWorkflow,
     },

@@ -170,7 +170,7 @@ impl<W: ?Sized> WorkflowHandle<W> {
         FetchHistory::new(self.client.clone(), self.id.clone(), run_id)
     }
 
-    /// Turns the workflow's time skipping on or off. Interceptors do not see it.
+    /// Turns the workflow's time skipping on or off.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl<W: ?Sized> WorkflowHandle<W> {
     }
 
     /// Lets so much time pass for this workflow alone, as fast as it can: whatever is due meanwhile happens when it is
-    /// due. Then its time goes on at its own pace. Interceptors do not see it.
+    /// due. Then its time goes on at its own pace.
     ///
     /// # Errors
     ///

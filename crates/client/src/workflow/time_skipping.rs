@@ -16,6 +16,7 @@ use super::execution::{is_workflow_not_found, request_id};
 use super::{Execution, predicates};
 use crate::client::Client;
 use crate::connection::{CallOptions, RpcError};
+use crate::interceptor::Operation;
 
 /// How a workflow skips the time in which it only waits: its clock jumps to its next timer, retry or timeout as soon as
 /// nothing else can happen in it. The clocks of other workflows stay as they are.
@@ -99,13 +100,27 @@ impl WorkflowClock {
     }
 }
 
+/// A change of a workflow's time skipping on its way to the server, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SetTimeSkippingCall {
+    /// Which workflow.
+    pub execution: Execution,
+    /// How it is to skip time from now on.
+    pub skipping: TimeSkipping,
+    /// How much time it skips, after which its time goes on at its own pace. The call ends when it has got there. `None` for
+    /// as long as it runs.
+    pub fast_forward: Option<Duration>,
+    /// How the calls to the server are made; each wait for the workflow to get there is longer.
+    pub options: CallOptions,
+}
+
 /// Time skipping of a workflow that is to be turned on or off: awaiting it does.
 #[derive(Debug)]
 #[must_use = "nothing happens until it is awaited"]
 pub struct SetTimeSkipping {
     client: Client,
-    execution: Execution,
-    config: TimeSkippingConfig,
+    call: SetTimeSkippingCall,
 }
 
 /// Time that a workflow is to skip: awaiting it waits until the workflow has got there.
@@ -146,29 +161,8 @@ predicates!(TimeSkippingError);
 
 impl SetTimeSkipping {
     pub(super) fn new(client: Client, execution: Execution, skipping: TimeSkipping) -> Self {
-        Self { client, execution, config: skipping.into_proto() }
-    }
-
-    async fn send(&self) -> Result<(), TimeSkippingError> {
-        let request = UpdateWorkflowExecutionOptionsRequest {
-            namespace: self.client.namespace().to_owned(),
-            workflow_execution: Some(self.execution.to_proto()),
-            workflow_execution_options: Some(WorkflowExecutionOptions {
-                time_skipping_config: Some(self.config.clone()),
-                ..Default::default()
-            }),
-            update_mask: Some(prost_types::FieldMask { paths: vec!["time_skipping_config".to_owned()] }),
-            identity: self.client.identity().to_owned(),
-        };
-        let answer = self.client.service().update_workflow_execution_options(request, CallOptions::new()).await;
-        answer.map(drop).map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, source: RpcError) -> TimeSkippingError {
-        if is_workflow_not_found(&source) {
-            return TimeSkippingError::NotFound { workflow_id: self.execution.workflow_id.clone(), source };
-        }
-        TimeSkippingError::Rpc(source)
+        let options = CallOptions::new();
+        Self { client, call: SetTimeSkippingCall { execution, skipping, fast_forward: None, options } }
     }
 }
 
@@ -177,38 +171,15 @@ impl IntoFuture for SetTimeSkipping {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.send().await })
+        Box::pin(async move { self.client.perform(self.call).await })
     }
 }
 
 impl FastForward {
     pub(super) fn new(client: Client, execution: Execution, by: Duration) -> Self {
         let mut set = SetTimeSkipping::new(client, execution, TimeSkipping::on());
-        let fast_forward = FastForwardConfig { id: request_id(), duration: Some(duration_to_proto(by)) };
-        set.config.fast_forward_config = Some(fast_forward);
+        set.call.fast_forward = Some(by);
         Self(set)
-    }
-
-    async fn wait(&self) -> Result<(), TimeSkippingError> {
-        let Self(set) = self;
-        let request = PollWorkflowExecutionTimeSkippingRequest {
-            namespace: set.client.namespace().to_owned(),
-            workflow_execution: Some(set.execution.to_proto()),
-            fast_forward_id: set.config.fast_forward_config.as_ref().map(|it| it.id.clone()).unwrap_or_default(),
-        };
-        let service = set.client.service();
-        loop {
-            let answer = service.poll_workflow_execution_time_skipping(request.clone(), CallOptions::wait()).await;
-            let answer = answer.map_err(|error| set.failed(error))?;
-            match answer.fast_forward_polling_result() {
-                Polled::FastForwardCompleted => return Ok(()),
-                Polled::FastForwardFailed => {
-                    let workflow_id = set.execution.workflow_id.clone();
-                    return Err(TimeSkippingError::Ended { workflow_id, reason: answer.failed_reason });
-                }
-                Polled::PollTimeout | Polled::Unspecified => {}
-            }
-        }
     }
 }
 
@@ -217,9 +188,64 @@ impl IntoFuture for FastForward {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            self.0.send().await?;
-            self.wait().await
-        })
+        self.0.into_future()
     }
+}
+
+impl Operation for SetTimeSkippingCall {
+    type Output = ();
+    type Error = TimeSkippingError;
+
+    async fn send(self, client: &Client) -> Result<(), TimeSkippingError> {
+        let Self { execution, skipping, fast_forward, options } = self;
+        let fast_forward = fast_forward.map(|by| (request_id(), by));
+        let mut config = skipping.into_proto();
+        config.fast_forward_config =
+            fast_forward.clone().map(|(id, by)| FastForwardConfig { id, duration: Some(duration_to_proto(by)) });
+        let request = UpdateWorkflowExecutionOptionsRequest {
+            namespace: client.namespace().to_owned(),
+            workflow_execution: Some(execution.to_proto()),
+            workflow_execution_options: Some(WorkflowExecutionOptions {
+                time_skipping_config: Some(config),
+                ..Default::default()
+            }),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["time_skipping_config".to_owned()] }),
+            identity: client.identity().to_owned(),
+        };
+        let answer = client.service().update_workflow_execution_options(request, options).await;
+        answer.map_err(|error| failed(&execution, error))?;
+        match fast_forward {
+            Some((id, _)) => wait(client, &execution, id).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Waits until the workflow has got there.
+async fn wait(client: &Client, execution: &Execution, fast_forward_id: String) -> Result<(), TimeSkippingError> {
+    let request = PollWorkflowExecutionTimeSkippingRequest {
+        namespace: client.namespace().to_owned(),
+        workflow_execution: Some(execution.to_proto()),
+        fast_forward_id,
+    };
+    let service = client.service();
+    loop {
+        let answer = service.poll_workflow_execution_time_skipping(request.clone(), CallOptions::wait()).await;
+        let answer = answer.map_err(|error| failed(execution, error))?;
+        match answer.fast_forward_polling_result() {
+            Polled::FastForwardCompleted => return Ok(()),
+            Polled::FastForwardFailed => {
+                let workflow_id = execution.workflow_id.clone();
+                return Err(TimeSkippingError::Ended { workflow_id, reason: answer.failed_reason });
+            }
+            Polled::PollTimeout | Polled::Unspecified => {}
+        }
+    }
+}
+
+fn failed(execution: &Execution, source: RpcError) -> TimeSkippingError {
+    if is_workflow_not_found(&source) {
+        return TimeSkippingError::NotFound { workflow_id: execution.workflow_id.clone(), source };
+    }
+    TimeSkippingError::Rpc(source)
 }
