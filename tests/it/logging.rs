@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::future::IntoFuture;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{LazyLock, Mutex};
+use std::process::Command;
+use std::sync::Mutex;
 
 use serde_json::Value;
 use stead::prelude::*;
@@ -36,9 +37,8 @@ impl Write for Writes {
     }
 }
 
-/// The subscriber of this process: the SDK's warnings, what this file says, and errors of all else. Tests that look at
-/// what their own thread logs have one of their own.
-static SUBSCRIBED: LazyLock<()> = LazyLock::new(|| {
+/// The SDK's warnings, what this file says, and errors of all else.
+fn subscribe() {
     let filter = EnvFilter::new("error,stead=warn,it::logging=info");
     let subscriber = registry()
         .with(filter)
@@ -46,7 +46,7 @@ static SUBSCRIBED: LazyLock<()> = LazyLock::new(|| {
         .with(fmt::layer().with_ansi(false).compact().with_writer(|| Writes(COMPACT)))
         .with(fmt::layer().with_ansi(false).pretty().with_writer(|| Writes(PRETTY)));
     tracing::subscriber::set_global_default(workflow::SkipReplays::new(subscriber)).expect("the only one");
-});
+}
 
 struct Till;
 
@@ -78,9 +78,23 @@ impl Order {
     }
 }
 
-#[tokio::test]
-async fn logs_are_filtered_by_target_and_carry_their_fields_in_every_format_and_once() {
-    LazyLock::force(&SUBSCRIBED);
+/// In a process of its own, whose subscriber is the test's.
+#[test]
+fn logs_are_filtered_by_target_and_carry_their_fields_in_every_format_and_once() {
+    const ALONE: &str = "STEAD_TEST_LOGS_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        subscribe();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        return runtime.block_on(an_order_is_logged());
+    }
+    let name = "logging::logs_are_filtered_by_target_and_carry_their_fields_in_every_format_and_once";
+    let alone =
+        Command::new(std::env::current_exe().unwrap()).args(["--exact", name]).env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&alone.stdout);
+    assert!(alone.status.success() && said.contains("1 passed"), "{said}");
+}
+
+async fn an_order_is_logged() {
     let env = Env::new().await;
     // So that its code is replayed.
     let worker = env.worker().workflow::<Order>().activities(Till).max_cached_workflows(0).build().unwrap();

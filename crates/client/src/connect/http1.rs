@@ -63,13 +63,35 @@ impl Http1 {
     ///
     /// There is no connection, no answer within 10 s, or one that says that the body is not taken.
     pub async fn post(&mut self, path: &str, content_type: &'static str, body: Bytes) -> Result<Bytes, BoxError> {
-        let answered = timeout(TIME, self.exchange(path, content_type, body)).await;
+        let answered = timeout(TIME, self.exchange_or_again(path, content_type, body)).await;
         let answered = answered.unwrap_or_else(|_elapsed| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
         let (status, answer) = answered.map_err(|error| {
             self.latest = None;
             WithCauses(&*error).to_string()
         })?;
         if status.is_success() { Ok(answer) } else { Err(format!("the answer is {status}").into()) }
+    }
+
+    /// A server may close a connection that was idle just when it is used again.
+    async fn exchange_or_again(
+        &mut self,
+        path: &str,
+        content_type: &'static str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), BoxError> {
+        let is_used_again = self.latest.is_some();
+        let answered = self.exchange(path, content_type, body.clone()).await;
+        let was_closed = |error: &BoxError| {
+            let error = error.downcast_ref::<hyper::Error>();
+            error.is_some_and(|error| error.is_canceled() || error.is_incomplete_message())
+        };
+        match answered {
+            Err(error) if is_used_again && was_closed(&error) => {
+                self.latest = None;
+                self.exchange(path, content_type, body).await
+            }
+            answered => answered,
+        }
     }
 
     async fn exchange(
@@ -111,5 +133,75 @@ impl Http1 {
 impl fmt::Debug for Http1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http1").field("authority", &self.authority).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    async fn listener() -> (TcpListener, Http1) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        (listener, Connect::to(address).into_http1().expect("an address"))
+    }
+
+    async fn asked(stream: &mut TcpStream) -> String {
+        let mut request = Vec::new();
+        while !request.ends_with(b"hello") {
+            request.push(stream.read_u8().await.expect("a request"));
+        }
+        String::from_utf8(request).expect("text")
+    }
+
+    async fn accept(listener: &TcpListener) -> TcpStream {
+        listener.accept().await.expect("somebody connects").0
+    }
+
+    async fn answer(stream: &mut TcpStream, status: &str) {
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok");
+        stream.write_all(answer.as_bytes()).await.expect("it is read");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_while_it_was_idle_is_made_anew() {
+        let (listener, mut posts) = listener().await;
+        let serving = async {
+            let mut stream = accept(&listener).await;
+            let request = asked(&mut stream).await;
+            assert!(request.starts_with("POST /v1/metrics HTTP/1.1\r\n"), "{request}");
+            assert!(request.contains("content-type: text/plain\r\n"), "{request}");
+            answer(&mut stream, "200 OK").await;
+            asked(&mut stream).await;
+            drop(stream);
+            let mut stream = accept(&listener).await;
+            asked(&mut stream).await;
+            answer(&mut stream, "200 OK").await;
+            asked(&mut stream).await;
+            answer(&mut stream, "404 Not Found").await;
+        };
+        let posting = async {
+            for _ in 0..2 {
+                let answer = posts.post("/v1/metrics", "text/plain", "hello".into()).await;
+                assert_eq!(answer.expect("it is taken"), "ok");
+            }
+            posts.post("/v1/metrics", "text/plain", "hello".into()).await.expect_err("it is not there").to_string()
+        };
+        let ((), error) = tokio::join!(serving, posting);
+        assert_eq!(error, "the answer is 404 Not Found");
+    }
+
+    #[tokio::test]
+    async fn a_new_connection_that_is_closed_without_an_answer_is_an_error() {
+        let (listener, mut posts) = listener().await;
+        let serving = async { asked(&mut accept(&listener).await).await };
+        let (_, error) = tokio::join!(serving, posts.post("/", "text/plain", "hello".into()));
+        let error = error.expect_err("there is no answer").to_string();
+        assert!(error.contains("connection closed"), "{error}");
     }
 }
