@@ -36,6 +36,7 @@ mod logging;
 mod messages;
 mod metrics;
 mod nexus;
+mod nexus_backed;
 mod other_sdks;
 mod patches;
 mod plugins;

@@ -13,7 +13,7 @@ use crate::event_types;
 
 /// What is told of by a number, a name or an instant that no other run has, or that says who did it and with which
 /// release.
-const SCRUBBED: [&str; 12] = [
+const SCRUBBED: [&str; 14] = [
     "attachedRequestId",
     "binaryChecksum",
     "data",
@@ -21,6 +21,8 @@ const SCRUBBED: [&str; 12] = [
     "identity",
     "meteringMetadata",
     "namespaceId",
+    "operationId",
+    "operationToken",
     "requestId",
     "sdkMetadata",
     "stackTrace",
@@ -54,6 +56,7 @@ pub fn has_one_order(history: &History) -> bool {
         let races = [
             "START_CHILD_WORKFLOW_EXECUTION_INITIATED",
             "MARKER_RECORDED",
+            "NEXUS_OPERATION_STARTED",
             "WORKFLOW_EXECUTION_SIGNALED",
             "WORKFLOW_EXECUTION_CANCEL_REQUESTED",
             "WORKFLOW_EXECUTION_UPDATE_ACCEPTED",

@@ -367,6 +367,13 @@ impl Client {
         self.workflow(id)
     }
 
+    /// A client with one more interceptor, inside of all others.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_innermost_interceptor(&self, interceptor: Arc<dyn ClientInterceptor>) -> Self {
+        self.with(|parts| parts.interceptors.push(interceptor))
+    }
+
     /// What the plugins of this client are to workers.
     #[doc(hidden)]
     pub fn plugins_for_workers(&self) -> &[ForWorkers] {
@@ -382,7 +389,12 @@ impl Client {
     }
 
     /// Performs an operation, through the interceptors if there are any.
-    pub(crate) async fn perform<O: Intercepted>(&self, operation: O) -> Result<O::Output, O::Error> {
+    ///
+    /// # Errors
+    ///
+    /// The operation's own.
+    #[doc(hidden)]
+    pub async fn perform<O: Intercepted>(&self, operation: O) -> Result<O::Output, O::Error> {
         match self.parts.interceptors.as_slice() {
             [] => operation.send(self).await,
             interceptors => Next::new(self, interceptors).run(operation).await,

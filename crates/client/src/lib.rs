@@ -29,6 +29,7 @@ mod connection;
 mod filter;
 mod interceptor;
 mod listing;
+mod nexus;
 #[doc(hidden)]
 pub mod payloads;
 mod plugin;

@@ -44,6 +44,12 @@ impl<O> Started<O> {
         &self.token
     }
 
+    /// The same for an operation that gives another type, such as where a workflow is named and its type is not known.
+    #[must_use]
+    pub fn cast<T>(self) -> Started<T> {
+        Started::with_token(self.token)
+    }
+
     /// The token alone.
     #[must_use]
     pub fn into_token(self) -> String {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stead_data::metrics::{Meter, MetricSink};
@@ -34,6 +35,8 @@ struct Inner {
     info: Arc<Info>,
     parts: ContextParts,
     links: Mutex<Vec<Link>>,
+    /// Whether something goes on in place of the operation, or is about to.
+    is_started: AtomicBool,
 }
 
 /// What a worker gives to a [`Context`].
@@ -59,7 +62,12 @@ impl Context {
         if let Cow::Owned(own) = parts.converter.in_context(|| info.owner()) {
             parts.converter = own;
         }
-        Self(Arc::new(Inner { info: Arc::new(info), parts, links: Mutex::default() }))
+        Self(Arc::new(Inner {
+            info: Arc::new(info),
+            parts,
+            links: Mutex::default(),
+            is_started: AtomicBool::new(false),
+        }))
     }
 
     /// The request that the calling code belongs to.
@@ -134,6 +142,13 @@ impl Context {
         }
     }
 
+    /// Something is about to be started that goes on in place of the operation; `None` if something does already. For the
+    /// worker's client.
+    pub fn begin_start(&self) -> Option<Starting> {
+        let was_started = self.0.is_started.swap(true, Ordering::SeqCst);
+        (!was_started).then(|| Starting { context: self.clone(), succeeded: false })
+    }
+
     /// The links that were added. For the worker that reports them.
     pub fn take_links(&self) -> Vec<Link> {
         std::mem::take(&mut *self.links())
@@ -142,6 +157,28 @@ impl Context {
     /// No foreign code runs under the lock, so a poisoned one is intact.
     fn links(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
         self.0.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Context::begin_start`]. Dropping it lets something else be started.
+#[derive(Debug)]
+pub struct Starting {
+    context: Context,
+    succeeded: bool,
+}
+
+impl Starting {
+    /// It goes on.
+    pub fn succeeded(mut self) {
+        self.succeeded = true;
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if !self.succeeded {
+            self.context.0.is_started.store(false, Ordering::SeqCst);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stead_data::nexus::{Answer, HandlerErrorKind, Response, Started};
+use stead_data::nexus::{Answer, HandlerErrorKind, Response};
 use stead_data::{BoxFuture, DataConverter, Failure, Operation, Payload};
 
 use crate::{Error, OperationToken, Result};
@@ -156,7 +156,7 @@ impl Input {
                 let message = "Payload converter failed to encode Nexus operation result";
                 Error::handler(HandlerErrorKind::Internal, message).cause(Failure::from_error(&error))
             })?),
-            Response::Started(started) => Response::Started(Started::with_token(started.into_token())),
+            Response::Started(started) => Response::Started(started.cast()),
         })
     }
 }

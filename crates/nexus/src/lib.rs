@@ -21,7 +21,7 @@ mod token;
 
 pub use cancellation::{CancelReason, Cancellation};
 pub use context::{
-    Context, ContextParts, add_link, cancel_reason, cancelled, data_converter, extension, in_operation, info,
+    Context, ContextParts, Starting, add_link, cancel_reason, cancelled, data_converter, extension, in_operation, info,
     is_cancelled, is_worker_shutdown, meter, worker_shutdown,
 };
 pub use definition::{Cancel, Definition, INVALID_INPUT, Implementation, Input, OperationDefinition, Service, Start};

@@ -10,8 +10,6 @@ pub use stead_activity as activity;
 #[cfg(feature = "client")]
 pub use stead_client as client;
 pub use stead_data as data;
-#[cfg(feature = "worker")]
-pub use stead_nexus as nexus;
 #[cfg(feature = "testing")]
 pub use stead_testing as testing;
 #[cfg(feature = "worker")]
@@ -32,6 +30,13 @@ pub use stead_macros::{activities, workflow};
 pub use stead_server::{self as server, Server};
 #[cfg(feature = "worker")]
 pub use stead_worker::Worker;
+
+/// Nexus services: what their handlers call and return.
+#[cfg(feature = "worker")]
+pub mod nexus {
+    pub use stead_nexus::*;
+    pub use stead_worker::nexus::{Starts, client, start};
+}
 
 /// What nearly every program needs, in one import.
 pub mod prelude {

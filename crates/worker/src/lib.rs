@@ -30,7 +30,7 @@ mod heartbeat;
 mod http;
 mod lifecycle;
 mod metrics;
-mod nexus;
+pub mod nexus;
 #[cfg(feature = "opentelemetry")]
 #[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
 pub mod opentelemetry;

@@ -1,9 +1,10 @@
-//! The executor of Nexus tasks.
+//! The executor of Nexus tasks, and what their handlers do with the worker's client.
 //!
 //! A request to start or to cancel an operation is two tasks: the handler's own code, and a supervisor that tells it when
 //! nobody waits for its answer any more, and reports. The request holds its slot until the report is sent.
 
 mod cancel;
+mod client;
 mod error;
 mod registry;
 mod report;
@@ -30,10 +31,11 @@ use crate::shared::Shared;
 use crate::slots::{Permit, SlotTask};
 use request::{Ask, Request};
 
+pub use client::{Starts, client, start};
 pub(crate) use registry::Registry;
 
 /// Handles a request, in the background.
-pub(crate) fn start(shared: &Arc<Shared>, task: PollNexusTaskQueueResponse, permit: Permit) {
+pub(crate) fn take(shared: &Arc<Shared>, task: PollNexusTaskQueueResponse, permit: Permit) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         handle(&shared, task).await;

@@ -364,6 +364,6 @@ impl Source for NexusTasks {
     }
 
     fn dispatch(&self, task: Self::Task, permit: Permit) {
-        nexus::start(&self.shared, *task, permit);
+        nexus::take(&self.shared, *task, permit);
     }
 }

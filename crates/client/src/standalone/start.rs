@@ -5,7 +5,9 @@ use std::{fmt, future::IntoFuture, marker::PhantomData, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 use stead_data::{
     Activity, ActivityDefaults, Arg, Bounded, BoxFuture, CodecError, ConversionError, Headers, Payload, Priority,
-    RetryPolicy, SearchAttributeUpdate, SearchAttributes, Unbounded, time::duration_to_proto,
+    RetryPolicy, SearchAttributeUpdate, SearchAttributes, Unbounded,
+    nexus::{Callback, Link},
+    time::duration_to_proto,
 };
 use stead_proto::{
     common::v1::{self as common, ActivityType},
@@ -22,6 +24,7 @@ use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
     interceptor::Operation,
+    nexus,
     payloads::{self, Owner},
     workflow::{Finished, Given, MissingId, MissingTaskQueue, Started, predicates, request_id, rpc_options},
 };
@@ -79,6 +82,10 @@ pub struct StartActivityCall {
     pub priority: Option<Priority>,
     /// Time before the first attempt.
     pub start_delay: Option<Duration>,
+    /// What it is linked with, for people who look at it, such as the Nexus operation in whose handler it is made.
+    pub links: Vec<Link>,
+    /// Who is told how it ends.
+    pub completion_callbacks: Vec<Callback>,
     /// By which the server recognizes this request when it is sent again.
     pub request_id: String,
     /// How the call is made.
@@ -91,6 +98,8 @@ pub struct StartActivityCall {
 pub struct StartActivityOutput {
     /// The run that was started, or that was running already.
     pub run_id: String,
+    /// Leads to it, on servers that say so.
+    pub link: Option<Link>,
 }
 
 /// What happens when an activity is started with the id of one that has ended.
@@ -180,6 +189,8 @@ impl<O, Goal> StartActivity<O, Goal> {
             summary: None,
             priority: None,
             start_delay: None,
+            links: Vec::new(),
+            completion_callbacks: Vec::new(),
             request_id: request_id(),
             options: CallOptions::new(),
         };
@@ -314,11 +325,22 @@ impl<O, Goal, Bound, Id, Queue> StartActivity<O, Goal, Bound, Id, Queue> {
         StartActivity { client, call, error, state: PhantomData }
     }
 
-    async fn start(self) -> Result<ActivityHandle<O>, StartActivityError> {
+    /// The call, and the client that is to perform it.
+    ///
+    /// # Errors
+    ///
+    /// A value could not be converted.
+    #[doc(hidden)]
+    pub fn into_call(self) -> Result<(Client, StartActivityCall), StartActivityError> {
         let Self { client, call, error, .. } = self;
         error.map_or(Ok(()), Err)?;
+        Ok((client, call))
+    }
+
+    async fn start(self) -> Result<ActivityHandle<O>, StartActivityError> {
+        let (client, call) = self.into_call()?;
         let activity_id = call.activity_id.clone();
-        let StartActivityOutput { run_id } = client.perform(call).await?;
+        let StartActivityOutput { run_id, .. } = client.perform(call).await?;
         Ok(ActivityHandle::new(client, activity_id, Some(run_id)))
     }
 }
@@ -357,10 +379,13 @@ impl Operation for StartActivityCall {
             user_metadata,
             priority: self.priority.map(Priority::into_proto),
             start_delay: self.start_delay.map(duration_to_proto),
+            on_conflict_options: nexus::on_activity_conflict(&self.links, &self.completion_callbacks),
+            completion_callbacks: nexus::callbacks(self.completion_callbacks, &self.links),
+            links: Link::all_to_proto(&self.links),
             ..Default::default()
         };
         match client.service().start_activity_execution(request, self.options).await {
-            Ok(answer) => Ok(StartActivityOutput { run_id: answer.run_id }),
+            Ok(answer) => Ok(StartActivityOutput { run_id: answer.run_id, link: nexus::link(answer.link.as_ref()) }),
             Err(error) => Err(refused(self.activity_id, self.activity_type, error)),
         }
     }

@@ -43,7 +43,7 @@ impl<W: ?Sized> WorkflowHandle<W> {
     }
 
     pub(super) fn started(client: Client, id: String, output: StartWorkflowOutput) -> Self {
-        let StartWorkflowOutput { run_id, first_execution_run_id: first_run_id, started_eagerly: eagerly } = output;
+        let StartWorkflowOutput { run_id, first_execution_run_id: first_run_id, started_eagerly: eagerly, .. } = output;
         Self::new(client, id, Run::Started { run_id, first_run_id, eagerly })
     }
 

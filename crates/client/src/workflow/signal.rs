@@ -2,6 +2,7 @@
 
 use std::future::IntoFuture;
 
+use stead_data::nexus::Link;
 use stead_data::{BoxFuture, CodecError, ConversionError, Headers, Payload};
 use stead_proto::workflowservice::v1::SignalWorkflowExecutionRequest;
 
@@ -14,7 +15,7 @@ use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
     interceptor::Operation,
-    payloads,
+    nexus, payloads,
 };
 
 /// A signal to be sent: awaiting it sends it.
@@ -38,8 +39,18 @@ pub struct SignalWorkflowCall {
     pub arguments: Vec<Payload>,
     /// Its headers.
     pub headers: Headers,
+    /// What it is linked with, for people who look at it, such as the Nexus operation in whose handler it is made.
+    pub links: Vec<Link>,
     /// How the call is made.
     pub options: CallOptions,
+}
+
+/// A signal that was sent, as interceptors see it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SignalWorkflowOutput {
+    /// Leads to it, on servers that say so.
+    pub link: Option<Link>,
 }
 
 /// A signal was not sent.
@@ -77,7 +88,7 @@ impl SignalWorkflow {
         arguments: Result<Vec<Payload>, ConversionError>,
     ) -> Self {
         let (headers, options) = (Headers::new(), CallOptions::new());
-        let call = SignalWorkflowCall { execution, signal, arguments: Vec::new(), headers, options };
+        let call = SignalWorkflowCall { execution, signal, arguments: Vec::new(), headers, links: Vec::new(), options };
         Self { client, call, arguments }
     }
 
@@ -86,7 +97,7 @@ impl SignalWorkflow {
     async fn send(self) -> Result<(), SignalError> {
         let Self { client, mut call, arguments } = self;
         call.arguments = arguments?;
-        client.perform(call).await
+        client.perform(call).await.map(drop)
     }
 }
 
@@ -100,11 +111,11 @@ impl IntoFuture for SignalWorkflow {
 }
 
 impl Operation for SignalWorkflowCall {
-    type Output = ();
+    type Output = SignalWorkflowOutput;
     type Error = SignalError;
 
-    async fn send(self, client: &Client) -> Result<(), SignalError> {
-        let Self { execution, signal, arguments, headers, options } = self;
+    async fn send(self, client: &Client) -> Result<SignalWorkflowOutput, SignalError> {
+        let Self { execution, signal, arguments, headers, links, options } = self;
         let owner = execution.owner(client);
         let request = SignalWorkflowExecutionRequest {
             namespace: client.namespace().to_owned(),
@@ -114,10 +125,11 @@ impl Operation for SignalWorkflowCall {
             identity: client.identity().to_owned(),
             request_id: request_id(),
             header: payloads::header(&owner, headers).await?,
+            links: Link::all_to_proto(&links),
             ..Default::default()
         };
         match client.service().signal_workflow_execution(request, options).await {
-            Ok(_) => Ok(()),
+            Ok(answer) => Ok(SignalWorkflowOutput { link: nexus::link(answer.link.as_ref()) }),
             Err(source) if is_workflow_not_found(&source) => {
                 Err(SignalError::NotFound { workflow_id: execution.workflow_id, signal, source })
             }

@@ -3,6 +3,7 @@
 use std::{fmt, future::IntoFuture, marker::PhantomData, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
+use stead_data::nexus::{Callback, Link};
 use stead_data::{
     Arg, BoxFuture, CodecError, ConversionError, Failure, FromFailure, Headers, Payload, PayloadMap, Priority,
     RetryPolicy, SearchAttributeUpdate, SearchAttributes, Signal, VersioningOverride, WorkflowIdConflictPolicy,
@@ -107,6 +108,10 @@ pub struct StartWorkflowCall {
     pub time_skipping: Option<TimeSkipping>,
     /// Whether a worker of this process may be given the first task with the answer.
     pub request_eager_start: bool,
+    /// What it is linked with, for people who look at it, such as the Nexus operation in whose handler it is made.
+    pub links: Vec<Link>,
+    /// Who is told how it ends.
+    pub completion_callbacks: Vec<Callback>,
     /// By which the server recognizes this request when it is sent again.
     pub request_id: String,
     /// How the call is made.
@@ -133,6 +138,8 @@ pub struct StartWorkflowOutput {
     pub first_execution_run_id: Option<String>,
     /// Whether a worker of this process has got the first task with the answer.
     pub started_eagerly: bool,
+    /// Leads to it, on servers that say so.
+    pub link: Option<Link>,
 }
 
 /// A workflow was not started.
@@ -390,9 +397,20 @@ impl<W: ?Sized, Goal, Id, Queue> StartWorkflow<W, Goal, Id, Queue> {
         StartWorkflow { client, call, error, state: PhantomData }
     }
 
-    async fn start(self) -> Result<WorkflowHandle<W>, StartError> {
+    /// The call, and the client that is to perform it.
+    ///
+    /// # Errors
+    ///
+    /// A value could not be converted.
+    #[doc(hidden)]
+    pub fn into_call(self) -> Result<(Client, StartWorkflowCall), StartError> {
         let Self { client, call, error, .. } = self;
         error.map_or(Ok(()), Err)?;
+        Ok((client, call))
+    }
+
+    async fn start(self) -> Result<WorkflowHandle<W>, StartError> {
+        let (client, call) = self.into_call()?;
         let id = call.workflow_id.clone();
         let output = client.perform(call).await?;
         Ok(WorkflowHandle::started(client, id, output))
@@ -456,6 +474,8 @@ impl StartWorkflowCall {
             versioning_override: None,
             time_skipping: None,
             request_eager_start: false,
+            links: Vec::new(),
+            completion_callbacks: Vec::new(),
             request_id: request_id(),
             options: CallOptions::new(),
         }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
-use stead_data::{BoxFuture, CodecError, ConversionError, Failure, Headers, Payload};
+use stead_data::{
+    BoxFuture, CodecError, ConversionError, Failure, Headers, Payload,
+    nexus::{Callback, Link},
+};
 use stead_proto::{
     enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage,
     update::v1::{Input, Meta, Outcome, Request, UpdateRef, WaitPolicy, outcome},
@@ -25,6 +28,7 @@ use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
     interceptor::Operation,
+    nexus,
     payloads::{self, Owner},
 };
 
@@ -34,6 +38,7 @@ pub struct UpdateWorkflow<O> {
     client: Client,
     call: StartUpdateCall,
     arguments: Result<Vec<Payload>, ConversionError>,
+    has_id: bool,
     output: PhantomData<fn() -> O>,
 }
 
@@ -51,6 +56,12 @@ pub struct StartUpdateCall {
     pub arguments: Vec<Payload>,
     /// Its headers.
     pub headers: Headers,
+    /// What it is linked with, for people who look at it, such as the Nexus operation in whose handler it is made.
+    pub links: Vec<Link>,
+    /// Who is told how it ends.
+    pub completion_callbacks: Vec<Callback>,
+    /// By which the server recognizes who is to be called back; empty where nobody is.
+    pub request_id: String,
     /// How far the update must have come before the server answers.
     pub wait_for: UpdateStage,
     /// How each call is made.
@@ -75,6 +86,8 @@ pub struct StartUpdateOutput {
     pub run_id: Option<String>,
     /// The result, if it is known already.
     pub outcome: Option<UpdateResult>,
+    /// Leads to it, on servers that say so.
+    pub link: Option<Link>,
 }
 
 /// How an update ended: its result (`None` if that is nothing), or the failure it was rejected or ended with.
@@ -141,21 +154,14 @@ impl<O> UpdateWorkflow<O> {
         update: String,
         arguments: Result<Vec<Payload>, ConversionError>,
     ) -> Self {
-        let call = StartUpdateCall {
-            execution,
-            update,
-            update_id: request_id(),
-            arguments: Vec::new(),
-            headers: Headers::new(),
-            wait_for: UpdateStage::Completed,
-            options: CallOptions::wait(),
-        };
-        Self { client, call, arguments, output: PhantomData }
+        let call = StartUpdateCall::new(execution, update, UpdateStage::Completed);
+        Self { client, call, arguments, has_id: false, output: PhantomData }
     }
 
     /// The update's id, by which the server recognizes it when it is sent again. Default: a random one.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.call.update_id = id.into();
+        self.has_id = true;
         self
     }
 
@@ -172,11 +178,25 @@ impl<O> UpdateWorkflow<O> {
         self.send()
     }
 
-    async fn send(self) -> Result<UpdateHandle<O>, UpdateError> {
-        let Self { client, mut call, arguments, .. } = self;
+    /// The call, and the client that is to perform it; `id` is the update's unless it has one.
+    ///
+    /// # Errors
+    ///
+    /// The arguments could not be converted.
+    #[doc(hidden)]
+    pub fn into_call(self, id: Option<String>) -> Result<(Client, StartUpdateCall), UpdateError> {
+        let Self { client, mut call, arguments, has_id, .. } = self;
         call.arguments = arguments?;
+        if let Some(id) = id.filter(|_| !has_id) {
+            call.update_id = id;
+        }
+        Ok((client, call))
+    }
+
+    async fn send(self) -> Result<UpdateHandle<O>, UpdateError> {
+        let (client, call) = self.into_call(None)?;
         let (execution, update, update_id) = (call.execution.clone(), call.update.clone(), call.update_id.clone());
-        let StartUpdateOutput { run_id, outcome } = client.perform(call).await?;
+        let StartUpdateOutput { run_id, outcome, .. } = client.perform(call).await?;
         let execution = Execution { run_id: run_id.or(execution.run_id), ..execution };
         Ok(UpdateHandle::new(client, execution, update_id, outcome).named(update))
     }
@@ -188,6 +208,23 @@ impl<O: DeserializeOwned + 'static> IntoFuture for UpdateWorkflow<O> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.send().await?.result().await })
+    }
+}
+
+impl StartUpdateCall {
+    pub(super) fn new(execution: Execution, update: String, wait_for: UpdateStage) -> Self {
+        Self {
+            execution,
+            update,
+            update_id: request_id(),
+            arguments: Vec::new(),
+            headers: Headers::new(),
+            links: Vec::new(),
+            completion_callbacks: Vec::new(),
+            request_id: String::new(),
+            wait_for,
+            options: CallOptions::wait(),
+        }
     }
 }
 
@@ -216,7 +253,18 @@ pub(super) async fn request(
     call: StartUpdateCall,
     client: &Client,
 ) -> Result<UpdateWorkflowExecutionRequest, UpdateError> {
-    let StartUpdateCall { execution, update, update_id, arguments, headers, wait_for, options: _ } = call;
+    let StartUpdateCall {
+        execution,
+        update,
+        update_id,
+        arguments,
+        headers,
+        links,
+        completion_callbacks,
+        request_id,
+        wait_for,
+        options: _,
+    } = call;
     let owner = execution.owner(client);
     let args = payloads::encode_arguments(&owner, arguments).await?;
     let header = payloads::header(&owner, headers).await?;
@@ -228,6 +276,9 @@ pub(super) async fn request(
         request: Some(Request {
             meta: Some(Meta { update_id, identity: client.identity().to_owned() }),
             input: Some(Input { header, name: update, args }),
+            request_id,
+            completion_callbacks: nexus::callbacks(completion_callbacks, &links),
+            links: Link::all_to_proto(&links),
             ..Default::default()
         }),
     })
@@ -243,9 +294,10 @@ pub(super) async fn output(
     workflow_id: &str,
     answer: UpdateWorkflowExecutionResponse,
 ) -> Result<StartUpdateOutput, UpdateError> {
+    let link = nexus::link(answer.link.as_ref());
     let run = answer.update_ref.and_then(|update| update.workflow_execution).map(|execution| execution.run_id);
     let outcome = decode_outcome(client, workflow_id, answer.outcome).await?;
-    Ok(StartUpdateOutput { run_id: run.filter(|id| !id.is_empty()), outcome })
+    Ok(StartUpdateOutput { run_id: run.filter(|id| !id.is_empty()), outcome, link })
 }
 
 /// An update that a workflow has, or once had. Cheap to clone, but for a result that is known already.

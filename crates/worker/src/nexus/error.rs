@@ -51,7 +51,7 @@ fn of_client(error: &Foreign) -> Option<(HandlerErrorKind, Option<bool>)> {
     }
     macro_rules! rpc {
         ($($error:ident),*) => {
-            None$(.or_else(|| error.downcast_ref::<client::$error>().and_then(client::$error::rpc)))*
+            None$(.or_else(|| error.downcast_ref::<client::$error>().and_then(|error| error.rpc().or_else(|| source(error)))))*
         };
     }
     let rpc = error.downcast_ref::<RpcError>().or_else(|| {
@@ -70,6 +70,11 @@ fn of_client(error: &Foreign) -> Option<(HandlerErrorKind, Option<bool>)> {
         )
     });
     rpc.map(of_rpc)
+}
+
+/// The failed call that an error of the client tells more of.
+fn source(error: &dyn std::error::Error) -> Option<&RpcError> {
+    error.source()?.downcast_ref()
 }
 
 /// What the answer of the server means to the caller. That it does not let the handler in is no fault of the caller's.

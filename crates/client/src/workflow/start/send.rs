@@ -1,6 +1,6 @@
 //! A start on the wire: with a signal or without.
 
-use stead_data::time::duration_to_proto;
+use stead_data::{nexus::Link, time::duration_to_proto};
 use stead_proto::{
     common::v1::{Memo, SearchAttributes, WorkflowType},
     enums::v1::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
@@ -15,6 +15,7 @@ use super::{StartError, StartSignal, StartWorkflowCall, StartWorkflowOutput};
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
+    nexus,
     payloads::{self, Owner},
     workers::EagerSlot,
 };
@@ -78,6 +79,8 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         versioning_override,
         time_skipping,
         request_eager_start: _,
+        links,
+        completion_callbacks,
         request_id,
         options,
     } = call;
@@ -110,6 +113,9 @@ async fn parts(call: StartWorkflowCall, client: &Client) -> Result<Parts, StartE
         priority: priority.map(|priority| priority.into_proto()),
         versioning_override: versioning_override.map(|it| it.into_proto()),
         time_skipping_config: time_skipping.map(|it| it.into_proto()),
+        on_conflict_options: nexus::on_conflict(&links, &completion_callbacks),
+        completion_callbacks: nexus::callbacks(completion_callbacks, &links),
+        links: Link::all_to_proto(&links),
         ..Default::default()
     };
     Ok(Parts { request, signal, options })
@@ -137,6 +143,7 @@ async fn start(
     request.request_eager_execution = reserved.is_some();
     let answer = client.service().start_workflow_execution(request, options).await?;
     let mut output = output(answer.run_id, answer.first_execution_run_id, answer.started);
+    output.link = nexus::link(answer.link.as_ref());
     if let (Some(slot), Some(task)) = (reserved, answer.eager_workflow_task) {
         slot.run(task);
         output.started_eagerly = true;
@@ -160,7 +167,9 @@ async fn signal_with_start(
     client: &Client,
 ) -> Result<StartWorkflowOutput, RpcError> {
     let answer = client.service().signal_with_start_workflow_execution(request, options).await?;
-    Ok(output(answer.run_id, answer.first_execution_run_id, answer.started))
+    let mut output = output(answer.run_id, answer.first_execution_run_id, answer.started);
+    output.link = nexus::link(answer.signal_link.as_ref());
+    Ok(output)
 }
 
 /// Servers that do not name the chain's first run leave it open for a workflow that ran already; of one that they
@@ -171,7 +180,7 @@ pub(super) fn output(run_id: String, first_run_id: String, started: bool) -> Sta
         (true, true) => Some(run_id.clone()),
         (true, false) => None,
     };
-    StartWorkflowOutput { run_id, first_execution_run_id, started_eagerly: false }
+    StartWorkflowOutput { run_id, first_execution_run_id, started_eagerly: false, link: None }
 }
 
 /// All that both requests have in common; the signal is missing.
@@ -199,6 +208,7 @@ fn with_signal(start: StartWorkflowExecutionRequest) -> SignalWithStartWorkflowE
         priority: start.priority,
         versioning_override: start.versioning_override,
         time_skipping_config: start.time_skipping_config,
+        links: start.links,
         ..Default::default()
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, future::IntoFuture};
 
 use serde::Serialize;
-use stead_data::{Arg, BoxFuture, ConversionError, Headers, Payload, Update, WorkflowIdConflictPolicy};
+use stead_data::{Arg, BoxFuture, ConversionError, Payload, Update, WorkflowIdConflictPolicy};
 use stead_proto::{
     errordetails::v1::MultiOperationExecutionFailure,
     errordetails::v1::multi_operation_execution_failure::OperationStatus,
@@ -17,11 +17,10 @@ use stead_proto::{
 use super::{Given, StartError, StartWorkflow, StartWorkflowCall, StartWorkflowOutput, Started, send};
 use crate::{
     client::Client,
-    connection::{CallOptions, RpcError},
+    connection::RpcError,
     interceptor::Operation,
     workflow::{
-        Execution, StartUpdateCall, StartUpdateOutput, UpdateError, UpdateHandle, UpdateStage, WorkflowHandle,
-        execution::request_id, update,
+        Execution, StartUpdateCall, StartUpdateOutput, UpdateError, UpdateHandle, UpdateStage, WorkflowHandle, update,
     },
 };
 
@@ -95,15 +94,8 @@ impl<W: ?Sized, O, Id, Queue> StartWithUpdate<W, O, Id, Queue> {
         update: String,
         arguments: Result<Vec<Payload>, ConversionError>,
     ) -> Self {
-        let update = StartUpdateCall {
-            execution: Execution { workflow_id: String::new(), run_id: None, first_execution_run_id: None },
-            update,
-            update_id: request_id(),
-            arguments: Vec::new(),
-            headers: Headers::new(),
-            wait_for: UpdateStage::Accepted,
-            options: CallOptions::wait(),
-        };
+        let execution = Execution { workflow_id: String::new(), run_id: None, first_execution_run_id: None };
+        let update = StartUpdateCall::new(execution, update, UpdateStage::Accepted);
         Self { start, update, arguments, output: std::marker::PhantomData }
     }
 
@@ -138,7 +130,7 @@ impl<W: ?Sized + 'static, O: 'static> IntoFuture for StartWithUpdate<W, O, Given
             update.execution.workflow_id.clone_from(&start.workflow_id);
             let (id, update_id, name) = (start.workflow_id.clone(), update.update_id.clone(), update.update.clone());
             let output = client.perform(StartWithUpdateCall { start, update }).await?;
-            let StartUpdateOutput { run_id: updated, outcome } = output.update;
+            let StartUpdateOutput { run_id: updated, outcome, .. } = output.update;
             let execution = Execution { workflow_id: id.clone(), run_id: updated, first_execution_run_id: None };
             let update = UpdateHandle::new(client.clone(), execution, update_id, outcome).named(name);
             let workflow = WorkflowHandle::started(client, id, output.start);
