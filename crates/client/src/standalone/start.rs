@@ -331,7 +331,7 @@ impl<O, Goal, Bound, Id, Queue> StartActivity<O, Goal, Bound, Id, Queue> {
     ///
     /// A value could not be converted.
     #[doc(hidden)]
-    pub fn into_call(self) -> Result<(Client, StartActivityCall), StartActivityError> {
+    pub fn into_call(self) -> Result<(Client, StartActivityCall), ConversionError> {
         let Self { client, call, error, .. } = self;
         error.map_or(Ok(()), Err)?;
         Ok((client, call))

@@ -403,7 +403,7 @@ impl<W: ?Sized, Goal, Id, Queue> StartWorkflow<W, Goal, Id, Queue> {
     ///
     /// A value could not be converted.
     #[doc(hidden)]
-    pub fn into_call(self) -> Result<(Client, StartWorkflowCall), StartError> {
+    pub fn into_call(self) -> Result<(Client, StartWorkflowCall), ConversionError> {
         let Self { client, call, error, .. } = self;
         error.map_or(Ok(()), Err)?;
         Ok((client, call))

@@ -184,7 +184,7 @@ impl<O> UpdateWorkflow<O> {
     ///
     /// The arguments could not be converted.
     #[doc(hidden)]
-    pub fn into_call(self, id: Option<String>) -> Result<(Client, StartUpdateCall), UpdateError> {
+    pub fn into_call(self, id: Option<String>) -> Result<(Client, StartUpdateCall), ConversionError> {
         let Self { client, mut call, arguments, has_id, .. } = self;
         call.arguments = arguments?;
         if let Some(id) = id.filter(|_| !has_id) {
