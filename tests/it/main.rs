@@ -37,6 +37,8 @@ mod messages;
 mod metrics;
 mod nexus;
 mod nexus_backed;
+mod nexus_client;
+mod nexus_through;
 mod other_sdks;
 mod patches;
 mod plugins;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use http::{Request, Response};
 use serde::Serialize;
-use stead_data::{Activity, Arg, DataConverter, Untyped, WorkflowFn, WorkflowType};
+use stead_data::{Activity, Arg, DataConverter, NexusService, Untyped, WorkflowFn, WorkflowType};
 use tonic::body::Body;
 use tower::Service;
 
@@ -14,6 +14,7 @@ use crate::{
     connect::{Connect, InProcess, Remote},
     connection::{BoxError, Connection, WorkflowService, boxed},
     interceptor::{ClientInterceptor, Intercepted, Next},
+    nexus::{CountNexusOperations, ListNexusOperations, NexusClient, NexusOperationHandle},
     plugin::ForWorkers,
     schedule::{CountSchedules, CreateSchedule, ListSchedules, ScheduleHandle},
     standalone::{ActivityHandle, CountActivities, ListActivities, StartActivity},
@@ -322,6 +323,44 @@ impl Client {
     /// At the await, see [`ListError`](crate::ListError).
     pub fn count_activities(&self, query: impl Into<String>) -> CountActivities {
         CountActivities::new(self.clone(), query.into())
+    }
+
+    /// A Nexus service behind an endpoint: its operations are started from here, without a workflow.
+    ///
+    /// ```
+    /// use stead_client::{Client, ExecuteNexusError};
+    ///
+    /// async fn quote(client: Client) -> Result<u64, ExecuteNexusError> {
+    ///     client.nexus_named("billing-endpoint", "Billing").execute_named("quote", [3, 4]).id("quote-1").await
+    /// }
+    /// ```
+    pub fn nexus<S: NexusService + ?Sized>(&self, endpoint: impl Into<String>) -> NexusClient<S> {
+        NexusClient::new(self.clone(), endpoint.into())
+    }
+
+    /// A Nexus service of which only the name is known, behind an endpoint.
+    pub fn nexus_named(&self, endpoint: impl Into<String>, service: impl Into<String>) -> NexusClient<Untyped> {
+        NexusClient::named(self.clone(), endpoint.into(), service.into())
+    }
+
+    /// A handle to the Nexus operation with this id that no workflow has called, whether it exists or not: no call is
+    /// made.
+    pub fn nexus_operation<O>(&self, id: impl Into<String>) -> NexusOperationHandle<O> {
+        NexusOperationHandle::new(self.clone(), id.into(), None)
+    }
+
+    /// The Nexus operations without a workflow that a query finds.
+    pub fn list_nexus_operations(&self, query: impl Into<String>) -> ListNexusOperations {
+        ListNexusOperations::new(self.clone(), query.into())
+    }
+
+    /// How many Nexus operations without a workflow a query finds.
+    ///
+    /// # Errors
+    ///
+    /// At the await, see [`ListError`](crate::ListError).
+    pub fn count_nexus_operations(&self, query: impl Into<String>) -> CountNexusOperations {
+        CountNexusOperations::new(self.clone(), query.into())
     }
 
     /// A batch: the server does the same to many workflows, or to many activities without one. The next call says what.

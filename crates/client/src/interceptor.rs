@@ -10,6 +10,10 @@ use crate::{
     },
     client::Client,
     listing::{CountCall, ListCall},
+    nexus::{
+        CancelNexusOperationCall, DescribeNexusOperationCall, ListedNexusOperation, StartNexusCall,
+        TerminateNexusOperationCall,
+    },
     schedule::{
         BackfillScheduleCall, CreateScheduleCall, DeleteScheduleCall, DescribeScheduleCall, ListedSchedule,
         PauseScheduleCall, TriggerScheduleCall, UnpauseScheduleCall, UpdateScheduleCall,
@@ -124,6 +128,19 @@ interceptor! {
     list_activities(ListCall<ListedActivity>);
     /// Activities without a workflow are counted.
     count_activities(CountCall<ListedActivity>);
+
+    /// A Nexus operation is started without a workflow.
+    start_nexus_operation(StartNexusCall);
+    /// A Nexus operation is described.
+    describe_nexus_operation(DescribeNexusOperationCall);
+    /// The cancellation of a Nexus operation is requested.
+    cancel_nexus_operation(CancelNexusOperationCall);
+    /// A Nexus operation is terminated.
+    terminate_nexus_operation(TerminateNexusOperationCall);
+    /// A page of Nexus operations without a workflow is listed.
+    list_nexus_operations(ListCall<ListedNexusOperation>);
+    /// Nexus operations without a workflow are counted.
+    count_nexus_operations(CountCall<ListedNexusOperation>);
 
     /// An activity that is completed from elsewhere heartbeats.
     heartbeat_async_activity(HeartbeatAsyncActivityCall);

@@ -56,6 +56,7 @@ pub use connection::TestService;
 pub use filter::{Filter, FilterOn};
 pub use interceptor::{Answer, ClientInterceptor, Next};
 pub use listing::{Count, CountCall, CountGroup, ListCall, ListError, Page};
+pub use nexus::*;
 pub use plugin::{ClientPlugin, Connecting, ForWorkers};
 pub use schedule::*;
 pub use standalone::*;

@@ -1,4 +1,11 @@
-//! What ties calls to Nexus operations.
+//! Nexus operations: called from here without a workflow, and what ties other calls to them.
+
+mod describe;
+mod handle;
+mod list;
+mod start;
+
+pub use {describe::*, handle::*, list::*, start::*};
 
 use stead_data::nexus::{Callback, Link};
 use stead_proto::{

@@ -1,6 +1,6 @@
 //! Whose payloads a command or an event has: the workflow's, or those of what it calls.
 //!
-//! The events that end an activity name the event that scheduled it, which another task may have brought. So what was
+//! The events that end an activity or a Nexus operation name the event that scheduled it, which another task may have brought. So what was
 //! scheduled is remembered for each cached run, and forgotten with it.
 
 use std::collections::{BTreeMap, HashMap};
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use stead_client::payloads::Transfers;
 use stead_core::local_activity_of_marker;
-use stead_data::{ActivityContext, SerializationContext, WorkflowContext};
+use stead_data::{ActivityContext, NexusContext, SerializationContext, WorkflowContext};
 use stead_proto::command::v1::Command;
 use stead_proto::command::v1::command::Attributes as CommandAttributes;
 use stead_proto::common::v1::{ActivityType, WorkflowExecution, WorkflowType};
@@ -26,8 +26,8 @@ struct Run {
     workflow: WorkflowContext,
     /// Who waits for its result.
     parent: Option<WorkflowContext>,
-    /// By the event that scheduled it.
-    activities: BTreeMap<i64, ActivityContext>,
+    /// By the event that scheduled it: an activity or a Nexus operation.
+    scheduled: BTreeMap<i64, SerializationContext>,
     /// Whether the history was seen from its beginning.
     begun: bool,
     /// How many of its tasks have not come to its shard yet.
@@ -111,7 +111,7 @@ impl Owners {
         self.0.entry(run_id).or_insert_with(|| Run {
             workflow: workflow.clone(),
             parent: None,
-            activities: BTreeMap::new(),
+            scheduled: BTreeMap::new(),
             begun: false,
             coming: 0,
             is_cached: false,
@@ -146,9 +146,19 @@ impl Run {
                 return self.workflow.clone().into();
             }
             Some(EventAttributes::ActivityTaskScheduledEventAttributes(it)) => {
-                self.activities.insert(event.event_id, scheduled(&self.workflow, it));
+                self.scheduled.insert(event.event_id, scheduled(&self.workflow, it).into());
                 event.event_id
             }
+            Some(EventAttributes::NexusOperationScheduledEventAttributes(it)) => {
+                let operation = NexusContext::new(&it.endpoint, &it.service, &it.operation);
+                self.scheduled.insert(event.event_id, operation.into());
+                event.event_id
+            }
+            Some(EventAttributes::NexusOperationCompletedEventAttributes(it)) => it.scheduled_event_id,
+            Some(EventAttributes::NexusOperationFailedEventAttributes(it)) => it.scheduled_event_id,
+            Some(EventAttributes::NexusOperationCanceledEventAttributes(it)) => it.scheduled_event_id,
+            Some(EventAttributes::NexusOperationTimedOutEventAttributes(it)) => it.scheduled_event_id,
+            Some(EventAttributes::NexusOperationCancelRequestFailedEventAttributes(it)) => it.scheduled_event_id,
             Some(EventAttributes::ActivityTaskStartedEventAttributes(it)) => it.scheduled_event_id,
             Some(EventAttributes::ActivityTaskCompletedEventAttributes(it)) => it.scheduled_event_id,
             Some(EventAttributes::ActivityTaskFailedEventAttributes(it)) => it.scheduled_event_id,
@@ -157,8 +167,8 @@ impl Run {
             Some(other) => return owner_of_other_event(&self.workflow, task_queue, other),
             None => return self.workflow.clone().into(),
         };
-        match self.activities.get(&scheduled_by) {
-            Some(activity) => activity.clone().into(),
+        match self.scheduled.get(&scheduled_by) {
+            Some(owner) => owner.clone(),
             None => self.workflow.clone().into(),
         }
     }
@@ -264,6 +274,9 @@ pub(super) fn owner_of_command(
             let mut child = workflow.clone();
             child.parent = parent.cloned().map(Box::new);
             child.into()
+        }
+        Some(CommandAttributes::ScheduleNexusOperationCommandAttributes(it)) => {
+            NexusContext::new(&it.endpoint, &it.service, &it.operation).into()
         }
         Some(CommandAttributes::RecordMarkerCommandAttributes(it)) => {
             match local_activity_of_marker(&it.marker_name, &it.details) {

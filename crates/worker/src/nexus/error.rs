@@ -66,7 +66,9 @@ fn of_client(error: &Foreign) -> Option<(HandlerErrorKind, Option<bool>)> {
             TerminateError,
             DescribeError,
             StartActivityError,
-            ActivityResultError
+            ActivityResultError,
+            StartNexusError,
+            NexusResultError
         )
     });
     rpc.map(of_rpc)
