@@ -1,5 +1,6 @@
 //! `acts ADDRESS N K CONC`, `idle ADDRESS N`, `replay ADDRESS N K`: what the SDK costs, in one line. `soak ADDRESS N K
-//! CONC`: whether memory stays flat, and no run gets stuck, when very many workflows go through a small cache.
+//! CONC`: whether memory stays flat, and no run gets stuck, when very many workflows go through a small cache; `activities
+//! ADDRESS N`: the same for activities without a workflow.
 //!
 //! `cargo xtask bench` runs it and the same program on the official SDK (`peers/official`) by turns, and compares.
 
@@ -38,6 +39,10 @@ impl Bench {
         Ok(Self { arguments, client, task_queue })
     }
 
+    fn is_soak(&self) -> bool {
+        matches!(self.arguments.mode, Mode::Soak)
+    }
+
     async fn run(&self) -> stead::Result<()> {
         tokio::time::sleep(measure::SETTLE).await;
         match self.arguments.mode {
@@ -45,6 +50,7 @@ impl Bench {
             Mode::Idle => self.idle().await,
             Mode::Replay => self.replay().await,
             Mode::Soak => self.soak().await,
+            Mode::Activities => self.activities().await,
         }
     }
 
@@ -59,13 +65,9 @@ impl Bench {
         Ok(())
     }
 
-    fn is_soak(&self) -> bool {
-        matches!(self.arguments.mode, Mode::Soak)
-    }
-
     async fn soak(&self) -> stead::Result<()> {
         let Arguments { count, activities, concurrency, .. } = self.arguments;
-        let mut course = Course::of(count);
+        let mut course = Course::of(count, "workflows");
         let mut runs = stream::iter(0..count).map(|i| self.sum(i, activities)).buffer_unordered(concurrency);
         let mut done = 0;
         while let Some(sum) = runs.next().await {
@@ -73,7 +75,25 @@ impl Bench {
             done += 1;
             course.advance(done);
         }
-        course.report();
+        Ok(course.report()?)
+    }
+
+    async fn activities(&self) -> stead::Result<()> {
+        let Arguments { count, concurrency, .. } = self.arguments;
+        let mut course = Course::of(count, "activities");
+        let mut runs = stream::iter(0..count).map(|i| self.echo(i)).buffer_unordered(concurrency);
+        let mut done = 0;
+        while let Some(echo) = runs.next().await {
+            echo?;
+            done += 1;
+            course.advance(done);
+        }
+        Ok(course.report()?)
+    }
+
+    async fn echo(&self, i: usize) -> stead::Result<()> {
+        let echo = self.client.execute_activity(Echo::echo, 7).id(self.id(i)).task_queue(&self.task_queue);
+        assert_eq!(echo.start_to_close(secs(60)).await?, 7);
         Ok(())
     }
 

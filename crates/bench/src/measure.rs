@@ -10,8 +10,7 @@ pub const SETTLE: Duration = Duration::from_millis(500);
 /// From the last idle workflow's start to the measurement of memory.
 pub const SETTLE_IDLE: Duration = Duration::from_secs(5);
 
-const USAGE: &str =
-    "usage: acts ADDRESS N [K] [CONC] | idle ADDRESS N | replay ADDRESS N [K] | soak ADDRESS N [K] [CONC]";
+const USAGE: &str = "usage: acts|soak ADDRESS N [K] [CONC] | replay ADDRESS N [K] | idle|activities ADDRESS N";
 
 /// What is measured.
 #[derive(Clone, Copy)]
@@ -24,6 +23,8 @@ pub enum Mode {
     Replay,
     /// Very many workflows of `K` activities through one worker with a small cache.
     Soak,
+    /// Very many activities without a workflow through one worker.
+    Activities,
 }
 
 /// The command line.
@@ -50,6 +51,7 @@ impl Arguments {
             "idle" => Mode::Idle,
             "replay" => Mode::Replay,
             "soak" => Mode::Soak,
+            "activities" => Mode::Activities,
             _ => return None,
         };
         Some(Self {
@@ -137,18 +139,20 @@ impl Laps {
 
 /// Memory over the course of a long run.
 pub struct Course {
+    what: &'static str,
     started: Instant,
     total: usize,
-    /// Resident memory in kB, after each hundredth of the workflows.
+    /// Resident memory in kB, after each hundredth of them.
     samples: Vec<u64>,
 }
 
 impl Course {
-    pub fn of(total: usize) -> Self {
-        Self { started: Instant::now(), total, samples: Vec::new() }
+    /// Of so many workflows or activities.
+    pub fn of(total: usize, what: &'static str) -> Self {
+        Self { what, started: Instant::now(), total, samples: Vec::new() }
     }
 
-    /// So many workflows have ended.
+    /// So many have ended.
     pub fn advance(&mut self, done: usize) {
         let step = (self.total / 100).max(1);
         if !done.is_multiple_of(step) {
@@ -159,25 +163,32 @@ impl Course {
             let seconds = self.started.elapsed().as_secs_f64();
             let memory = self.samples.last().copied().unwrap_or_default();
             println!(
-                "soak {done} of {}: {seconds:.0} s, {:.0} wf/s, rss {memory} kB",
+                "soak {done} of {} {}: {seconds:.0} s, {:.0} a second, rss {memory} kB",
                 self.total,
+                self.what,
                 done as f64 / seconds
             );
         }
     }
 
-    /// How memory went in the second half: flat if its last quarter takes no more than its first.
-    pub fn report(&self) {
+    /// How memory went in the second half: flat if its last quarter takes hardly more than the one before.
+    ///
+    /// # Errors
+    ///
+    /// It takes over 5 % more.
+    pub fn report(&self) -> Result<(), String> {
         let quarter = |from: usize, to: usize| {
             let part = self.samples.get(self.samples.len() * from / 4..self.samples.len() * to / 4).unwrap_or_default();
             part.iter().sum::<u64>() as f64 / part.len().max(1) as f64
         };
         let (third, last) = (quarter(2, 3), quarter(3, 4));
+        let grown = (last / third - 1.0) * 100.0;
+        let (what, total) = (self.what, self.total);
         println!(
-            "soak n={}: no stuck run; rss of the third quarter {third:.0} kB, of the last {last:.0} kB, {:+.1} %",
-            self.total,
-            (last / third - 1.0) * 100.0
+            "soak n={total} {what}: none got stuck; rss of the third quarter {third:.0} kB, of the last {last:.0} kB, \
+             {grown:+.1} %"
         );
+        if grown <= 5.0 { Ok(()) } else { Err(format!("memory is not flat: {grown:+.1} %")) }
     }
 }
 

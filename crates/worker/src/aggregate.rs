@@ -21,6 +21,52 @@ pub(crate) struct Options {
     pub(crate) buckets: BTreeMap<String, Vec<f64>>,
 }
 
+/// The setters of a type that has these options as `options.common`.
+macro_rules! setters {
+    ($type:ident, $without_service_name:literal) => {
+        impl $type {
+            /// What the names of the SDK's metrics begin with; those of your own metrics stay as they are. Default: `temporal_`.
+            #[must_use]
+            pub fn metric_prefix(mut self, prefix: impl Into<String>) -> Self {
+                self.options.common.prefix = prefix.into();
+                self
+            }
+
+            /// Adds a label to every number.
+            #[must_use]
+            pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                self.options.common.labels.push((name.into(), value.into()));
+                self
+            }
+
+            #[doc = $without_service_name]
+            #[must_use]
+            pub fn without_service_name(mut self) -> Self {
+                self.options.common.has_service_name = false;
+                self
+            }
+
+            /// Shows durations in seconds. Default: in milliseconds.
+            #[must_use]
+            pub fn durations_as_seconds(mut self) -> Self {
+                self.options.common.durations_as_seconds = true;
+                self
+            }
+
+            /// The upper bounds of the buckets of a histogram, in the unit that it is shown in, by its name without the
+            /// prefix.
+            ///
+            /// Default: those of Temporal's other SDKs.
+            #[must_use]
+            pub fn buckets(mut self, metric: impl Into<String>, bounds: impl IntoIterator<Item = f64>) -> Self {
+                self.options.common.set_buckets(metric.into(), bounds);
+                self
+            }
+        }
+    };
+}
+pub(crate) use setters;
+
 /// How numbers are shown.
 pub(crate) trait Form {
     fn options(&self) -> &Options;

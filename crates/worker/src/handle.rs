@@ -6,6 +6,7 @@ use std::{error, fmt};
 use stead_client::workers::Claim;
 use stead_client::{Client, RpcError};
 
+use crate::lifecycle::Phase;
 use crate::shared::Shared;
 
 /// A worker that runs, for others to look at and to change. Clones are the same worker. Made by
@@ -17,6 +18,11 @@ impl WorkerHandle {
     /// The client that the worker works with now.
     pub fn client(&self) -> Client {
         self.0.client.borrow().clone()
+    }
+
+    /// Waits until the worker takes tasks, or has stopped. One that cannot start does not.
+    pub async fn started(&self) {
+        self.0.lifecycle.reached(Phase::Running).await;
     }
 
     /// Lets the worker go on with another client, after a credential was replaced or a server moved, say: its polls, what it

@@ -55,33 +55,17 @@ impl Form for Options {
     }
 }
 
+aggregate::setters!(
+    Prometheus,
+    "Leaves the label `service_name=\"temporal-core-sdk\"` out, which dashboards look for."
+);
+
 impl Prometheus {
     /// With the defaults of Temporal's other SDKs.
     #[must_use]
     pub fn new() -> Self {
         let options = Options { common: aggregate::Options::new(), counters_total_suffix: false, unit_suffix: false };
         Self { options, registry: Registry::default() }
-    }
-
-    /// What the names of the SDK's metrics begin with; those of your own metrics stay as they are. Default: `temporal_`.
-    #[must_use]
-    pub fn metric_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.options.common.prefix = prefix.into();
-        self
-    }
-
-    /// Adds a label to every number.
-    #[must_use]
-    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.options.common.labels.push((name.into(), value.into()));
-        self
-    }
-
-    /// Leaves the label `service_name="temporal-core-sdk"` out, which dashboards look for.
-    #[must_use]
-    pub fn without_service_name(mut self) -> Self {
-        self.options.common.has_service_name = false;
-        self
     }
 
     /// Ends the names of counters with `_total`. Default: not.
@@ -95,22 +79,6 @@ impl Prometheus {
     #[must_use]
     pub fn unit_suffix(mut self) -> Self {
         self.options.unit_suffix = true;
-        self
-    }
-
-    /// Shows durations in seconds. Default: in milliseconds.
-    #[must_use]
-    pub fn durations_as_seconds(mut self) -> Self {
-        self.options.common.durations_as_seconds = true;
-        self
-    }
-
-    /// The upper bounds of the buckets of a histogram, in the unit that it is shown in, by its name without the prefix.
-    ///
-    /// Default: those of Temporal's other SDKs.
-    #[must_use]
-    pub fn buckets(mut self, metric: impl Into<String>, bounds: impl IntoIterator<Item = f64>) -> Self {
-        self.options.common.set_buckets(metric.into(), bounds);
         self
     }
 

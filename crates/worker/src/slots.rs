@@ -410,6 +410,54 @@ mod tests {
         assert_eq!((count(0.8), count(0.5)), (3, 1), "half of the memory is in use");
     }
 
+    /// A machine of 1,000 MB, of which its process has taken some.
+    struct Machine(tempfile::TempDir);
+
+    impl Machine {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::create_dir(folder.path().join("proc")).expect("a folder");
+            std::fs::write(folder.path().join("proc/stat"), "cpu 10 0 10 80 0 0 0 0\n").expect("a file");
+            let machine = Self(folder);
+            machine.uses(0);
+            machine
+        }
+
+        fn uses(&self, megabytes: usize) {
+            let available = (1000 - megabytes) * 1000;
+            let text = format!("MemTotal: 1000000 kB\nMemAvailable: {available} kB\n");
+            std::fs::write(self.0.path().join("proc/meminfo"), text).expect("a file");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn activities_that_take_memory_stay_under_the_target_and_come_close_to_it() {
+        const TAKES: usize = 20;
+        let machine = Machine::new();
+        let metrics = Arc::new(Metrics::new(None, "shop", "orders"));
+        let maker = SlotMaker::new(&metrics, worker(), &Arc::new(Resources::under(machine.0.path())));
+        let targets = ResourceTargets { memory: 0.8, cpu: 0.9 };
+        let supply = ResourceSlots::new(targets).minimum(1).maximum(500).ramp_throttle(Duration::from_millis(50));
+        let slots = maker.make(SlotKind::Activity, supply.into());
+        let mut running = std::collections::VecDeque::new();
+        let mut most = 0;
+        // An activity each time that there is a slot, of which each takes memory for ten seconds.
+        for _ in 0..2_000 {
+            while running.front().is_some_and(|(since, _): &(Instant, Permit)| since.elapsed().as_secs() >= 10) {
+                running.pop_front();
+            }
+            if let Some(mut permit) = slots.try_reserve(false) {
+                permit.mark_used(|| SlotTask::Activity { activity_type: "takes".to_owned() });
+                running.push_back((Instant::now(), permit));
+            }
+            machine.uses(running.len() * TAKES);
+            most = most.max(running.len() * TAKES);
+            sleep(Duration::from_millis(20)).await;
+        }
+        assert!(most <= 800, "{most} MB were used, and the target is 800");
+        assert!(most >= 600, "only {most} MB were used, and the target is 800");
+    }
+
     #[tokio::test]
     async fn a_dropped_permit_frees_its_slot() {
         let metrics = Arc::new(Metrics::new(None, "shop", "orders"));

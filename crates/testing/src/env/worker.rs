@@ -112,15 +112,24 @@ impl TestWorkerBuilder {
         self
     }
 
-    /// Starts the worker.
+    /// Starts the worker, and waits until it takes tasks.
     ///
     /// # Errors
     ///
-    /// If nothing is registered, something twice, or an option is out of its range.
+    /// If nothing is registered, something twice, or an option is out of its range; or another worker of the environment takes
+    /// the same tasks: a second one needs a [client of its own](super::TestEnv::connect).
     pub async fn start(self) -> Result<TestWorker, TestError> {
         let worker = self.build()?;
-        let shutdown = worker.shutdown_handle();
-        Ok(TestWorker { shutdown, running: Some(tokio::spawn(worker.run())) })
+        let (shutdown, handle) = (worker.shutdown_handle(), worker.handle());
+        let mut running = tokio::spawn(worker.run());
+        tokio::select! {
+            biased;
+            ended = &mut running => match ended {
+                Ok(ended) => ended.map(|()| TestWorker { shutdown, running: None }).map_err(TestError::from),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            },
+            () = handle.started() => Ok(TestWorker { shutdown, running: Some(running) }),
+        }
     }
 }
 

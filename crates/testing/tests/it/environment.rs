@@ -184,3 +184,13 @@ async fn limits_are_reached_with_little_when_they_are_shrunk() -> stead::Result<
     assert!(refused.to_string().contains("exceeded workflow execution limit for signal events"), "{refused}");
     Ok(())
 }
+
+#[stead::test]
+async fn a_second_worker_for_the_same_tasks_is_refused_when_it_starts(env: TestEnv) -> stead::Result<()> {
+    let first = env.worker().workflow::<Order>().activities(Payments).start().await?;
+    let error = env.worker().activities(Payments).start().await.expect_err("somebody takes these activities");
+    assert!(error.to_string().contains("overlapping worker task types"), "{error}");
+    first.stop().await?;
+    env.worker().activities(Payments).start().await?.stop().await?;
+    Ok(())
+}
