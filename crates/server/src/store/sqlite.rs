@@ -280,6 +280,33 @@ mod tests {
         assert!(refused(&file(&folder)).contains("damaged"));
     }
 
+    /// A machine that stops while it writes leaves such a log: what is missing at its end was not acknowledged.
+    #[test]
+    fn a_log_that_breaks_off_gives_the_whole_batches_before_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(file(&folder)).unwrap();
+        (0..20).for_each(|number| store.commit(&[batch(number)]).unwrap());
+        let log = |path: &Path| path.with_extension("db-wal");
+        let (rows, logged) = (fs::read(file(&folder)).unwrap(), fs::read(log(&file(&folder))).unwrap());
+        let left = |end: usize, spoil: bool| {
+            let path = folder.path().join(format!("{end}-{spoil}.db"));
+            let mut logged = logged[..end].to_vec();
+            if spoil {
+                logged[end / 2..].fill(0xEE);
+            }
+            fs::write(&path, &rows).unwrap();
+            fs::write(log(&path), logged).unwrap();
+            kit::load(&mut SqliteStore::open(path).unwrap()).unwrap().len()
+        };
+        let all = left(logged.len(), false);
+        assert_eq!(all, 40);
+        let cut: Vec<_> = (0..10).map(|tenth| left(logged.len() * tenth / 10, false)).collect();
+        assert!(cut.is_sorted() && cut[9] < all && cut[9] > 0, "{cut:?}");
+        assert!(cut.iter().all(|rows| rows % 2 == 0), "whole batches: {cut:?}");
+        let spoiled = left(logged.len(), true);
+        assert!(spoiled < all && spoiled % 2 == 0, "{spoiled}");
+    }
+
     #[test]
     fn a_place_where_no_file_can_be_is_refused() {
         let folder = tempfile::tempdir().unwrap();
