@@ -59,3 +59,18 @@ impl Sleeps {
         Ok(timers)
     }
 }
+
+/// Sleeps again and again, a second each time.
+#[derive(Default)]
+pub struct Naps;
+
+#[workflow]
+impl Naps {
+    #[run]
+    pub async fn run(&self, naps: u64) -> workflow::Result<u64> {
+        for _ in 0..naps {
+            workflow::sleep(secs(1)).await?;
+        }
+        Ok(naps)
+    }
+}

@@ -1,6 +1,6 @@
 //! `stead-bench-embedded [N [PART…]]`: what the embedded server costs, with client and worker in the same process. `N`:
 //! workflows of each throughput, by default 2,000. Parts: `starts`, `year`, `timers`, `memory`, `tcp`, `sqlite`,
-//! `recovery`, `open`, `shadow`; by default all.
+//! `recovery`, `open`, `events`, `shadow`; by default all.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use stead::server::{Clock, Server};
 use stead::testing::TestEnv;
 use stead::worker::WorkerBuilder;
 use stead_bench::measure::{self, resident_kilobytes};
-use stead_bench::workflows::{Acts, Echo, Idle, Sleeps};
+use stead_bench::workflows::{Acts, Echo, Idle, Naps, Sleeps};
 
 const ACTIVITIES: u32 = 5;
 const AT_A_TIME: usize = 100;
@@ -23,7 +23,7 @@ type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 async fn main() -> Result {
     let count = std::env::args().nth(1).map_or(Ok(2_000), |word| word.parse())?;
     let parts: Vec<_> = std::env::args().skip(2).collect();
-    for part in ["starts", "year", "timers", "memory", "tcp", "sqlite", "recovery", "open", "shadow"] {
+    for part in ["starts", "year", "timers", "memory", "tcp", "sqlite", "recovery", "open", "events", "shadow"] {
         if !parts.is_empty() && !parts.iter().any(|wanted| wanted == part) {
             continue;
         }
@@ -39,6 +39,7 @@ async fn main() -> Result {
             }
             "recovery" => recovery().await?,
             "open" => open_workflows().await?,
+            "events" => events().await?,
             _ => shadow(count).await?,
         }
     }
@@ -207,6 +208,32 @@ async fn open_workflows() -> Result {
         );
     }
     server.shutdown().await;
+    Ok(())
+}
+
+/// What an event costs in histories that are longer and longer: one timer after the other, five events each.
+async fn events() -> Result {
+    for thousands in [5_u32, 10, 20, 30, 40, 50] {
+        let mut costs = Vec::new();
+        for _ in 0..5 {
+            let server = Server::in_memory().clock(Clock::skipping()).start().await?;
+            let client = Client::with_service(server.service()).await?;
+            let worker = Worker::builder(&client, "bench").workflow::<Naps>().build()?;
+            let naps = u64::from(thousands) * 1_000 / 5;
+            let mut cost = Duration::ZERO;
+            let run = async {
+                let before = cpu_time::ProcessTime::now();
+                let naps = client.execute_workflow(Naps::run, naps).id("naps").task_queue("bench").await;
+                cost = before.elapsed();
+                naps
+            };
+            worker.run_while(run).await??;
+            server.shutdown().await;
+            costs.push(cost);
+        }
+        let each = median(costs).as_secs_f64() * 1e6 / f64::from(thousands * 1_000);
+        println!("a history of {thousands},000 events: {each:.2} µs of CPU an event, client and worker included");
+    }
     Ok(())
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Their attempts are those of every activity ([`ActivityState`](super::activity::ActivityState)); `machine` is what
 //! they have beside: an outcome, and cancellation and operators' commands that no history records. Tasks of theirs go
-//! the way of all activity tasks. Completion callbacks are not served.
+//! the way of all activity tasks.
 
+mod callbacks;
 mod checks;
 mod control;
 mod describe;
@@ -163,6 +164,7 @@ impl Engine {
         self.watch_activity(key);
         if closed {
             self.keep_closed_activity(key);
+            self.call_back_of_activity(key);
         }
         if offers {
             self.offer_standalone_activity(key);

@@ -24,8 +24,8 @@ use stead_server::engine::{Code, Refusal};
 use crate::nexus_operations::{Task, payload, schedule};
 use crate::restart::restarted;
 use crate::support::{
-    Server, command, complete_request, complete_workflow, continue_as_new, fail_with, named_queue, secs, start_request,
-    text,
+    Server, activity_poll_request, command, complete_request, complete_workflow, continue_as_new, fail_with,
+    named_queue, secs, start_request, text,
 };
 use crate::updates::{accept, answer, respond, update_request};
 use crate::{call, last};
@@ -393,4 +393,89 @@ fn an_update_with_callbacks_needs_a_request_id() {
     call!(server, StartWorkflowExecution, handler_start(Vec::new()));
     let refusal = server.try_call(update_of(&task, "")).unwrap_err();
     assert_eq!(refusal.message, "invalid *update.Request: request_id is required when completion_callbacks are set");
+}
+
+#[test]
+fn the_end_of_an_activity_without_a_workflow_is_that_of_the_operation() {
+    for fails in [false, true] {
+        let mut server = Server::with_operation(|_| {});
+        let task = server.nexus_task();
+        let callback = callback_of(&task);
+        server.start_activity("a", |start| {
+            start.completion_callbacks = vec![callback];
+            start.task_queue = named_queue("h");
+            start.retry_policy = Some(RetryPolicy { maximum_attempts: 1, ..Default::default() });
+        });
+        server.nexus_begin(&task, "token");
+        server.step(Vec::new());
+        let poll = api::PollActivityTaskQueueRequest { task_queue: named_queue("h"), ..activity_poll_request() };
+        let activity = call!(server, PollActivityTaskQueue, poll);
+        if fails {
+            let request = api::RespondActivityTaskFailedRequest {
+                namespace: "default".to_owned(),
+                task_token: activity.task_token,
+                failure: Some(Failure {
+                    message: "out of money".to_owned(),
+                    failure_info: Some(FailureInfo::ApplicationFailureInfo(Default::default())),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            };
+            call!(server, RespondActivityTaskFailed, request);
+            let failure = cause(last!(server.history("w"), NexusOperationFailedEventAttributes).failure);
+            assert_eq!(failure.message, "out of money");
+        } else {
+            let request = api::RespondActivityTaskCompletedRequest {
+                namespace: "default".to_owned(),
+                task_token: activity.task_token,
+                result: text("out"),
+                ..Default::default()
+            };
+            call!(server, RespondActivityTaskCompleted, request);
+            let completed = last!(server.history("w"), NexusOperationCompletedEventAttributes);
+            assert_eq!(completed.result, payload("out"));
+        }
+        let request = api::DescribeActivityExecutionRequest {
+            namespace: "default".to_owned(),
+            activity_id: "a".to_owned(),
+            ..Default::default()
+        };
+        let callbacks = call!(server, DescribeActivityExecution, request).callbacks;
+        assert_eq!(callbacks[0].info.clone().unwrap().state(), CallbackState::Succeeded);
+    }
+}
+
+#[test]
+fn callbacks_are_attached_to_an_activity_that_runs_if_the_start_wants_that() {
+    let mut server = Server::with_operation(|_| {});
+    let task = server.nexus_task();
+    let callback = callback_of(&task);
+    server.nexus_begin(&task, "token");
+    server.step(Vec::new());
+    server.start_activity("a", |start| start.task_queue = named_queue("h"));
+    let second = |request_id: &str| {
+        let mut request = crate::standalone_activities::start_request("a");
+        request.request_id = request_id.to_owned();
+        request.completion_callbacks = vec![callback.clone()];
+        request.id_conflict_policy = stead_proto::enums::v1::ActivityIdConflictPolicy::UseExisting.into();
+        request.on_conflict_options = Some(stead_proto::common::v1::OnConflictOptions {
+            attach_request_id: true,
+            attach_completion_callbacks: true,
+            attach_links: false,
+        });
+        request
+    };
+    for _ in 0..2 {
+        assert!(!call!(server, StartActivityExecution, second("second")).started);
+    }
+    let poll = api::PollActivityTaskQueueRequest { task_queue: named_queue("h"), ..activity_poll_request() };
+    let activity = call!(server, PollActivityTaskQueue, poll);
+    let request = api::RespondActivityTaskCompletedRequest {
+        namespace: "default".to_owned(),
+        task_token: activity.task_token,
+        result: text("out"),
+        ..Default::default()
+    };
+    call!(server, RespondActivityTaskCompleted, request);
+    assert_eq!(last!(server.history("w"), NexusOperationCompletedEventAttributes).result, payload("out"));
 }

@@ -1,5 +1,6 @@
 //! What there is to know of a Nexus operation that has not ended, and of callbacks.
 
+use stead_proto::callback::v1::CallbackInfo as Described;
 use stead_proto::workflow::v1::callback_info::{Trigger, UpdateWorkflowExecutionCompleted, WorkflowClosed, trigger};
 use stead_proto::workflow::v1::{CallbackInfo, NexusOperationCancellationInfo, PendingNexusOperationInfo};
 
@@ -53,14 +54,29 @@ impl AttachedCallback {
                 update_id: update_id.to_owned(),
             }),
         };
+        let described = self.described();
         CallbackInfo {
-            callback: Some(self.callback.clone()),
+            callback: described.callback,
             trigger: Some(Trigger { variant: Some(trigger) }),
+            registration_time: described.registration_time,
+            state: described.state,
+            attempt: described.attempt,
+            last_attempt_complete_time: described.last_attempt_complete_time,
+            last_attempt_failure: described.last_attempt_failure,
+            ..Default::default()
+        }
+    }
+
+    /// What there is to know of it, whatever it waits for.
+    pub(crate) fn described(&self) -> Described {
+        Described {
+            callback: Some(self.callback.clone()),
             registration_time: timestamp(self.registered_at),
             state: self.state,
             attempt: self.attempts.count,
             last_attempt_complete_time: timestamp(self.attempts.last_at),
             last_attempt_failure: self.attempts.last_failure.clone(),
+            request_id: self.request_id.clone(),
             ..Default::default()
         }
     }

@@ -22,7 +22,7 @@ use super::operation::Attempts;
 use super::requests::Owner;
 use crate::engine::run::{Run, RunKey};
 use crate::engine::{Engine, Refusal, Time};
-pub(crate) use attach::check_callbacks;
+pub(crate) use attach::{MAX_CALLBACKS, check_callbacks};
 use token::CallbackToken;
 pub(super) use token::TOKEN_HEADER;
 
@@ -50,16 +50,16 @@ pub(crate) struct AttachedCallback {
 
 /// What callers are called back with.
 #[derive(Clone, Debug)]
-pub(super) struct Completion {
-    outcome: Result<Option<Payload>, Box<Failure>>,
+pub(crate) struct Completion {
+    pub(crate) outcome: Result<Option<Payload>, Box<Failure>>,
     /// For operations that do not know yet that their handler has begun them.
-    started_at: Time,
-    link: Link,
+    pub(crate) started_at: Time,
+    pub(crate) link: Link,
 }
 
 /// Why nobody was called back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Undeliverable {
+pub(crate) enum Undeliverable {
     BadToken,
     CallerHasClosed,
     NoSuchOperation,
@@ -82,7 +82,7 @@ impl AttachedCallback {
         nexus.header.get(name).map(String::as_str)
     }
 
-    fn settle(&mut self, now: Time, result: Result<(), Undeliverable>) {
+    pub(crate) fn settle(&mut self, now: Time, result: Result<(), Undeliverable>) {
         self.attempts.count += 1;
         self.attempts.last_at = now.unix_nanos();
         self.attempts.last_failure = result.err().map(Undeliverable::failure);
@@ -137,7 +137,11 @@ impl Engine {
         }
     }
 
-    fn deliver_completion(&mut self, callback: &AttachedCallback, completion: Completion) -> Result<(), Undeliverable> {
+    pub(crate) fn deliver_completion(
+        &mut self,
+        callback: &AttachedCallback,
+        completion: Completion,
+    ) -> Result<(), Undeliverable> {
         let token = callback.header(TOKEN_HEADER).and_then(CallbackToken::read).ok_or(Undeliverable::BadToken)?;
         let owner = self.called_back(&token)?;
         let operation_token =
@@ -172,12 +176,12 @@ impl Run {
     /// Whether so many more callbacks may be attached.
     pub(in crate::engine) fn check_callback_limit(&self, more: usize) -> Result<(), Refusal> {
         let attached = self.state.callbacks.len();
-        if more == 0 || attached + more <= attach::MAX_CALLBACKS {
+        if more == 0 || attached + more <= MAX_CALLBACKS {
             return Ok(());
         }
         Err(Refusal::failed_precondition(format!(
             "cannot attach more than {} callbacks to a workflow ({attached} callbacks already attached)",
-            attach::MAX_CALLBACKS
+            MAX_CALLBACKS
         )))
     }
 }

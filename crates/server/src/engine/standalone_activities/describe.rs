@@ -6,8 +6,8 @@ use stead_proto::activity::v1::{ActivityExecutionInfo, ActivityOptions};
 use stead_proto::enums::v1::PendingActivityState;
 use stead_proto::workflowservice::v1 as api;
 
-use super::StandaloneActivity;
 use super::machine::Phase;
+use super::{StandaloneActivity, callbacks};
 use crate::engine::Time;
 use crate::engine::time::{timestamp, wire};
 
@@ -30,7 +30,7 @@ impl StandaloneActivity {
             input: attempt.input.clone().filter(|_| request.include_input),
             outcome: self.outcome.clone().filter(|_| request.include_outcome),
             long_poll_token,
-            ..Default::default()
+            callbacks: self.callbacks.iter().map(callbacks::described).collect(),
         }
     }
 

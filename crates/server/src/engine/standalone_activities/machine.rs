@@ -28,6 +28,7 @@ use stead_proto::sdk::v1::UserMetadata;
 use crate::engine::activity::{ActivityState, AfterAttempt, AfterTimeout, timeout_failure};
 use crate::engine::activity_options::ActivityOptions;
 use crate::engine::namespaces::NamespaceKey;
+use crate::engine::nexus::callbacks::AttachedCallback;
 use crate::engine::run::activity::json_string;
 use crate::engine::run::deadlines::ActivityDeadline;
 use crate::engine::run::state::Pause;
@@ -81,6 +82,9 @@ pub(crate) struct StandaloneActivity {
     /// The backoff is not the policy's: the worker asked for it.
     #[prost(bool, tag = "20")]
     pub(super) delay_was_asked: bool,
+    /// Who is called back when it closes.
+    #[prost(message, repeated, tag = "21")]
+    pub(super) callbacks: Vec<AttachedCallback>,
 }
 
 /// Who asked for the cancellation of an activity.

@@ -16,6 +16,7 @@ use crate::engine::activity_options::{ActivityOptions, Owner};
 use crate::engine::call::Outcome;
 use crate::engine::links::check_links;
 use crate::engine::namespaces::NamespaceKey;
+use crate::engine::nexus::callbacks::check_callbacks;
 use crate::engine::refusal::Code;
 use crate::engine::{Engine, Refusal};
 
@@ -26,6 +27,7 @@ impl Engine {
         let namespace = self.namespaces.key(&request.namespace)?;
         self.check_activity_start(namespace, &mut request)?;
         if let Some(key) = self.existing_activity(namespace, &request)? {
+            self.attach_callbacks(key, &request)?;
             self.attach_links(key, &request)?;
             return Ok(self.activity_started(key, &request, false).into());
         }
@@ -50,9 +52,7 @@ impl Engine {
             registry.validate(&attributes)?;
             request.search_attributes = Some(registry.normalized(attributes));
         }
-        if !request.completion_callbacks.is_empty() {
-            return Err(Refusal::invalid("completion callbacks are not enabled for this namespace"));
-        }
+        check_callbacks(&mut request.completion_callbacks)?;
         check_links(request.links.iter())?;
         check_on_conflict(request)
     }
@@ -159,6 +159,7 @@ impl Engine {
         }
         let link_requests = if request.links.is_empty() { Vec::new() } else { vec![request.request_id.clone()] };
         StandaloneActivity {
+            callbacks: self.new_callbacks(&request.completion_callbacks, &request.request_id),
             namespace: namespace.0,
             run_id: self.ids.uuid().to_string(),
             attempt,

@@ -56,6 +56,6 @@ fn check_url(url: &str) -> Result<(), Refusal> {
 }
 
 /// `callback.maxPerExecution`, and the limits of a callback, of Temporal's server.
-pub(super) const MAX_CALLBACKS: usize = 2_000;
+pub(crate) const MAX_CALLBACKS: usize = 2_000;
 const MAX_URL: usize = 1_000;
 const MAX_HEADER: usize = 8_192;
