@@ -13,7 +13,7 @@ mod properties;
 mod timer;
 mod update;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::command::v1::{
@@ -97,9 +97,9 @@ pub(crate) struct Rules<'a> {
 pub(crate) struct Ahead<'a> {
     run: &'a Run,
     rules: &'a Rules<'a>,
-    new_activity_ids: BTreeSet<&'a str>,
-    new_timers: BTreeSet<&'a str>,
-    gone_timers: BTreeSet<&'a str>,
+    new_activity_ids: HashSet<&'a str>,
+    new_timers: HashSet<&'a str>,
+    gone_timers: HashSet<&'a str>,
     cancelled_activities: BTreeSet<i64>,
     /// Those that no command has asked for so far.
     messages: Vec<&'a ProtocolMessage>,
@@ -126,9 +126,9 @@ pub(crate) fn plan<'a>(
     let mut ahead = Ahead {
         run,
         rules,
-        new_activity_ids: BTreeSet::new(),
-        new_timers: BTreeSet::new(),
-        gone_timers: BTreeSet::new(),
+        new_activity_ids: HashSet::new(),
+        new_timers: HashSet::new(),
+        gone_timers: HashSet::new(),
         cancelled_activities: BTreeSet::new(),
         messages: messages.iter().collect(),
         updates: BTreeMap::new(),

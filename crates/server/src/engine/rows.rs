@@ -1,6 +1,7 @@
 //! [`Rows`]: things that are stored one by one, and [`Changes`], what an input changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -49,12 +50,13 @@ impl RowKey for String {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rows<K, V> {
     values: BTreeMap<K, V>,
-    changed: BTreeSet<K>,
+    /// Some more than once: what changes in one input is put in order when it is written.
+    changed: Vec<K>,
 }
 
 impl<K, V> Default for Rows<K, V> {
     fn default() -> Self {
-        Self { values: BTreeMap::new(), changed: BTreeSet::new() }
+        Self { values: BTreeMap::new(), changed: Vec::new() }
     }
 }
 
@@ -63,25 +65,33 @@ impl<K: RowKey, V: Message + Default> Rows<K, V> {
         self.values.len()
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
         self.values.get(key)
     }
 
     /// The value, which counts as changed from here on.
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let value = self.values.get_mut(key)?;
-        self.changed.insert(key.clone());
+        if self.changed.last() != Some(key) {
+            self.changed.push(key.clone());
+        }
         Some(value)
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        self.changed.insert(key.clone());
+        self.changed.push(key.clone());
         self.values.insert(key, value)
     }
 
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let value = self.values.remove(key)?;
-        self.changed.insert(key.clone());
+    pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let (key, value) = self.values.remove_entry(key)?;
+        self.changed.push(key);
         Some(value)
     }
 
@@ -104,7 +114,13 @@ impl<K: RowKey, V: Message + Default> Rows<K, V> {
 
     /// Writes what changed: the rows of `table` whose keys begin with `prefix`.
     pub(crate) fn write(&mut self, table: Table, prefix: &[u8], changes: &mut Changes) {
-        for key in std::mem::take(&mut self.changed) {
+        let mut changed = std::mem::take(&mut self.changed);
+        if !changes.kept {
+            return;
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        for key in changed {
             match self.values.get(&key) {
                 Some(value) => changes.put(table, row_key(prefix, &key), value),
                 None => changes.remove(table, row_key(prefix, &key)),

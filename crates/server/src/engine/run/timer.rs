@@ -39,7 +39,7 @@ impl Run {
     /// Cancels a timer. One whose firing waits in the buffer has not fired for the workflow: it is cancelled all the
     /// same, and the firing is forgotten.
     pub(crate) fn cancel_timer(&mut self, cx: &Context<'_>, timer_id: &str, completed_event_id: i64, identity: &str) {
-        let started_event_id = match self.timers.remove(&timer_id.to_owned()) {
+        let started_event_id = match self.timers.remove(timer_id) {
             Some(timer) => timer.started_event_id,
             None => self.forget_firing(timer_id).unwrap_or_default(),
         };
@@ -55,14 +55,14 @@ impl Run {
 
     /// A timer has fired or was cancelled, by an event of the history.
     pub(crate) fn forget_timer(&mut self, timer_id: &str) {
-        if let Some(timer) = self.timers.remove(&timer_id.to_owned()) {
+        if let Some(timer) = self.timers.remove(timer_id) {
             self.deadlines.set(Deadline::Timer(timer.started_event_id, timer_id.to_owned()), None);
         }
     }
 
     /// Whether the workflow may cancel the timer: it runs, or the workflow has not heard yet that it fired.
     pub(crate) fn has_timer(&self, timer_id: &str) -> bool {
-        self.timers.get(&timer_id.to_owned()).is_some() || self.buffered_firing(timer_id).is_some()
+        self.timers.get(timer_id).is_some() || self.buffered_firing(timer_id).is_some()
     }
 
     fn buffered_firing(&self, timer_id: &str) -> Option<usize> {
