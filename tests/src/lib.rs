@@ -22,6 +22,11 @@ pub struct FromPython;
 #[doc = include_str!("../../docs/telemetry.md")]
 pub struct Telemetry;
 
+/// The page on Nexus is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/nexus.md")]
+pub struct Nexus;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
