@@ -177,7 +177,8 @@ fn a_sighting_knows_from_where_it_was_called() {
 #[test]
 fn a_backtrace_that_is_formatted_while_watched_does_not_hang() {
     let call = seen(|| std::backtrace::Backtrace::force_capture().to_string());
-    assert_eq!(call.map(|(_, kind)| kind), Some(Kind::Files));
+    // Names that somebody else has looked up already are not looked up again.
+    assert!(call.is_none_or(|(_, kind)| kind == Kind::Files));
 }
 
 #[test]
