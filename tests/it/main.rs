@@ -6,6 +6,7 @@ mod activity_cancellation;
 mod activity_env;
 mod async_activities;
 mod batch;
+mod cache_bytes;
 mod calls;
 mod cancellation;
 mod children;

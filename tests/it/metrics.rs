@@ -254,6 +254,7 @@ async fn prometheus_scrapes_every_metric_of_the_other_sdks() {
     counted("sticky_cache_miss", &[]);
     counted("sticky_cache_total_forced_eviction", &[]);
     assert_eq!(count("sticky_cache_size", &[]), Some(0.0));
+    assert_eq!(count("sticky_cache_bytes", &[]), Some(0.0));
 
     let calls = |metric: &str, operation: &'static str, labels: &[(&'static str, &'static str)]| {
         let labels: Vec<_> = [("operation", operation)].into_iter().chain(labels.iter().copied()).collect();

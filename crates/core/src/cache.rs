@@ -46,6 +46,11 @@ impl<T> RunCache<T> {
         self.entries.is_empty()
     }
 
+    /// What all runs that it holds weigh together.
+    pub const fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// Whether it holds more than it should.
     pub fn is_over_capacity(&self) -> bool {
         self.entries.len() > self.capacity || self.weight > self.max_weight

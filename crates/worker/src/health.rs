@@ -34,6 +34,9 @@ pub struct WorkerHealth {
     pub slots: Vec<SlotHealth>,
     /// How many workflows it has in memory.
     pub cached_workflows: u64,
+    /// How many bytes of history these were sent, which [`max_cached_bytes`](crate::WorkerBuilder::max_cached_bytes)
+    /// limits.
+    pub cached_bytes: u64,
     /// The last thing that went wrong between it and its server, if anything did since it began.
     pub last_error: Option<LastError>,
 }
@@ -136,6 +139,7 @@ impl WorkerHealth {
             "polls": polls.collect::<Vec<_>>(),
             "slots": slots.collect::<Vec<_>>(),
             "cached_workflows": self.cached_workflows,
+            "cached_bytes": self.cached_bytes,
             "last_error": last_error,
         })
     }
@@ -193,6 +197,7 @@ impl WorkerHandle {
                 .map(|(kind, slots, _)| slot_health(kind, slots))
                 .collect(),
             cached_workflows: shared.cached_runs.get(),
+            cached_bytes: shared.cached_bytes.get(),
             last_error: shared.errors.last(),
         }
     }

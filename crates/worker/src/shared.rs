@@ -79,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) refused: AtomicBool,
     /// Runs in memory, on all shards.
     pub(crate) cached_runs: Level,
+    /// What they were sent.
+    pub(crate) cached_bytes: Level,
     pub(crate) metrics: Arc<Metrics>,
     /// Of the machine, or the container.
     pub(crate) resources: Arc<Resources>,

@@ -43,6 +43,16 @@ impl Level {
         self.tell();
     }
 
+    /// One part of what is counted here was so many before and is so many now.
+    pub(crate) fn change(&self, before: u64, now: u64) {
+        if before == now {
+            return;
+        }
+        // Wraps, as a difference that is less than nothing does.
+        self.value.fetch_add(now.wrapping_sub(before), Ordering::SeqCst);
+        self.tell();
+    }
+
     /// One more, for as long as the guard lives.
     pub(crate) fn raised(&self) -> Raised<'_> {
         self.raise();

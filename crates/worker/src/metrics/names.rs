@@ -43,5 +43,6 @@ metrics! {
     STICKY_CACHE_HIT: Counter "sticky_cache_hit", "Workflow tasks whose run was in memory";
     STICKY_CACHE_MISS: Counter "sticky_cache_miss", "Workflow tasks whose run should have been in memory and was not";
     STICKY_CACHE_SIZE: Gauge "sticky_cache_size", "Runs in memory";
+    STICKY_CACHE_BYTES: Gauge "sticky_cache_bytes", "Bytes of history that the runs in memory were sent";
     STICKY_CACHE_TOTAL_FORCED_EVICTION: Counter "sticky_cache_total_forced_eviction", "Runs dropped from memory before they ended";
 }

@@ -29,6 +29,8 @@ pub(super) struct Shard {
     guests: Guests,
     options: Arc<RunOptions>,
     runs: RunCache<Driver>,
+    /// What the runs weigh, as the worker was told last.
+    told_bytes: u64,
     /// The moments that runs asked for. Few do.
     timeouts: BTreeMap<String, Instant>,
     /// Given up after the runs, whose code may take its time to be dropped.
@@ -48,6 +50,7 @@ impl Shard {
             guests,
             options,
             runs: RunCache::new(capacity, max_bytes),
+            told_bytes: 0,
             timeouts: BTreeMap::new(),
             seat,
         }
@@ -85,7 +88,13 @@ impl Shard {
             Next::TimedOut => self.handle_timeouts(),
             Next::Leave => return ControlFlow::Break(()),
         }
+        self.tell_bytes(self.runs.weight() as u64);
         ControlFlow::Continue(())
+    }
+
+    fn tell_bytes(&mut self, bytes: u64) {
+        self.shared.cached_bytes.change(self.told_bytes, bytes);
+        self.told_bytes = bytes;
     }
 
     fn handle(&mut self, event: Event) {
@@ -259,6 +268,7 @@ impl Drop for Shard {
         for _ in self.runs.iter() {
             self.shared.cached_runs.lower();
         }
+        self.tell_bytes(0);
     }
 }
 

@@ -136,6 +136,7 @@ impl WorkerBuilder {
             errors: Errors::default(),
             refused: AtomicBool::new(false),
             cached_runs: Level::new(&metrics, &names::STICKY_CACHE_SIZE, &[]),
+            cached_bytes: Level::new(&metrics, &names::STICKY_CACHE_BYTES, &[]),
             metrics,
             resources,
             activity_rate: self.options.max_activities_per_second.and_then(RateLimit::new).map(Mutex::new),
