@@ -304,3 +304,45 @@ async fn what_a_schedule_starts_passes_codec_and_storage() {
     schedule.delete().await.unwrap();
     assert!(shelf.0.lock().unwrap().owners["workflow"] >= 2, "its argument and its result");
 }
+
+struct Copying;
+
+#[nexus_service]
+impl Copying {
+    #[operation]
+    async fn copy(&self, volume: String) -> String {
+        volume
+    }
+}
+
+#[derive(Default)]
+struct Customer;
+
+#[workflow]
+impl Customer {
+    #[run]
+    async fn run(&self, endpoint: String) -> workflow::Result<bool> {
+        let copied = workflow::nexus::<Copying>(endpoint).call(Copying::copy, volume("n")).await?;
+        Ok(copied == volume("n"))
+    }
+}
+
+#[tokio::test]
+async fn xs_10_inputs_and_results_of_nexus_operations_are_kept_outside_of_the_server() {
+    let shelf = Shelf::default();
+    let converter = DataConverter::new().with_external_storage(ExternalStorage::new(shelf.clone()).min_size(1000));
+    let env = Env::new().await;
+    let env = Env { client: env.client.with_data_converter(converter), ..env };
+    let worker = env.worker().workflow::<Customer>().nexus_service(Copying).build().unwrap();
+    let work = async {
+        let endpoint = env.nexus_endpoint().await;
+        let customer = env.client.start_workflow(Customer::run, endpoint).id(env.id("customer"));
+        let customer = customer.task_queue(&env.task_queue).await.unwrap();
+        assert!(customer.result().await.unwrap());
+        let history = customer.history().await.unwrap().to_json().unwrap();
+        assert!(history.len() < volume("n").len(), "the volume is elsewhere: {} bytes", history.len());
+    };
+    worker.run_until(work).await.unwrap();
+    let kept = shelf.0.lock().unwrap();
+    assert!(kept.brought.len() >= 2 && kept.retrieved >= 2, "input and result were kept");
+}

@@ -68,6 +68,9 @@ async fn sn_1_operations_are_started_without_a_workflow_and_give_their_result_or
         assert_eq!(refused.application(), Some(PostError::NoStamp), "{refused:?}");
         let named = env.client.nexus_named(env.nexus_endpoint().await, "Post");
         assert_eq!(named.execute_named::<usize>("weigh", "four").id(env.id("named")).await.unwrap(), 4);
+        let unreadable = named.execute_named::<usize>("weigh", 7).id(env.id("unreadable")).await.unwrap_err();
+        let unreadable = format!("{:?}", stead::Error::from(unreadable));
+        assert!(unreadable.contains("Payload converter failed to decode Nexus operation input"), "{unreadable}");
         let nobody = env.client.nexus_operation::<()>("there is none").result().await.unwrap_err();
         assert!(matches!(nobody, NexusResultError::NotFound { .. }), "{nobody:?}");
     };

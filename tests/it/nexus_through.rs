@@ -9,7 +9,7 @@ use stead::data::{
     BoxFuture, CodecError, EncodedAttributes, NexusContext, Payload, PayloadCodec, SerializationContext,
 };
 use stead::prelude::*;
-use stead::worker::{PollerBehavior, Tuner};
+use stead::worker::{Plugin, PollerBehavior, Tuner};
 use stead_tests::Env;
 
 #[derive(Debug, PartialEq, thiserror::Error, serde::Serialize, serde::Deserialize, IntoFailure)]
@@ -24,6 +24,7 @@ struct Vault;
 impl Vault {
     #[operation(errors(VaultError))]
     async fn open(&self, word: String) -> nexus::Result<String> {
+        nexus::meter().counter("openings").add(1);
         match &*word {
             "sesame" => Ok("gold".to_owned()),
             _ => Err(VaultError::Wrong { word: "sesame".to_owned() }.into()),
@@ -185,7 +186,41 @@ async fn in_4_interceptors_wrap_the_handlers_of_operations_and_metrics_tell_of_t
         "nexus_task_endtoend_latency",
         "nexus_task_execution_failed handler_error_UNAUTHORIZED",
         "nexus_poll_no_task",
+        "openings",
     ] {
         assert!(names.contains(name), "{name} is not among {names:?}");
     }
+}
+
+#[stead::test]
+async fn operations_are_mocked_whether_or_not_their_service_is_there(env: TestEnv) -> stead::Result<()> {
+    let endpoint = env.create_nexus_endpoint("vault", env.task_queue()).await?;
+    let open = |word: String| async move {
+        match &*word {
+            "friend" => Ok("silver".to_owned()),
+            _ => Err(nexus::Error::operation_failed_as(VaultError::Wrong { word: "friend".to_owned() })),
+        }
+    };
+    let worker =
+        env.worker().workflow::<Thief>().nexus_service(Vault).mock_operation(Vault::open, open).start().await?;
+    assert_eq!(env.start(Thief::run, &endpoint.name).await?.result().await?, "silver");
+    worker.stop().await?;
+    let worker = env.worker().workflow::<Thief>().mock_operation(Vault::open, open).start().await?;
+    assert_eq!(env.start(Thief::run, &endpoint.name).await?.result().await?, "silver");
+    worker.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plugin_brings_a_nexus_service_and_an_interceptor_of_its_handlers() {
+    let env = Env::new().await;
+    let guard = Arc::new(Guard::default());
+    let plugin = Plugin::new("vault").nexus_service(Vault).nexus_interceptor(Guards(Arc::clone(&guard)));
+    let worker = env.worker().workflow::<Visitor>().plugin(plugin).build().unwrap();
+    let work = async {
+        let visitor = env.client.start_workflow(Visitor::run, env.nexus_endpoint().await).id(env.id("visitor"));
+        assert_eq!(visitor.task_queue(&env.task_queue).await.unwrap().result().await.unwrap(), "gold");
+    };
+    tokio::time::timeout(secs(60), worker.run_until(work)).await.expect("it ends").unwrap();
+    assert_eq!(guard.0.lock().unwrap().len(), 2, "both calls passed the interceptor");
 }

@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_activity::Activities;
 use stead_client::Client;
-use stead_data::{Activity, WorkflowFn};
+use stead_data::{Activity, NexusService, Operation, WorkflowFn};
 use stead_worker::{RunError, ShutdownHandle, Worker, WorkerBuilder};
 use stead_workflow::{Definition, FailOn, Workflow};
 use tokio::task::JoinHandle;
 
-use super::mock::{Collected, CollectedWorkflows, Mock};
+use super::mock::{Collected, CollectedServices, CollectedWorkflows, Mock};
 use crate::error::TestError;
 
 /// Collects what a test's worker runs. Made by [`TestEnv::worker`](super::TestEnv::worker).
@@ -22,6 +22,7 @@ pub struct TestWorkerBuilder {
     builder: WorkerBuilder,
     workflows: CollectedWorkflows,
     activities: Collected,
+    services: CollectedServices,
 }
 
 impl TestWorkerBuilder {
@@ -31,7 +32,12 @@ impl TestWorkerBuilder {
             .shadow_replay();
         #[cfg(feature = "guard")]
         let builder = builder.guard(true);
-        Self { builder, workflows: CollectedWorkflows::default(), activities: Collected::default() }
+        Self {
+            builder,
+            workflows: CollectedWorkflows::default(),
+            activities: Collected::default(),
+            services: CollectedServices::default(),
+        }
     }
 
     /// Registers a workflow.
@@ -100,6 +106,41 @@ impl TestWorkerBuilder {
         self
     }
 
+    /// Registers a Nexus service: the type that handles its operations.
+    pub fn nexus_service(mut self, handlers: impl stead_nexus::Service) -> Self {
+        self.services.add(Arc::new(handlers));
+        self
+    }
+
+    /// Runs a closure in the place of a Nexus operation, whether or not its service is registered. Workflows reach it by an
+    /// [endpoint](super::TestEnv::create_nexus_endpoint).
+    ///
+    /// ```
+    /// # use stead_testing::TestWorkerBuilder;
+    /// # struct Billing;
+    /// # impl stead_data::NexusService for Billing {
+    /// #     const NAME: &'static str = "Billing";
+    /// # }
+    /// # impl Billing {
+    /// #     #[allow(non_upper_case_globals)]
+    /// #     const charge: stead_data::Operation<Billing, u64, String> = stead_data::Operation::new("charge", 1);
+    /// # }
+    /// # fn with(worker: TestWorkerBuilder) -> TestWorkerBuilder {
+    /// worker.mock_operation(Billing::charge, |amount: u64| async move { Ok(format!("{amount} charged")) })
+    /// # }
+    /// ```
+    pub fn mock_operation<S, I, O, F, R>(mut self, operation: Operation<S, I, O>, code: F) -> Self
+    where
+        S: NexusService + ?Sized + 'static,
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize + 'static,
+        F: Fn(I) -> R + Send + Sync + 'static,
+        R: Future<Output = stead_nexus::Result<O>> + Send + 'static,
+    {
+        self.services.mock(operation, code);
+        self
+    }
+
     /// Sets options of the worker.
     ///
     /// It differs from others. A workflow that panics or is not deterministic fails, where elsewhere its task
@@ -135,8 +176,9 @@ impl TestWorkerBuilder {
 
 impl TestWorkerBuilder {
     pub(crate) fn build(self) -> Result<Worker, TestError> {
-        let Self { builder, workflows, activities } = self;
+        let Self { builder, workflows, activities, services } = self;
         let builder = workflows.into_definitions().fold(builder, WorkerBuilder::workflow_definition);
+        let builder = services.into_definitions().into_iter().fold(builder, WorkerBuilder::nexus_definition);
         let builder = if activities.is_empty() { builder } else { builder.activities(activities) };
         Ok(builder.build()?)
     }

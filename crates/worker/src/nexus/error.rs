@@ -148,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn nx_9_what_cannot_be_decoded_is_the_callers_fault_only_if_it_can_never_be() {
+        let codec = handler(undecodable(&CodecError::new("the key is gone")));
+        assert_eq!((codec.kind, codec.retryable), (HandlerErrorKind::Internal, None));
+        assert_eq!(codec.message, "Payload codec failed to decode Nexus operation input");
+        let invalid = handler(undecodable(&CodecError::from_failure(Failure::payload_validation(None))));
+        assert_eq!((invalid.kind, invalid.message.as_str()), (HandlerErrorKind::BadRequest, "Invalid operation input"));
+    }
+
+    #[test]
     fn nx_8_errors_are_internal_unless_they_say_otherwise() {
         let error = handler("broken".into());
         assert_eq!((error.kind, error.retryable), (HandlerErrorKind::Internal, None));

@@ -49,6 +49,8 @@ pub struct Plugin {
     activity_interceptors: Vec<Arc<dyn Interceptor>>,
     workflows: Vec<Definition>,
     activities: Vec<stead_activity::Definition>,
+    nexus_interceptors: Vec<Arc<dyn stead_nexus::Interceptor>>,
+    nexus_services: Vec<stead_nexus::Definition>,
     fail_workflows_on: FailOn,
     around_run: Option<Arc<AroundRun>>,
 }
@@ -66,6 +68,8 @@ impl Plugin {
             activity_interceptors: Vec::new(),
             workflows: Vec::new(),
             activities: Vec::new(),
+            nexus_interceptors: Vec::new(),
+            nexus_services: Vec::new(),
             fail_workflows_on: FailOn::default(),
             around_run: None,
         }
@@ -92,6 +96,18 @@ impl Plugin {
     /// Adds an interceptor to the activities of workers, after those that they have.
     pub fn activity_interceptor(mut self, interceptor: impl Interceptor) -> Self {
         self.activity_interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Adds an interceptor to the Nexus handlers of workers, after those that they have.
+    pub fn nexus_interceptor(mut self, interceptor: impl stead_nexus::Interceptor) -> Self {
+        self.nexus_interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Registers a Nexus service with workers, which share its handlers.
+    pub fn nexus_service(mut self, handlers: impl stead_nexus::Service) -> Self {
+        self.nexus_services.push(Arc::new(handlers).definition());
         self
     }
 
@@ -162,6 +178,8 @@ impl WorkerPlugin for Plugin {
     fn configure_worker(&self, mut worker: WorkerBuilder) -> WorkerBuilder {
         worker.workflows.extend(self.workflows.iter().cloned());
         worker.activities.extend(self.activities.iter().cloned());
+        worker.nexus_services.extend(self.nexus_services.iter().cloned());
+        worker.nexus_interceptors.extend(self.nexus_interceptors.iter().cloned());
         worker.workflow_interceptors.extend(self.workflow_interceptors.iter().cloned());
         worker.activity_interceptors.extend(self.activity_interceptors.iter().cloned());
         worker.fail_workflows_on(self.fail_workflows_on)
