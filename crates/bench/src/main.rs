@@ -1,6 +1,7 @@
 //! `acts ADDRESS N K CONC`, `idle ADDRESS N`, `replay ADDRESS N K`: what the SDK costs, in one line. `soak ADDRESS N K
 //! CONC`: whether memory stays flat, and no run gets stuck, when very many workflows go through a small cache; `activities
-//! ADDRESS N`: the same for activities without a workflow.
+//! ADDRESS N`: the same for activities without a workflow. `memory ADDRESS N`: whether activities of 64 MB each stay under
+//! the target of a tuner.
 //!
 //! `cargo xtask bench` runs it and the same program on the official SDK (`peers/official`) by turns, and compares.
 
@@ -8,6 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use stead::data::history::History;
 use stead::prelude::*;
 use stead::testing::Replayer;
+use stead::worker::{ResourceTargets, Tuner};
 
 use stead_bench::measure::{self, Arguments, Course, Laps, Meter, Mode};
 use stead_bench::workflows::{Acts, Echo, Idle};
@@ -19,8 +21,12 @@ async fn main() -> stead::Result<()> {
         .workflow::<Acts>()
         .workflow::<Idle>()
         .activities(Echo)
-        .max_cached_workflows(if bench.is_soak() { 100 } else { 20_000 })
-        .build()?;
+        .max_cached_workflows(if bench.is_soak() { 100 } else { 20_000 });
+    let worker = match bench.memory_target {
+        Some(memory) => worker.tuner(Tuner::resource_based(ResourceTargets { memory, cpu: 1.0 })),
+        None => worker,
+    };
+    let worker = worker.build()?;
     let mut outcome = Ok(());
     worker.run_until(async { outcome = bench.run().await }).await?;
     outcome
@@ -30,13 +36,21 @@ struct Bench {
     arguments: Arguments,
     client: Client,
     task_queue: String,
+    /// How much of the machine's memory may be in use.
+    memory_target: Option<f64>,
 }
+
+/// How much more than at the start that is.
+const MORE_MEMORY: f64 = 0.1;
+/// What one activity takes, in megabytes.
+const HELD: usize = 64;
 
 impl Bench {
     async fn connect(arguments: Arguments) -> stead::Result<Self> {
         let client = Client::connect(arguments.address.as_str()).namespace("default").await?;
         let task_queue = format!("bench-{}", std::process::id());
-        Ok(Self { arguments, client, task_queue })
+        let memory_target = matches!(arguments.mode, Mode::Memory).then(|| measure::memory_in_use() + MORE_MEMORY);
+        Ok(Self { arguments, client, task_queue, memory_target })
     }
 
     fn is_soak(&self) -> bool {
@@ -51,6 +65,7 @@ impl Bench {
             Mode::Replay => self.replay().await,
             Mode::Soak => self.soak().await,
             Mode::Activities => self.activities().await,
+            Mode::Memory => self.memory(self.memory_target.unwrap_or(1.0)).await,
         }
     }
 
@@ -89,6 +104,30 @@ impl Bench {
             course.advance(done);
         }
         Ok(course.report()?)
+    }
+
+    async fn memory(&self, target: f64) -> stead::Result<()> {
+        let Arguments { count, .. } = self.arguments;
+        let before = measure::memory_in_use();
+        let mut runs = std::pin::pin!(stream::iter(0..count).map(|i| self.hold(i)).buffer_unordered(count));
+        let (mut most, mut ended) = (before, 0);
+        let mut looks = tokio::time::interval(millis(20));
+        while ended < count {
+            tokio::select! {
+                run = runs.next() => {
+                    run.unwrap_or(Ok(()))?;
+                    ended += 1;
+                }
+                _ = looks.tick() => most = most.max(measure::memory_in_use()),
+            }
+        }
+        println!("memory n={count}: in use {before:.3} before, {most:.3} at the most, target {target:.3}");
+        if most > target { Err("more memory was in use than the target".into()) } else { Ok(()) }
+    }
+
+    async fn hold(&self, i: usize) -> stead::Result<()> {
+        let hold = self.client.execute_activity(Echo::hold, HELD).id(self.id(i)).task_queue(&self.task_queue);
+        Ok(hold.start_to_close(secs(60)).await?)
     }
 
     async fn echo(&self, i: usize) -> stead::Result<()> {

@@ -10,7 +10,7 @@ pub const SETTLE: Duration = Duration::from_millis(500);
 /// From the last idle workflow's start to the measurement of memory.
 pub const SETTLE_IDLE: Duration = Duration::from_secs(5);
 
-const USAGE: &str = "usage: acts|soak ADDRESS N [K] [CONC] | replay ADDRESS N [K] | idle|activities ADDRESS N";
+const USAGE: &str = "usage: acts|soak ADDRESS N [K] [CONC] | replay ADDRESS N [K] | idle|activities|memory ADDRESS N";
 
 /// What is measured.
 #[derive(Clone, Copy)]
@@ -25,6 +25,8 @@ pub enum Mode {
     Soak,
     /// Very many activities without a workflow through one worker.
     Activities,
+    /// Activities that take memory, as many at a time as a tuner lets run.
+    Memory,
 }
 
 /// The command line.
@@ -52,6 +54,7 @@ impl Arguments {
             "replay" => Mode::Replay,
             "soak" => Mode::Soak,
             "activities" => Mode::Activities,
+            "memory" => Mode::Memory,
             _ => return None,
         };
         Some(Self {
@@ -62,6 +65,16 @@ impl Arguments {
             concurrency: words.next().map_or(Some(50), |word| word.parse().ok())?,
         })
     }
+}
+
+/// How much of the machine's memory is in use, between 0 and 1.
+pub fn memory_in_use() -> f64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(f64::NAN)
+    };
+    1.0 - kilobytes("MemAvailable:") / kilobytes("MemTotal:")
 }
 
 /// What the workflow of `activities` activities returns.

@@ -44,6 +44,15 @@ impl Echo {
     pub async fn echo(&self, i: u32) -> activity::Result<u32> {
         Ok(i)
     }
+
+    /// Has so many megabytes for two seconds.
+    #[activity]
+    pub async fn hold(&self, megabytes: usize) -> activity::Result<()> {
+        let held = vec![1u8; megabytes << 20];
+        tokio::time::sleep(secs(2)).await;
+        drop(held);
+        Ok(())
+    }
 }
 
 #[derive(Default)]
