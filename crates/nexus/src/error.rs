@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use stead_data::failure::Foreign;
+use stead_data::failure::{FailureCategory, Foreign};
 use stead_data::nexus::HandlerErrorKind;
 use stead_data::{Failure, IntoFailure};
 
@@ -129,6 +129,16 @@ impl Error {
     /// Whether the operation has ended without a result, rather than the request failed.
     pub fn is_of_operation(&self) -> bool {
         matches!(self.0, ErrorKind::Operation(_))
+    }
+
+    /// Whether the failure is [expected](Failure::benign), and so no error to those who count, log and trace.
+    pub fn is_benign(&self) -> bool {
+        match &self.0 {
+            ErrorKind::Operation(failure) | ErrorKind::Failure(failure) => failure
+                .find_application()
+                .is_some_and(|(_, application)| application.category == FailureCategory::Benign),
+            ErrorKind::Handler(_) | ErrorKind::Foreign(_) => false,
+        }
     }
 
     /// What it is made of.

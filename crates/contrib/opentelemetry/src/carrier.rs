@@ -1,6 +1,7 @@
-//! The context of a trace in a header: a JSON object of strings, as the Python SDK writes it.
+//! The context of a trace in headers, as the Python SDK writes it: one of Temporal's holds a JSON object of strings, those of
+//! Nexus are the strings.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
@@ -18,10 +19,22 @@ pub(crate) fn inject(context: &Context, headers: &mut Headers) {
     headers.extend(payload(context).map(|payload| (HEADER.to_owned(), payload)));
 }
 
-fn payload(context: &Context) -> Option<Payload> {
+/// Puts a context into the headers of a Nexus request, in place of another that is there.
+pub(crate) fn inject_into_nexus(context: &Context, headers: &mut BTreeMap<String, String>) {
+    headers.extend(carrier(context));
+}
+
+fn carrier(context: &Context) -> Carrier {
     let mut carrier = Carrier::new();
     TraceContextPropagator::new().inject_context(context, &mut carrier);
     BaggagePropagator::new().inject_context(context, &mut carrier);
+    // The state of a trace, where it has none.
+    carrier.retain(|_, value| !value.is_empty());
+    carrier
+}
+
+fn payload(context: &Context) -> Option<Payload> {
+    let carrier = carrier(context);
     // A map of strings is always JSON. Not with the user's converter, which another program may not have.
     (!carrier.is_empty()).then(|| DataConverter::new().to_payload(&carrier).ok()).flatten()
 }
@@ -29,8 +42,17 @@ fn payload(context: &Context) -> Option<Payload> {
 /// The context in headers; `None` if there is none, or none that can be read.
 pub(crate) fn extract(headers: &Headers) -> Option<Context> {
     let carrier: Carrier = DataConverter::new().from_payload(headers.get(HEADER)?).ok()?;
-    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
-    Some(BaggagePropagator::new().extract_with_context(&context, &carrier))
+    Some(context(&carrier))
+}
+
+/// The context in the headers of a Nexus request; an empty one if there is none.
+pub(crate) fn extract_from_nexus(headers: &BTreeMap<String, String>) -> Context {
+    context(&headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+fn context(carrier: &Carrier) -> Context {
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), carrier);
+    BaggagePropagator::new().extract_with_context(&context, carrier)
 }
 
 #[cfg(test)]
@@ -67,5 +89,21 @@ mod tests {
         let mut headers = Headers::new();
         inject(&Context::new(), &mut headers);
         assert!(headers.keys().all(|name| name != HEADER), "{headers:?}");
+    }
+
+    #[test]
+    fn headers_of_nexus_are_those_of_the_w3c_and_others_stay_as_they_are() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let headers = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+        };
+        let sent = [("baggage", "user=ada"), ("traceparent", parent)];
+        let context = extract_from_nexus(&headers(&sent));
+        let mut next = headers(&[("tenant", "north"), ("traceparent", "of somebody else")]);
+        inject_into_nexus(&context, &mut next);
+        assert_eq!(next, headers(&[sent[0], ("tenant", "north"), sent[1]]));
+
+        let nonsense = extract_from_nexus(&headers(&[("traceparent", "00-nonsense")]));
+        assert!(!nonsense.span().span_context().is_valid());
     }
 }

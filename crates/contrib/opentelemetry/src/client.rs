@@ -5,8 +5,8 @@ use std::error::Error;
 use opentelemetry::trace::{FutureExt, SpanBuilder, SpanKind, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use stead::client::{
-    Answer, ClientInterceptor, Next, QueryWorkflowCall, SignalWorkflowCall, StartActivityCall, StartUpdateCall,
-    StartWithUpdateCall, StartWorkflowCall,
+    Answer, ClientInterceptor, Next, QueryWorkflowCall, SignalWorkflowCall, StartActivityCall, StartNexusCall,
+    StartUpdateCall, StartWithUpdateCall, StartWorkflowCall,
 };
 
 use crate::{Tracing, carrier, failed};
@@ -123,6 +123,17 @@ where
         ];
         let calling = self.calling(format!("StartActivity:{}", call.activity_type), attributes);
         carrier::inject(&calling.context, &mut call.headers);
+        Box::pin(calling.within(next.run(call)))
+    }
+
+    fn start_nexus_operation<'a>(
+        &'a self,
+        mut call: StartNexusCall,
+        next: Next<'a, StartNexusCall>,
+    ) -> Answer<'a, StartNexusCall> {
+        let attributes = vec![KeyValue::new("temporalNexusOperationID", call.operation_id.clone())];
+        let calling = self.calling(format!("StartNexusOperation:{}/{}", call.service, call.operation), attributes);
+        carrier::inject_into_nexus(&calling.context, &mut call.headers);
         Box::pin(calling.within(next.run(call)))
     }
 }

@@ -1,9 +1,9 @@
-//! Traces with OpenTelemetry: spans for what a client calls, for workflows, their handlers and activities, which hang
-//! together across processes.
+//! Traces with OpenTelemetry: spans for what a client calls, for workflows, their handlers, activities and Nexus
+//! operations, which hang together across processes.
 //!
 //! The context of a trace travels in the header `_tracer-data`, as the Python SDK has it: a JSON object with the W3C's
-//! `traceparent`, `tracestate` and `baggage`. So a trace crosses programs of both. The names of spans and attributes are
-//! Python's, too.
+//! `traceparent`, `tracestate` and `baggage`, which are headers of their own in the requests of Nexus. So a trace crosses
+//! programs of both. The names of spans and attributes are Python's, too.
 //!
 //! ```no_run
 //! use opentelemetry::global;
@@ -68,6 +68,7 @@ mod ids;
 mod logs;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod nexus;
 mod replay_safe;
 #[cfg(feature = "metrics")]
 mod sink;
@@ -90,7 +91,7 @@ pub use sink::ToMeter;
 pub use span::ReplaySafeSpan;
 pub use workflow::completed_span;
 
-/// Makes spans, as interceptor of clients, workflows and activities.
+/// Makes spans, as interceptor of clients, workflows, activities and the handlers of Nexus operations.
 pub struct Tracing<T>(Arc<Shared<T>>);
 
 #[derive(Clone)]
@@ -119,8 +120,8 @@ where
         self.with(|shared| shared.always_traces_workflows = true)
     }
 
-    /// Makes no spans of the SDK, for what a client calls, for workflows, handlers and activities. Spans of your own hang
-    /// together across processes as before, and those in a handler are children of its caller's. Default: it makes them.
+    /// Makes no spans of the SDK, for what a client calls, for workflows, handlers, activities and Nexus operations. Spans
+    /// of your own hang together across processes as before, and those in a handler are children of its caller's. Default: it makes them.
     pub fn without_own_spans(self) -> Self
     where
         T: Clone,
@@ -137,12 +138,13 @@ where
         Self(Arc::new(shared))
     }
 
-    /// All three interceptors, as a plugin.
+    /// All four interceptors, as a plugin.
     pub fn plugin(&self) -> Plugin {
         Plugin::new("OpenTelemetry")
             .client_interceptor(self.clone())
             .workflow_interceptor(self.clone())
             .activity_interceptor(self.clone())
+            .nexus_interceptor(self.clone())
     }
 }
 

@@ -9,8 +9,8 @@ use stead::Failure;
 use stead::data::Headers;
 use stead::data::failure::FailureCategory;
 use stead::workflow::intercepted::{
-    ContinueAsNew, Inner, Payload, Query, Running, ScheduleActivity, ScheduleLocalActivity, SignalExternal,
-    SignalReceived, SignalTarget, StartChildWorkflow, UpdateRequested,
+    ContinueAsNew, Inner, Payload, Query, Running, ScheduleActivity, ScheduleLocalActivity, ScheduleNexusOperation,
+    SignalExternal, SignalReceived, SignalTarget, StartChildWorkflow, UpdateRequested,
 };
 use stead::workflow::{self, WorkflowInterceptor, replay, run_local, unwatched};
 
@@ -125,10 +125,14 @@ where
 
     /// A span for what the workflow asks for, whose context goes along.
     fn asking(&self, name: String, headers: &mut Headers) {
-        let own = self.own(|| Completed::new(name, SpanKind::Client));
-        if let Some(context) = own.or_else(current_context) {
+        if let Some(context) = self.asked(name) {
             carrier::inject(&context, headers);
         }
+    }
+
+    /// The span for what the workflow asks for; without spans of the SDK, the one that it asks in.
+    fn asked(&self, name: String) -> Option<Context> {
+        self.own(|| Completed::new(name, SpanKind::Client)).or_else(current_context)
     }
 
     /// A span for a handler, beside that of its caller. Returns what the handler runs in.
@@ -232,6 +236,13 @@ where
 
     fn start_child_workflow(&self, child: &mut StartChildWorkflow) {
         self.asking(format!("StartChildWorkflow:{}", child.workflow_type), &mut child.headers);
+    }
+
+    fn schedule_nexus_operation(&self, operation: &mut ScheduleNexusOperation) {
+        let name = format!("StartNexusOperation:{}/{}", operation.service, operation.operation);
+        if let Some(context) = self.asked(name) {
+            carrier::inject_into_nexus(&context, &mut operation.headers);
+        }
     }
 
     fn signal_external(&self, signal: &mut SignalExternal) {

@@ -2,6 +2,7 @@
 
 #[cfg(all(feature = "logs", feature = "metrics"))]
 mod counts_and_logs;
+mod nexus_spans;
 mod workflow_spans;
 
 use std::collections::BTreeMap;

@@ -27,7 +27,7 @@ fn of_trace(trace: TraceId) -> Vec<SpanData> {
 }
 
 /// The names of spans and of their parents, in order.
-fn shape(spans: &[SpanData]) -> Vec<(&str, &str)> {
+pub(crate) fn shape(spans: &[SpanData]) -> Vec<(&str, &str)> {
     let name_of = |id: SpanId| spans.iter().find(|it| it.span_context.span_id() == id).map_or("", |it| &*it.name);
     let mut shape: Vec<_> = spans.iter().map(|it| (&*it.name, name_of(it.parent_span_id))).collect();
     shape.sort_unstable();

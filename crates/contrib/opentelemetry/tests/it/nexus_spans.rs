@@ -1,0 +1,185 @@
+//! Spans of Nexus operations.
+
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanKind, Status, TraceContextExt, TracerProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+use stead::prelude::*;
+use stead::testing::Replayer;
+use stead::{Failure, WorkflowHandle};
+use stead_opentelemetry::{Tracing, in_span};
+
+use crate::workflow_spans::shape;
+use crate::{by_name, env, tracing};
+
+#[derive(Default)]
+struct Refund;
+
+#[workflow]
+impl Refund {
+    #[run]
+    async fn run(&self, amount: u32) -> workflow::Result<u32> {
+        if amount > 100 {
+            workflow::wait_until(|| false).await?;
+        }
+        Ok(amount)
+    }
+}
+
+struct Till;
+
+#[nexus_service]
+impl Till {
+    #[operation]
+    async fn refund(&self, amount: u32) -> nexus::Result<nexus::Started<u32>> {
+        let request = nexus::info().start.clone().expect("it starts an operation").request_id;
+        nexus::start(nexus::client().start_workflow(Refund::run, amount).id(format!("refund-{request}"))).await
+    }
+
+    #[operation]
+    async fn charge(&self) -> nexus::Result<()> {
+        Err(nexus::Error::operation_failed("no money"))
+    }
+
+    #[operation]
+    async fn close(&self) -> nexus::Result<()> {
+        let closed = Failure::application("closed on Sundays").benign();
+        Err(nexus::Error::operation_failed_as(closed))
+    }
+
+    /// The id of the span that it runs in.
+    #[operation]
+    async fn span(&self) -> String {
+        Context::current().span().span_context().span_id().to_string()
+    }
+}
+
+#[derive(Default)]
+struct Customer;
+
+#[workflow]
+impl Customer {
+    #[run]
+    async fn run(&self, endpoint: String, amount: u32) -> workflow::Result<u32> {
+        let till = workflow::nexus::<Till>(endpoint);
+        if amount == 0 {
+            till.call(Till::charge, ()).await.expect_err("there is no money");
+            till.call(Till::close, ()).await.expect_err("it is closed");
+            return Ok(0);
+        }
+        let refund = till.call(Till::refund, amount).start().await?;
+        if amount > 100 {
+            refund.cancel();
+            assert!(refund.result().await.expect_err("it was cancelled").is_cancelled());
+            return Ok(0);
+        }
+        Ok(refund.result().await?)
+    }
+}
+
+/// A client that traces and a worker of it, for as long as a story takes.
+async fn run(
+    tracing: &Tracing<impl opentelemetry::trace::Tracer<Span: Send + Sync> + Send + Sync + 'static>,
+    story: impl AsyncFnOnce(&Client, &str, &str),
+) {
+    let env = env().await;
+    let client = env.connect().plugin(tracing.plugin()).await.unwrap();
+    let endpoint = env.create_nexus_endpoint(format!("till-{}", env.task_queue()), env.task_queue()).await.unwrap();
+    let worker = stead::Worker::builder(&client, env.task_queue()).workflow::<Customer>().workflow::<Refund>();
+    let worker = worker.nexus_service(Till).build().unwrap();
+    worker.run_while(story(&client, &endpoint.name, env.task_queue())).await.unwrap();
+    env.delete_nexus_endpoint(&endpoint).await.unwrap();
+}
+
+/// What becomes of a customer.
+async fn ask(client: &Client, endpoint: &str, task_queue: &str, amount: u32) -> (WorkflowHandle<Customer>, u32) {
+    let start = client.start_workflow(Customer::run, (endpoint.to_owned(), amount));
+    let customer = start.id(format!("customer-{amount}-{task_queue}")).task_queue(task_queue).await.unwrap();
+    let result = customer.result().await.unwrap();
+    (customer, result)
+}
+
+#[tokio::test]
+async fn a_trace_goes_from_the_caller_of_an_operation_to_its_handler_and_the_workflow_that_goes_on_for_it() {
+    let (tracing, exporter) = tracing();
+    run(&tracing, async |client, endpoint, task_queue| {
+        let (customer, result) = ask(client, endpoint, task_queue, 7).await;
+        assert_eq!(result, 7);
+        let spans = exporter.get_finished_spans().unwrap();
+        let expected = [
+            ("CompleteWorkflow:Customer", "StartWorkflow:Customer"),
+            ("CompleteWorkflow:Refund", "StartWorkflow:Refund"),
+            ("RunStartNexusOperationHandler:Till/refund", "StartNexusOperation:Till/refund"),
+            ("RunWorkflow:Customer", "StartWorkflow:Customer"),
+            ("RunWorkflow:Refund", "StartWorkflow:Refund"),
+            ("StartNexusOperation:Till/refund", "StartWorkflow:Customer"),
+            ("StartWorkflow:Customer", ""),
+            ("StartWorkflow:Refund", "RunStartNexusOperationHandler:Till/refund"),
+        ];
+        assert_eq!(shape(&spans), expected);
+        let spans = by_name(&spans);
+        let trace = spans["StartWorkflow:Customer"].span_context.trace_id();
+        assert!(spans.values().all(|span| span.span_context.trace_id() == trace && span.status == Status::Unset));
+        assert_eq!(spans["StartNexusOperation:Till/refund"].span_kind, SpanKind::Client);
+        assert_eq!(spans["RunStartNexusOperationHandler:Till/refund"].span_kind, SpanKind::Server);
+
+        exporter.reset();
+        Replayer::new().workflow::<Customer>().plugins_of(client).replay_workflow(&customer).await.unwrap();
+        let replayed = exporter.get_finished_spans().unwrap();
+        assert!(replayed.is_empty(), "{replayed:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_handler_of_a_cancellation_is_part_of_the_trace_of_the_operation() {
+    let (tracing, exporter) = tracing();
+    run(&tracing, async |client, endpoint, task_queue| {
+        ask(client, endpoint, task_queue, 101).await;
+    })
+    .await;
+    // Not before the worker has ended: the operation may be cancelled before its handler has answered.
+    let spans = exporter.get_finished_spans().unwrap();
+    let cancelled = ("RunCancelNexusOperationHandler:Till/refund", "StartNexusOperation:Till/refund");
+    assert!(shape(&spans).contains(&cancelled), "{:?}", shape(&spans));
+}
+
+#[tokio::test]
+async fn the_span_of_a_handler_that_fails_says_so_unless_the_failure_is_benign() {
+    let (tracing, exporter) = tracing();
+    run(&tracing, async |client, endpoint, task_queue| {
+        ask(client, endpoint, task_queue, 0).await;
+        let spans = exporter.get_finished_spans().unwrap();
+        let spans = by_name(&spans);
+        let status =
+            |operation: &str| spans[&*format!("RunStartNexusOperationHandler:Till/{operation}")].status.clone();
+        assert!(matches!(status("charge"), Status::Error { description } if description.contains("no money")));
+        assert_eq!(status("close"), Status::Unset);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operation_without_a_workflow_is_traced_and_without_own_spans_its_handler_runs_in_the_callers() {
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+    let tracer = provider.tracer("tests");
+    let tracing = Tracing::new(tracer.clone());
+    let handled = "RunStartNexusOperationHandler:Till/span";
+    let asked = "StartNexusOperation:Till/span";
+    let cases: [(_, _, &[_]); 2] = [
+        (tracing.clone(), handled, &[(handled, asked), (asked, "asking"), ("asking", "")]),
+        (tracing.without_own_spans(), "asking", &[("asking", "")]),
+    ];
+    for (tracing, around_the_handler, expected) in cases {
+        exporter.reset();
+        run(&tracing, async |client, endpoint, task_queue| {
+            let till = client.nexus::<Till>(endpoint);
+            let call = till.execute(Till::span, ()).id(format!("span-{task_queue}"));
+            let seen = in_span(&tracer, "asking", async { call.await.unwrap() }).await;
+            let spans = exporter.get_finished_spans().unwrap();
+            assert_eq!(shape(&spans), expected);
+            assert_eq!(by_name(&spans)[around_the_handler].span_context.span_id().to_string(), seen);
+        })
+        .await;
+    }
+}
