@@ -20,9 +20,10 @@ impl WorkerHandle {
         self.0.client.borrow().clone()
     }
 
-    /// Waits until the worker takes tasks, or has stopped. One that cannot start does not.
-    pub async fn started(&self) {
+    /// Waits until the worker takes tasks, or has stopped, as one that cannot start does. Says whether it takes tasks.
+    pub async fn started(&self) -> bool {
         self.0.lifecycle.reached(Phase::Running).await;
+        self.0.lifecycle.phase() != Phase::Stopped
     }
 
     /// Lets the worker go on with another client, after a credential was replaced or a server moved, say: its polls, what it

@@ -169,7 +169,8 @@ impl TestWorkerBuilder {
                 Ok(ended) => ended.map(|()| TestWorker { shutdown, running: None }).map_err(TestError::from),
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             },
-            () = handle.started() => Ok(TestWorker { shutdown, running: Some(running) }),
+            // One that has stopped is about to say why.
+            true = handle.started() => Ok(TestWorker { shutdown, running: Some(running) }),
         }
     }
 }
