@@ -80,7 +80,11 @@ pub(crate) async fn run(
         timer.ended(&shared.metrics, &info, &outcome);
         report(outcome);
     };
-    let converted = input.arguments.iter_mut().try_for_each(|it| shared.converter.finish(it, &info.owner()));
+    let owner = shared.codec.activity(&info);
+    let converted = match &owner {
+        Some(owner) => input.arguments.iter_mut().try_for_each(|it| shared.converter.finish(it, owner)),
+        None => Ok(()),
+    };
     let found = converted.map_err(|error| codec::failure(&error)).and_then(|()| shared.activities.find(&info));
     let implementation = match found {
         Ok(implementation) => implementation,
