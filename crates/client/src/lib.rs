@@ -30,6 +30,7 @@ mod filter;
 mod interceptor;
 mod listing;
 mod nexus;
+mod outcome;
 #[doc(hidden)]
 pub mod payloads;
 mod plugin;

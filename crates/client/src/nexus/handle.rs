@@ -1,6 +1,6 @@
 //! [`NexusOperationHandle`]: an operation that no workflow has called, from outside.
 
-use std::{fmt, future::IntoFuture, marker::PhantomData, time::Duration};
+use std::{fmt, future::IntoFuture, marker::PhantomData};
 
 use serde::de::DeserializeOwned;
 use stead_data::{BoxFuture, CodecError, ConversionError, Failure, NexusContext, SerializationContext};
@@ -10,14 +10,13 @@ use stead_proto::{
         self as api, PollNexusOperationExecutionRequest, poll_nexus_operation_execution_response::Outcome,
     },
 };
-use tokio::time::{Instant, sleep_until};
-use tonic::Code;
 
 use super::DescribeNexusOperation;
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
     interceptor::Operation,
+    outcome,
     payloads::{self, Owner},
     workflow::{is_workflow_not_found, predicates, request_id, rpc_options},
 };
@@ -211,7 +210,6 @@ pub struct NexusOperationResult<O> {
 }
 
 impl<O> NexusOperationResult<O> {
-    /// Asks until there is an outcome: a server ends questions that have waited long, and so does the deadline.
     async fn outcome(&self) -> Result<Outcome, NexusResultError> {
         let request = PollNexusOperationExecutionRequest {
             namespace: self.client.namespace().to_owned(),
@@ -219,30 +217,17 @@ impl<O> NexusOperationResult<O> {
             run_id: self.operation.run_id.clone().unwrap_or_default(),
             wait_stage: NexusOperationWaitStage::Closed.into(),
         };
-        loop {
-            let soonest = Instant::now() + MIN_INTERVAL;
-            let service = self.client.service();
-            match service.poll_nexus_operation_execution(request.clone(), CallOptions::wait()).await {
-                Ok(api::PollNexusOperationExecutionResponse { outcome: Some(outcome), .. }) => return Ok(outcome),
-                Ok(_) => {}
-                Err(error) if error.code() == Code::DeadlineExceeded => {}
-                Err(source) if is_workflow_not_found(&source) => {
-                    let operation_id = self.operation.operation_id.clone();
-                    return Err(NexusResultError::NotFound { operation_id, source });
-                }
-                Err(error) => return Err(NexusResultError::Rpc(error)),
-            }
-            sleep_until(soonest).await;
-        }
+        let service = self.client.service();
+        let ask = || service.poll_nexus_operation_execution(request.clone(), CallOptions::wait());
+        Ok(self.operation.answered(outcome::wait_for(ask, |answer| answer.outcome).await)?)
     }
 
     /// Whose payload the result is, for codecs and converters that want to know: a handle of an id alone asks.
     async fn owner(&self) -> Result<SerializationContext, NexusResultError> {
-        let converter = self.client.data_converter();
         if let Some(owner) = &self.owner {
             return Ok(owner.clone().into());
         }
-        if !payloads::has_stages(converter) && !converter.has_payload_converter() {
+        if !payloads::has_stages(self.client.data_converter()) {
             return Ok(SerializationContext::Unknown);
         }
         let described = DescribeNexusOperation::new(self.client.clone(), self.operation.clone()).await;
@@ -259,9 +244,6 @@ impl From<NexusOperationError> for NexusResultError {
         }
     }
 }
-
-/// From one question to the next, if the server has no news and does not wait for any.
-const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 impl<O: DeserializeOwned> NexusOperationResult<O> {
     async fn wait(self) -> Result<O, NexusResultError> {

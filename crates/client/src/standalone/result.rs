@@ -1,20 +1,16 @@
 //! Waiting for an activity's result.
 
-use std::{fmt, future::IntoFuture, marker::PhantomData, time::Duration};
+use std::{fmt, future::IntoFuture, marker::PhantomData};
 
 use serde::de::DeserializeOwned;
 use stead_data::{BoxFuture, CodecError, ConversionError, Failure};
-use stead_proto::{
-    activity::v1::{ActivityExecutionOutcome, activity_execution_outcome::Value},
-    workflowservice::v1::PollActivityExecutionRequest,
-};
-use tokio::time::{Instant, sleep_until};
-use tonic::Code;
+use stead_proto::{activity::v1::activity_execution_outcome::Value, workflowservice::v1::PollActivityExecutionRequest};
 
 use super::rpc_options;
 use crate::{
     client::Client,
     connection::{CallOptions, RpcError},
+    outcome,
     payloads::{self, Owner},
     workflow::{is_workflow_not_found, predicates},
 };
@@ -75,32 +71,21 @@ impl<O> ActivityResult<O> {
 
     rpc_options!();
 
-    /// Asks until there is an outcome: a server ends questions that have waited long, and so does the deadline.
     async fn outcome(&self) -> Result<Value, ActivityResultError> {
         let request = PollActivityExecutionRequest {
             namespace: self.client.namespace().to_owned(),
             activity_id: self.activity_id.clone(),
             run_id: self.run_id.clone().unwrap_or_default(),
         };
-        loop {
-            let soonest = Instant::now() + MIN_INTERVAL;
-            let answer = self.client.service().poll_activity_execution(request.clone(), self.options.clone()).await;
-            match answer.map(|answer| answer.outcome) {
-                Ok(Some(ActivityExecutionOutcome { value: Some(value), .. })) => return Ok(value),
-                Ok(_) => {}
-                Err(error) if error.code() == Code::DeadlineExceeded => {}
-                Err(source) if is_workflow_not_found(&source) => {
-                    return Err(ActivityResultError::NotFound { activity_id: self.activity_id.clone(), source });
-                }
-                Err(error) => return Err(ActivityResultError::Rpc(error)),
-            }
-            sleep_until(soonest).await;
-        }
+        let service = self.client.service();
+        let ask = || service.poll_activity_execution(request.clone(), self.options.clone());
+        let value = outcome::wait_for(ask, |answer| answer.outcome?.value).await;
+        value.map_err(|source| match is_workflow_not_found(&source) {
+            true => ActivityResultError::NotFound { activity_id: self.activity_id.clone(), source },
+            false => ActivityResultError::Rpc(source),
+        })
     }
 }
-
-/// From one question to the next, if the server has no news and does not wait for any.
-const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 impl<O: DeserializeOwned> ActivityResult<O> {
     async fn wait(self) -> Result<O, ActivityResultError> {
