@@ -148,8 +148,23 @@ impl<T> Reader<T> {
 }
 
 /// A list as users see it: `next`, a stream, the limits and the options of its calls, for a builder with `reader`,
-/// `page_size` and `options`, and a method `ask` that asks for the page of a token.
+/// `page_size` and `options`, and a method `ask` that asks for the page of a token. With a page size to begin with, what
+/// makes the builder and `ask` are those of a list of what a query finds.
 macro_rules! list {
+    ($list:ident, $item:ty, $what:literal, page_size: $page_size:literal) => {
+        $crate::listing::list!($list, $item, $what);
+
+        impl $list {
+            pub(crate) fn new(client: $crate::Client, query: String) -> Self {
+                let (options, reader) = ($crate::CallOptions::new(), $crate::listing::Reader::new());
+                Self { client, query, page_size: $page_size, options, reader }
+            }
+
+            fn ask(&self, next_page_token: bytes::Bytes) -> $crate::listing::Reading<$item> {
+                $crate::listing::ask(self.client.clone(), &self.query, self.page_size, next_page_token, &self.options)
+            }
+        }
+    };
     ($list:ident, $item:ty, $what:literal) => {
         impl $list {
             #[doc = concat!("The largest number of ", $what, ". Default: all.")]

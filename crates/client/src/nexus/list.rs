@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use stead_data::{SearchAttributes, time::time_from_proto};
 use stead_proto::{
     nexus::v1::NexusOperationExecutionListInfo,
@@ -14,7 +13,7 @@ use crate::{
     client::Client,
     connection::CallOptions,
     interceptor::Operation,
-    listing::{self, Count, CountCall, ListCall, ListError, Page, Reader, Reading, count, list},
+    listing::{Count, CountCall, ListCall, ListError, Page, Reader, count, list},
 };
 
 /// The Nexus operations without a workflow that a query finds, page by page; made by [`Client::list_nexus_operations`].
@@ -29,17 +28,7 @@ pub struct ListNexusOperations {
     reader: Reader<ListedNexusOperation>,
 }
 
-list!(ListNexusOperations, ListedNexusOperation, "operations");
-
-impl ListNexusOperations {
-    pub(crate) fn new(client: Client, query: String) -> Self {
-        Self { client, query, page_size: 1000, options: CallOptions::new(), reader: Reader::new() }
-    }
-
-    fn ask(&self, next_page_token: Bytes) -> Reading<ListedNexusOperation> {
-        listing::ask(self.client.clone(), &self.query, self.page_size, next_page_token, &self.options)
-    }
-}
+list!(ListNexusOperations, ListedNexusOperation, "operations", page_size: 1000);
 
 impl Operation for ListCall<ListedNexusOperation> {
     type Output = Page<ListedNexusOperation>;

@@ -2,7 +2,6 @@
 
 use std::{fmt, time::SystemTime};
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use stead_data::{CodecError, ConversionError, DataConverter, PayloadMap, SearchAttributes, time::time_from_proto};
 use stead_proto::{
@@ -15,7 +14,7 @@ use crate::{
     client::Client,
     connection::CallOptions,
     interceptor::Operation,
-    listing::{self, Count, CountCall, ListCall, ListError, Page, Reader, Reading, count, list},
+    listing::{Count, CountCall, ListCall, ListError, Page, Reader, count, list},
     payloads::{self, Owner},
 };
 
@@ -32,18 +31,8 @@ pub struct ListSchedules {
     reader: Reader<ListedSchedule>,
 }
 
-list!(ListSchedules, ListedSchedule, "schedules");
-
-impl ListSchedules {
-    pub(crate) fn new(client: Client, query: String) -> Self {
-        // A server takes no page size as one of nothing.
-        Self { client, query, page_size: 1000, options: CallOptions::new(), reader: Reader::new() }
-    }
-
-    fn ask(&self, next_page_token: Bytes) -> Reading<ListedSchedule> {
-        listing::ask(self.client.clone(), &self.query, self.page_size, next_page_token, &self.options)
-    }
-}
+// A server takes no page size as one of nothing.
+list!(ListSchedules, ListedSchedule, "schedules", page_size: 1000);
 
 impl Operation for ListCall<ListedSchedule> {
     type Output = Page<ListedSchedule>;

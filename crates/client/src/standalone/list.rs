@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use stead_data::{SearchAttributes, time::time_from_proto};
 use stead_proto::{
     activity::v1::ActivityExecutionListInfo,
@@ -14,7 +13,7 @@ use crate::{
     client::Client,
     connection::CallOptions,
     interceptor::Operation,
-    listing::{self, Count, CountCall, ListCall, ListError, Page, Reader, Reading, count, list},
+    listing::{Count, CountCall, ListCall, ListError, Page, Reader, count, list},
 };
 
 /// The activities without a workflow that a query finds, page by page; made by [`Client::list_activities`].
@@ -29,17 +28,7 @@ pub struct ListActivities {
     reader: Reader<ListedActivity>,
 }
 
-list!(ListActivities, ListedActivity, "activities");
-
-impl ListActivities {
-    pub(crate) fn new(client: Client, query: String) -> Self {
-        Self { client, query, page_size: 1000, options: CallOptions::new(), reader: Reader::new() }
-    }
-
-    fn ask(&self, next_page_token: Bytes) -> Reading<ListedActivity> {
-        listing::ask(self.client.clone(), &self.query, self.page_size, next_page_token, &self.options)
-    }
-}
+list!(ListActivities, ListedActivity, "activities", page_size: 1000);
 
 impl Operation for ListCall<ListedActivity> {
     type Output = Page<ListedActivity>;

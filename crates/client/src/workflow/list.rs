@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use stead_data::{CodecError, DataConverter, PayloadMap};
 use stead_proto::{
     workflow::v1::WorkflowExecutionInfo,
@@ -14,7 +13,7 @@ use crate::{
     client::Client,
     connection::CallOptions,
     interceptor::Operation,
-    listing::{self, Count, CountCall, ListCall, ListError, Page, Reader, Reading, count, list},
+    listing::{Count, CountCall, ListCall, ListError, Page, Reader, count, list},
     payloads::{self, Owner},
 };
 
@@ -30,17 +29,7 @@ pub struct ListWorkflows {
     reader: Reader<ListedWorkflow>,
 }
 
-list!(ListWorkflows, ListedWorkflow, "workflows");
-
-impl ListWorkflows {
-    pub(crate) fn new(client: Client, query: String) -> Self {
-        Self { client, query, page_size: 0, options: CallOptions::new(), reader: Reader::new() }
-    }
-
-    fn ask(&self, next_page_token: Bytes) -> Reading<ListedWorkflow> {
-        listing::ask(self.client.clone(), &self.query, self.page_size, next_page_token, &self.options)
-    }
-}
+list!(ListWorkflows, ListedWorkflow, "workflows", page_size: 0);
 
 impl Operation for ListCall<ListedWorkflow> {
     type Output = Page<ListedWorkflow>;
