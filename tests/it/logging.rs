@@ -62,6 +62,17 @@ impl Till {
     }
 }
 
+struct Doorbell;
+
+#[nexus_service]
+impl Doorbell {
+    #[operation]
+    async fn ring(&self) -> u32 {
+        tracing::info!("ringing");
+        1
+    }
+}
+
 #[derive(Default)]
 struct Order;
 
@@ -97,10 +108,17 @@ fn logs_are_filtered_by_target_and_carry_their_fields_in_every_format_and_once()
 async fn an_order_is_logged() {
     let env = Env::new().await;
     // So that its code is replayed.
-    let worker = env.worker().workflow::<Order>().activities(Till).max_cached_workflows(0).build().unwrap();
+    let worker = env.worker().workflow::<Order>().activities(Till).nexus_service(Doorbell);
+    let worker = worker.max_cached_workflows(0).build().unwrap();
     let id = format!("order-{}", env.task_queue);
     let order = env.client.start_workflow(Order::run, 7).id(&id).task_queue(&env.task_queue).await.unwrap();
-    worker.run_while(order.result().into_future()).await.unwrap().unwrap();
+    let endpoint = env.nexus_endpoint().await;
+    let work = async {
+        let ring = env.client.nexus::<Doorbell>(&endpoint).execute(Doorbell::ring, ()).id(env.id("ring"));
+        assert_eq!(ring.await.unwrap(), 1);
+        order.result().into_future().await
+    };
+    worker.run_while(work).await.unwrap().unwrap();
 
     let json = lines(JSON);
     let told: Vec<Value> = json.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -115,6 +133,10 @@ async fn an_order_is_logged() {
     for field in ["run_id", "namespace", "task_queue"] {
         assert!(workflow[field].is_string() && workflow[field] == activity[field], "{field}: {workflow} {activity}");
     }
+
+    let rung = told.iter().find(|it| it["fields"]["message"] == "ringing").expect("the handler says it");
+    let (span, handler) = (&rung["span"], ["nexus", "Doorbell", "ring", &endpoint]);
+    assert_eq!(["name", "service", "operation", "endpoint"].map(|field| span[field].as_str().unwrap()), handler);
 
     let is_failure = |it: &&Value| it["fields"]["failure"] == "the till is stuck";
     let failures: Vec<_> = told.iter().filter(is_failure).collect();

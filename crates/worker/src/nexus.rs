@@ -231,9 +231,9 @@ fn spawn_blocking<R: Send + 'static, T: Send + 'static>(
     tokio::task::spawn_blocking(move || span.in_scope(|| context.enter(|| call(request))))
 }
 
-/// What the code of a handler logs stands in it.
+/// What the code of a handler logs stands in it, under a filter that lets the SDK's errors alone through, too.
 fn span(info: &Info) -> Span {
-    tracing::info_span!(
+    tracing::error_span!(
         target: "stead::nexus",
         "nexus",
         service = info.service,
