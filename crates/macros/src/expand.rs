@@ -56,6 +56,26 @@ pub(crate) fn reference(handler: &Handler, visibility: &Visibility, value: &Toke
     }
 }
 
+/// The type that callers of a contract or a service name, with what it refers to.
+pub(crate) fn caller_type(
+    model: &Model,
+    visibility: &Visibility,
+    references: impl Iterator<Item = TokenStream>,
+) -> TokenStream {
+    let (attrs, ident, cfgs) = (&model.attrs, &model.ident, model.cfgs());
+    quote! {
+        #(#attrs)*
+        #[allow(dead_code)]
+        #[derive(Debug)]
+        #visibility enum #ident {}
+
+        #(#cfgs)*
+        impl #ident {
+            #(#references)*
+        }
+    }
+}
+
 pub(crate) fn reference_type(kind: Kind, input: &TokenStream, output: &TokenStream, paths: &Paths) -> TokenStream {
     let (data, ident) = (&paths.data, reference_ident(kind));
     match kind {

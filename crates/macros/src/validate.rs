@@ -68,13 +68,18 @@ pub(crate) fn workflow(model: &Model, errors: &mut Errors) {
     duplicates(model, errors);
 }
 
-pub(crate) fn activities(model: &Model, errors: &mut Errors) {
+/// Refuses what only workflows have.
+fn no_parts_of_workflows(model: &Model, errors: &mut Errors) {
     for init in &model.inits {
         errors.push(&init.signature.ident, "`#[init]` belongs in a `#[workflow]` block");
     }
     for config in &model.configs {
         errors.push(&config.signature.ident, "`#[config]` belongs in a `#[workflow(dynamic)]` block");
     }
+}
+
+pub(crate) fn activities(model: &Model, errors: &mut Errors) {
+    no_parts_of_workflows(model, errors);
     for handler in &model.handlers {
         match handler.kind {
             Kind::Activity => {
@@ -167,12 +172,7 @@ pub(crate) fn nexus_service(model: &Model, errors: &mut Errors) {
         let service = service.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
         errors.push(&name.0, format!("the name of this service comes from where it is declared, `{service}`"));
     }
-    for init in &model.inits {
-        errors.push(&init.signature.ident, "`#[init]` belongs in a `#[workflow]` block");
-    }
-    for config in &model.configs {
-        errors.push(&config.signature.ident, "`#[config]` belongs in a `#[workflow(dynamic)]` block");
-    }
+    no_parts_of_workflows(model, errors);
     for handler in &model.handlers {
         match handler.kind {
             Kind::Operation => operation(model, handler, errors),

@@ -70,24 +70,11 @@ fn expand(model: &Model, visibility: &Visibility, paths: &Paths) -> TokenStream 
 
 /// The type that callers name.
 fn caller(model: &Model, handlers: &[&Handler], visibility: &Visibility, paths: &Paths) -> TokenStream {
-    let (attrs, ident, cfgs) = (&model.attrs, &model.ident, model.cfgs());
     let references = handlers
         .iter()
         .map(|handler| super::reference(handler, visibility, &new_reference(model, handler, paths), paths));
-    let workflow_type = workflow_type(model, paths);
-    quote! {
-        #(#attrs)*
-        #[allow(dead_code)]
-        #[derive(Debug)]
-        #visibility enum #ident {}
-
-        #(#cfgs)*
-        impl #ident {
-            #(#references)*
-        }
-
-        #workflow_type
-    }
+    let (caller, workflow_type) = (super::caller_type(model, visibility, references), workflow_type(model, paths));
+    quote!(#caller #workflow_type)
 }
 
 fn workflow_type(model: &Model, paths: &Paths) -> Option<TokenStream> {

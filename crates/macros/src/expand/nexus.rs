@@ -47,22 +47,9 @@ fn operations(model: &Model) -> impl Iterator<Item = &Handler> {
 
 /// The type that callers name.
 fn caller(model: &Model, handlers: &[&Handler], visibility: &Visibility, paths: &Paths) -> TokenStream {
-    let (attrs, ident, cfgs) = (&model.attrs, &model.ident, model.cfgs());
     let references = handlers.iter().map(|handler| reference(handler, visibility, paths));
-    let service = named_service(model, paths);
-    quote! {
-        #(#attrs)*
-        #[allow(dead_code)]
-        #[derive(Debug)]
-        #visibility enum #ident {}
-
-        #(#cfgs)*
-        impl #ident {
-            #(#references)*
-        }
-
-        #service
-    }
+    let (caller, service) = (super::caller_type(model, visibility, references), named_service(model, paths));
+    quote!(#caller #service)
 }
 
 fn reference(handler: &Handler, visibility: &Visibility, paths: &Paths) -> TokenStream {
