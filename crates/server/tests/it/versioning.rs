@@ -288,6 +288,14 @@ fn what_a_workflow_that_moves_brings_about_knows_from_which_version_it_comes() {
     assert_eq!((info.behavior(), info.deployment_version), (VersioningBehavior::AutoUpgrade, Some(version("1"))));
 }
 
+fn continue_as_new_with(behavior: ContinueAsNewVersioningBehavior) -> Command {
+    let attributes = ContinueAsNewWorkflowExecutionCommandAttributes {
+        initial_versioning_behavior: behavior.into(),
+        ..Default::default()
+    };
+    command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes))
+}
+
 #[test]
 fn a_pinned_workflow_that_is_continued_to_move_goes_where_it_is_sent() {
     let mut server = two_versions();
@@ -295,12 +303,11 @@ fn a_pinned_workflow_that_is_continued_to_move_goes_where_it_is_sent() {
     server.versioned_step("1", VersioningBehavior::Pinned, Vec::new());
     call!(server, SetWorkerDeploymentCurrentVersion, set_current("2"));
     server.signal("w", "go on");
-    let attributes = ContinueAsNewWorkflowExecutionCommandAttributes {
-        initial_versioning_behavior: ContinueAsNewVersioningBehavior::AutoUpgrade.into(),
-        ..Default::default()
-    };
-    let command = command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes));
-    server.versioned_step("1", VersioningBehavior::Pinned, vec![command]);
+    server.versioned_step(
+        "1",
+        VersioningBehavior::Pinned,
+        vec![continue_as_new_with(ContinueAsNewVersioningBehavior::AutoUpgrade)],
+    );
     server.advance(Duration::from_secs(1));
     server.versioned_step("2", VersioningBehavior::Pinned, Vec::new());
     assert_eq!(server.versioning("w").deployment_version, Some(version("2")));
@@ -313,12 +320,11 @@ fn a_workflow_that_is_continued_to_the_ramp_gets_there_whatever_its_share() {
     server.versioned_step("1", VersioningBehavior::Pinned, Vec::new());
     call!(server, SetWorkerDeploymentRampingVersion, set_ramping("2", 0.0));
     server.signal("w", "go on");
-    let attributes = ContinueAsNewWorkflowExecutionCommandAttributes {
-        initial_versioning_behavior: ContinueAsNewVersioningBehavior::UseRampingVersion.into(),
-        ..Default::default()
-    };
-    let command = command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes));
-    server.versioned_step("1", VersioningBehavior::Pinned, vec![command]);
+    server.versioned_step(
+        "1",
+        VersioningBehavior::Pinned,
+        vec![continue_as_new_with(ContinueAsNewVersioningBehavior::UseRampingVersion)],
+    );
     server.advance(Duration::from_secs(1));
     server.versioned_step("2", VersioningBehavior::Pinned, Vec::new());
     assert_eq!(server.versioning("w").deployment_version, Some(version("2")));
