@@ -131,7 +131,10 @@ async fn a_name_registered_twice_is_refused() {
 async fn a_second_worker_for_the_same_tasks_is_refused_unless_it_has_a_connection_of_its_own() {
     let env = Env::new().await;
     let build = |client: &Client| Worker::builder(client, &env.task_queue).activities(Slow).build().unwrap();
+    let first = build(&env.client);
+    let handle = first.handle();
     let work = async {
+        assert!(handle.started().await);
         let own = Client::connect(stead_tests::server()).await.unwrap();
         let error = build(&env.client).run().await.unwrap_err();
         assert!(matches!(error, stead::worker::RunError::Overlap(_)), "{error:?}");
@@ -141,7 +144,7 @@ async fn a_second_worker_for_the_same_tasks_is_refused_unless_it_has_a_connectio
         };
         build(&own).run_while(add).await.unwrap();
     };
-    build(&env.client).run_while(work).await.unwrap();
+    first.run_while(work).await.unwrap();
     build(&env.client).run_while(async {}).await.expect("the first has stopped");
 }
 
@@ -156,7 +159,9 @@ async fn a_worker_of_the_same_process_gets_the_first_task_with_the_answer_to_the
     assert!(!nobody_here.started_eagerly());
 
     let worker = env.worker().workflow::<Adds>().activities(Slow).build().unwrap();
+    let handle = worker.handle();
     let work = async {
+        assert!(handle.started().await);
         let plain = env.client.start_workflow(Adds::run, 1).id(env.id("plain")).task_queue(&env.task_queue);
         assert!(!plain.await.unwrap().started_eagerly());
         let unknown = env.client.start_workflow_named("Unknown", ()).id(env.id("eager")).task_queue(&env.task_queue);
