@@ -18,7 +18,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs a Temporal server until Ctrl-C.
+    /// Runs a Temporal server until Ctrl-C or `SIGTERM`.
     Server(server::Options),
 }
 

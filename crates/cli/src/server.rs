@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -48,7 +49,7 @@ struct Encryption {
     tls_client_ca: Option<PathBuf>,
 }
 
-/// Runs a server until Ctrl-C.
+/// Runs a server until it is told to stop.
 pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let kept = match &options.db {
@@ -61,13 +62,42 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let encryption = options.encryption.clone();
     let server = builder(options)?.start().await.map_err(|error| encryption.named(error))?;
     let address = server.address().ok_or("the server does not listen")?;
+    let mut stop = Stop::new()?;
     let wire = encryption.described();
     println!("listening at {address} ({wire}{kept}; ready after {:.0?})", began.elapsed());
-    tokio::signal::ctrl_c().await?;
+    stop.told().await?;
     println!("stopping …");
     server.shutdown().await;
     println!("stopped; everything that was answered is kept");
     Ok(())
+}
+
+/// What tells the server to stop: Ctrl-C, and what process managers and containers send.
+struct Stop {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn told(&mut self) -> io::Result<()> {
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed,
+            _ = self.terminate.recv() => Ok(()),
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn told(&mut self) -> io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
 }
 
 fn builder(options: Options) -> Result<Builder, Box<dyn Error>> {
