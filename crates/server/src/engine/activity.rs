@@ -237,7 +237,12 @@ impl ActivityState {
             Err(state) => state,
         };
         // Whatever the time ran out for, it ran out for the activity as a whole.
-        let failure = if state == RetryState::Timeout && timeout != TimeoutType::ScheduleToStart {
+        let says_so = match timeout {
+            TimeoutType::ScheduleToStart => true,
+            TimeoutType::ScheduleToClose => self.is_standalone(),
+            _ => false,
+        };
+        let failure = if state == RetryState::Timeout && !says_so {
             Failure { message: NO_TIME_LEFT.to_owned(), ..timeout_failure(TimeoutType::ScheduleToClose) }
         } else {
             failure

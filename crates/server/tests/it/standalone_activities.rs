@@ -214,6 +214,15 @@ fn an_activity_without_a_workflow_times_out() {
     server.advance(Duration::from_secs(1));
     let (failure, _) = failed(server.outcome("b"));
     assert_eq!(failure.message, "activity ScheduleToStart timeout");
+
+    server.start_activity("c", |start| {
+        start.schedule_to_close_timeout = secs(1);
+        start.start_to_close_timeout = None;
+    });
+    server.activity();
+    server.advance(Duration::from_secs(1));
+    let (failure, state) = failed(server.outcome("c"));
+    assert_eq!((failure.message.as_str(), state), ("activity ScheduleToClose timeout", RetryState::Timeout));
 }
 
 #[test]
