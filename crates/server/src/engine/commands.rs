@@ -283,12 +283,10 @@ impl Run {
                 self.schedule_activity(cx, *command, completed.event_id, extras, !eager);
             }
             Action::RequestCancelActivity { scheduled_event_id } => {
-                return self.request_cancel_activity(cx, scheduled_event_id, completed.event_id, completed.identity);
+                return self.request_cancel_activity(cx, scheduled_event_id, completed, extras);
             }
             Action::StartTimer(command) => self.start_timer(cx, command, completed.event_id, extras),
-            Action::CancelTimer(command) => {
-                self.cancel_timer(cx, &command.timer_id, completed.event_id, completed.identity);
-            }
+            Action::CancelTimer(command) => self.cancel_timer(cx, &command.timer_id, completed, extras),
             Action::RecordMarker(command) => self.record_marker(cx, *command, completed.event_id, extras),
             Action::Complete(command) => self.complete(cx, command, completed.event_id, extras),
             Action::Fail(command) => self.fail(cx, *command, completed.event_id, extras),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use stead_proto::command::v1::command::Attributes as C;
 use stead_proto::command::v1::{
-    Command, RequestCancelActivityTaskCommandAttributes, ScheduleActivityTaskCommandAttributes,
+    CancelTimerCommandAttributes, Command, RequestCancelActivityTaskCommandAttributes,
+    ScheduleActivityTaskCommandAttributes,
 };
 use stead_proto::common::v1::{Payload, Payloads, RetryPolicy};
-use stead_proto::enums::v1::{PendingActivityState, RetryState, TimeoutType};
+use stead_proto::enums::v1::{EventType, PendingActivityState, RetryState, TimeoutType};
 use stead_proto::failure::v1::failure::FailureInfo;
 use stead_proto::failure::v1::{ApplicationFailureInfo, Failure};
 use stead_proto::history::v1::history_event::Attributes;
@@ -15,6 +16,8 @@ use stead_proto::history::v1::{
     ActivityTaskCanceledEventAttributes, ActivityTaskFailedEventAttributes, ActivityTaskStartedEventAttributes,
     ActivityTaskTimedOutEventAttributes,
 };
+use stead_proto::sdk::v1::event_group_marker::{Label, Variant};
+use stead_proto::sdk::v1::{EventGroupMarker, UserMetadata};
 use stead_proto::workflow::v1::PendingActivityInfo;
 use stead_proto::workflowservice::v1 as api;
 use stead_server::engine::{Code, Config, Refusal, Response};
@@ -22,7 +25,7 @@ use stead_server::engine::{Code, Config, Refusal, Response};
 use crate::call;
 use crate::support::{
     NAMESPACE, Server, activity_poll_request, command, complete_request, complete_workflow, execution,
-    schedule_activity, secs, start_request, text,
+    schedule_activity, secs, start_request, start_timer, text,
 };
 
 type Schedule = ScheduleActivityTaskCommandAttributes;
@@ -40,6 +43,44 @@ fn cancel_activity(scheduled_event_id: i64) -> Command {
     command(C::RequestCancelActivityTaskCommandAttributes(RequestCancelActivityTaskCommandAttributes {
         scheduled_event_id,
     }))
+}
+
+#[test]
+fn what_a_command_says_about_its_event_stands_with_what_it_cancels_too() {
+    let mut server = Server::new();
+    server.start("w");
+    let said = |mut command: Command| {
+        let label = Label { id: "batch".to_owned(), label: None };
+        command.event_group_markers = vec![EventGroupMarker { variant: Some(Variant::Label(label)) }];
+        let summary = Some(Payload { data: "why".into(), ..Default::default() });
+        command.user_metadata = Some(UserMetadata { summary, details: None });
+        command
+    };
+    let started = vec![said(schedule_activity("a")), said(start_timer("t", 60)), start_timer("soon", 1)];
+    server.step(started);
+    server.activity();
+    server.advance(Duration::from_secs(1));
+    let history = server.history("w");
+    let scheduled = history.iter().find(|event| event.event_type() == EventType::ActivityTaskScheduled);
+    let scheduled_event_id = scheduled.expect("it was scheduled").event_id;
+    let cancel = CancelTimerCommandAttributes { timer_id: "t".to_owned() };
+    let cancelled = [cancel_activity(scheduled_event_id), command(C::CancelTimerCommandAttributes(cancel))];
+    server.step(cancelled.map(said).into());
+    let said: Vec<_> = server
+        .history("w")
+        .into_iter()
+        .filter(|event| event.user_metadata.is_some() && !event.event_group_markers.is_empty())
+        .map(|event| event.event_type())
+        .collect();
+    assert_eq!(
+        said,
+        [
+            EventType::ActivityTaskScheduled,
+            EventType::TimerStarted,
+            EventType::ActivityTaskCancelRequested,
+            EventType::TimerCanceled
+        ]
+    );
 }
 
 pub(crate) fn failure(message: &str) -> Failure {

@@ -16,6 +16,7 @@ use super::events::Extras;
 use super::{Context, Run};
 use crate::engine::Time;
 use crate::engine::activity::{ActivityState, AfterAttempt, AfterTimeout, StartedActivity};
+use crate::engine::commands::Completed;
 use crate::engine::effect::Effect;
 
 impl Run {
@@ -187,14 +188,14 @@ impl Run {
         &mut self,
         cx: &mut Context<'_>,
         id: i64,
-        completed_event_id: i64,
-        identity: &str,
+        completed: Completed<'_>,
+        extras: Extras,
     ) -> bool {
         let event = ActivityTaskCancelRequestedEventAttributes {
             scheduled_event_id: id,
-            workflow_task_completed_event_id: completed_event_id,
+            workflow_task_completed_event_id: completed.event_id,
         };
-        let requested = self.add(cx, Attributes::ActivityTaskCancelRequestedEventAttributes(event));
+        let requested = self.add_with(cx, Attributes::ActivityTaskCancelRequestedEventAttributes(event), extras);
         let Some(activity) = self.activities.get_mut(&id) else { return false };
         activity.cancel_requested_event_id = requested;
         if activity.started.is_some() {
@@ -205,7 +206,7 @@ impl Run {
             details: Some(Payloads { payloads: vec![json_string("ACTIVITY_ID_NOT_STARTED")] }),
             latest_cancel_requested_event_id: requested,
             scheduled_event_id: id,
-            identity: identity.to_owned(),
+            identity: completed.identity.to_owned(),
             ..Default::default()
         };
         self.add(cx, Attributes::ActivityTaskCanceledEventAttributes(event));

@@ -9,6 +9,7 @@ use super::events::Extras;
 use super::state::TimerState;
 use super::{Context, Run};
 use crate::engine::Time;
+use crate::engine::commands::Completed;
 use crate::engine::time::duration;
 
 impl Run {
@@ -38,7 +39,7 @@ impl Run {
 
     /// Cancels a timer. One whose firing waits in the buffer has not fired for the workflow: it is cancelled all the
     /// same, and the firing is forgotten.
-    pub(crate) fn cancel_timer(&mut self, cx: &Context<'_>, timer_id: &str, completed_event_id: i64, identity: &str) {
+    pub(crate) fn cancel_timer(&mut self, cx: &Context<'_>, timer_id: &str, completed: Completed<'_>, extras: Extras) {
         let started_event_id = match self.timers.remove(timer_id) {
             Some(timer) => timer.started_event_id,
             None => self.forget_firing(timer_id).unwrap_or_default(),
@@ -47,10 +48,10 @@ impl Run {
         let event = TimerCanceledEventAttributes {
             timer_id: timer_id.to_owned(),
             started_event_id,
-            workflow_task_completed_event_id: completed_event_id,
-            identity: identity.to_owned(),
+            workflow_task_completed_event_id: completed.event_id,
+            identity: completed.identity.to_owned(),
         };
-        self.add(cx, Attributes::TimerCanceledEventAttributes(event));
+        self.add_with(cx, Attributes::TimerCanceledEventAttributes(event), extras);
     }
 
     /// A timer has fired or was cancelled, by an event of the history.
