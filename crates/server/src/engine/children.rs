@@ -35,19 +35,18 @@ impl Engine {
             return;
         }
         match self.child_run(parent, initiated_event_id, &initiated, extras, request_id) {
-            Some(child) => {
+            Ok(child) => {
                 let run_id = self.runs.get(child).map(|run| run.state.run_id.clone()).unwrap_or_default();
                 self.transact(parent, |run, cx| run.child_started(cx, initiated_event_id, initiated, run_id));
                 self.transact(child, Run::wake);
             }
-            None => {
-                let cause = StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists;
+            Err(cause) => {
                 self.transact(parent, |run, cx| run.child_not_started(cx, initiated_event_id, initiated, cause));
             }
         }
     }
 
-    /// Creates the child's first run. `None` if its workflow id is taken.
+    /// Creates the child's first run, or says why it cannot be.
     fn child_run(
         &mut self,
         parent: RunKey,
@@ -55,23 +54,29 @@ impl Engine {
         initiated: &StartChildWorkflowExecutionInitiatedEventAttributes,
         extras: Extras,
         request_id: String,
-    ) -> Option<RunKey> {
-        let namespace = self.runs.get(parent)?.namespace();
+    ) -> Result<RunKey, StartChildWorkflowExecutionFailedCause> {
+        const TAKEN: StartChildWorkflowExecutionFailedCause =
+            StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists;
+        let namespace = self.runs.get(parent).ok_or(TAKEN)?.namespace();
         let id = &initiated.workflow_id;
         let reuse = initiated.workflow_id_reuse_policy();
         let run_id = self.ids.uuid().to_string();
-        match self.existing(namespace, id, &request_id, reuse, Conflict::Fail).ok()? {
+        let queue = initiated.task_queue.as_ref().map_or("", |queue| &queue.name);
+        self.check_override(namespace, queue, &mut initiated.versioning_override.clone())
+            .map_err(|_| StartChildWorkflowExecutionFailedCause::InvalidVersioningOverride)?;
+        match self.existing(namespace, id, &request_id, reuse, Conflict::Fail).map_err(|_| TAKEN)? {
             Existing::None => {}
             Existing::Replace(run) => self.terminate_for(run, &run_id),
-            Existing::SameRequest(run) => return Some(run),
+            Existing::SameRequest(run) => return Ok(run),
             // Children do not share.
-            Existing::Use(_) => return None,
+            Existing::Use(_) => return Err(TAKEN),
         }
+        self.override_applies(namespace, initiated.versioning_override.as_ref());
         let request = child_request(initiated, extras, request_id);
         let mut new = self.requested_run(namespace, request, run_id);
         new.share_clock(initiated);
         self.set_parent(&mut new, parent, initiated_event_id);
-        Some(self.create_run(new))
+        Ok(self.create_run(new))
     }
 
     fn set_parent(&self, new: &mut NewRun, parent: RunKey, initiated_event_id: i64) {
@@ -82,15 +87,23 @@ impl Engine {
         new.started.parent_workflow_execution = Some(run.execution());
         new.started.parent_initiated_event_id = initiated_event_id;
         new.started.root_workflow_execution = run.state.root.clone();
-        new.started.inherited_pinned_version = pinned_version(&run.state).cloned();
-        if run.is_auto_upgraded() {
-            let behavior = ContinueAsNewVersioningBehavior::Unspecified;
-            new.started.inherited_auto_upgrade_info = run.auto_upgrade_info(behavior);
+        // What the parent says of the child comes before what the child has of the parent.
+        if new.started.versioning_override.is_none() {
+            self.inherit_version(new, run);
         }
-        new.started.versioning_override = run.state.versioning_override.clone().filter(|it| pinned_to(it).is_some());
-        self.keep_served_version(new);
         new.started.priority = merged(run.state.priority.as_ref(), new.started.priority.take());
         new.parent = Some(Parent { execution: run.execution(), initiated_event_id, namespace: run.namespace().0 });
+    }
+
+    fn inherit_version(&self, new: &mut NewRun, parent: &Run) {
+        let started = &mut new.started;
+        started.inherited_pinned_version = pinned_version(&parent.state).cloned();
+        if parent.is_auto_upgraded() {
+            let behavior = ContinueAsNewVersioningBehavior::Unspecified;
+            started.inherited_auto_upgrade_info = parent.auto_upgrade_info(behavior);
+        }
+        started.versioning_override = parent.state.versioning_override.clone().filter(|it| pinned_to(it).is_some());
+        self.keep_served_version(new);
     }
 
     /// Tells the run that started this one as a child how the chain of runs that ends with this one has ended. A parent
@@ -196,6 +209,7 @@ fn child_request(
         header: initiated.header.clone(),
         user_metadata: extras.user_metadata,
         priority: initiated.priority.clone(),
+        versioning_override: initiated.versioning_override.clone(),
         ..Default::default()
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::command::v1::{Command, ContinueAsNewWorkflowExecutionCommandAttributes};
 use stead_proto::common::v1::{Payload, WorkerVersionStamp};
-use stead_proto::enums::v1::{ContinueAsNewVersioningBehavior, VersioningBehavior};
+use stead_proto::enums::v1::{
+    ContinueAsNewVersioningBehavior, StartChildWorkflowExecutionFailedCause, VersioningBehavior,
+};
 use stead_proto::workflow::v1::versioning_override::{
     OneTimeOverride, Override, PinnedOverride, PinnedOverrideBehavior,
 };
@@ -129,6 +131,78 @@ fn a_child_on_a_queue_that_its_parents_version_does_not_serve_does_not_inherit_i
     server.start("w");
     server.versioned_step("1", VersioningBehavior::Pinned, vec![start_child(child("c"))]);
     assert_eq!(server.versioning("c").deployment_version, None);
+}
+
+/// A child on the queue of its parent, with this override.
+fn overridden_child(overridden: Override) -> Command {
+    let mut child = child("c");
+    child.task_queue = Some(queue());
+    child.versioning_override = Some(VersioningOverride { r#override: Some(overridden), ..Default::default() });
+    start_child(child)
+}
+
+fn pinned_to(build_id: &str) -> Override {
+    let behavior = PinnedOverrideBehavior::Pinned.into();
+    Override::Pinned(PinnedOverride { version: Some(version(build_id)), behavior })
+}
+
+#[test]
+fn a_child_goes_where_its_parent_sends_it_and_not_where_the_parent_is() {
+    for behavior in [VersioningBehavior::Pinned, VersioningBehavior::AutoUpgrade] {
+        let mut server = two_versions();
+        server.start("w");
+        server.versioned_step("1", behavior, vec![overridden_child(pinned_to("2"))]);
+        let history = server.history("w");
+        let initiated = last!(history, StartChildWorkflowExecutionInitiatedEventAttributes);
+        let overridden = initiated.versioning_override.and_then(|it| it.r#override);
+        assert_eq!(overridden, Some(pinned_to("2")));
+        server.versioned_step("2", VersioningBehavior::AutoUpgrade, Vec::new());
+        let info = server.versioning("c");
+        assert_eq!(info.deployment_version, Some(version("2")));
+        assert!(info.versioning_override.is_some(), "it stays there");
+    }
+}
+
+#[test]
+fn a_child_of_a_pinned_workflow_may_be_sent_to_the_current_version_or_to_one_for_a_task() {
+    let mut server = two_versions();
+    server.start("w");
+    server.versioned_step("1", VersioningBehavior::Pinned, Vec::new());
+    call!(server, SetWorkerDeploymentCurrentVersion, set_current("2"));
+    server.signal("w", "go on");
+    let moves = overridden_child(Override::AutoUpgrade(true));
+    server.versioned_step("1", VersioningBehavior::Pinned, vec![moves]);
+    server.versioned_step("2", VersioningBehavior::AutoUpgrade, Vec::new());
+    assert_eq!(server.versioning("c").deployment_version, Some(version("2")));
+
+    let mut server = two_versions();
+    server.start("w");
+    let one_time = Override::OneTime(OneTimeOverride { target_deployment_version: Some(version("2")) });
+    server.versioned_step("1", VersioningBehavior::Pinned, vec![overridden_child(one_time)]);
+    server.versioned_step("2", VersioningBehavior::AutoUpgrade, Vec::new());
+    let info = server.versioning("c");
+    assert_eq!((info.versioning_override, info.deployment_version), (None, Some(version("2"))));
+}
+
+#[test]
+fn a_child_is_not_started_on_a_version_that_does_not_serve_its_queue() {
+    let mut server = two_versions();
+    server.start("w");
+    server.versioned_step("1", VersioningBehavior::Pinned, vec![overridden_child(pinned_to("9"))]);
+    let history = server.history("w");
+    let failed = last!(history, StartChildWorkflowExecutionFailedEventAttributes);
+    assert_eq!(failed.cause(), StartChildWorkflowExecutionFailedCause::InvalidVersioningOverride);
+
+    let mut server = two_versions();
+    server.start("w");
+    let task = call!(server, PollWorkflowTaskQueue, versioned_poll("1"));
+    let nowhere = overridden_child(Override::OneTime(OneTimeOverride::default()));
+    let request = completed(&task, "1", VersioningBehavior::Pinned, vec![nowhere]);
+    let refusal = server.try_call(request).expect_err("no version");
+    assert_eq!(
+        refusal.message,
+        "BadStartChildExecutionAttributes: must provide target deployment version if override is one-time."
+    );
 }
 
 #[test]

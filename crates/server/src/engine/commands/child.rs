@@ -9,6 +9,7 @@ use super::attributes::{check_duration, completed_queue};
 use super::{Action, Ahead, Fault};
 use crate::engine::activity_options::check_priority;
 use crate::engine::cron::Cron;
+use crate::engine::deployments::put_into_current_form;
 use crate::engine::retry;
 use crate::engine::run::Run;
 use crate::engine::start::run_timeout;
@@ -30,6 +31,9 @@ impl<'a> Ahead<'a> {
         self.check_child_ids(&command)?;
         check_timeouts(&command)?;
         self.complete_child(&mut command)?;
+        if let Some(overridden) = &mut command.versioning_override {
+            put_into_current_form(overridden).map_err(|refusal| Fault::task(CAUSE, refusal.message))?;
+        }
         let input = command.input.as_ref().map_or(0, Payloads::encoded_len);
         self.check_size(input, CAUSE, "StartChildWorkflowExecutionCommandAttributes. Input")?;
         let memo = command.memo.as_ref().map_or(0, Memo::encoded_len);

@@ -30,11 +30,7 @@ impl Engine {
         overridden: &mut Option<VersioningOverride>,
     ) -> Result<(), Refusal> {
         let Some(overridden) = overridden else { return Ok(()) };
-        let current = match overridden.r#override.take() {
-            Some(current) => checked(current)?,
-            None => of_older_form(overridden)?,
-        };
-        *overridden = VersioningOverride { r#override: Some(current), ..VersioningOverride::default() };
+        put_into_current_form(overridden)?;
         let Some(version) = pinned_to(overridden) else { return Ok(()) };
         let name = QueueName { namespace, kind: QueueKind::Workflow, name: queue.to_owned() };
         if self.deployments.serves(&name, version) {
@@ -73,6 +69,16 @@ impl Engine {
             self.reactivate_version(namespace, version);
         }
     }
+}
+
+/// Checks what an override says, whatever it is for.
+pub(in crate::engine) fn put_into_current_form(overridden: &mut VersioningOverride) -> Result<(), Refusal> {
+    let current = match overridden.r#override.take() {
+        Some(current) => checked(current)?,
+        None => of_older_form(overridden)?,
+    };
+    *overridden = VersioningOverride { r#override: Some(current), ..VersioningOverride::default() };
+    Ok(())
 }
 
 fn checked(current: Override) -> Result<Override, Refusal> {

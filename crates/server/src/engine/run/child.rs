@@ -47,9 +47,9 @@ impl Run {
             search_attributes: search_attributes_without_nil(command.search_attributes),
             inherit_build_id: command.inherit_build_id,
             priority: command.priority,
+            versioning_override: command.versioning_override,
             time_skipping_config,
             time_skipping_state_propagation,
-            ..Default::default()
         };
         let child = child_of(&event);
         let event = Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(Box::new(event));
