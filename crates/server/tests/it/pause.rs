@@ -226,7 +226,7 @@ fn a_paused_workflow_takes_no_steps() {
     call!(server, PauseWorkflowExecution, pause_workflow_request());
     assert_eq!(
         server.events("w"),
-        "WorkflowExecutionStarted WorkflowTaskScheduled WorkflowExecutionPaused WorkflowTaskFailed"
+        "WorkflowExecutionStarted WorkflowTaskScheduled WorkflowTaskFailed WorkflowExecutionPaused"
     );
     let description = server.describe("w");
     assert_eq!(description.workflow_execution_info.unwrap().status(), WorkflowExecutionStatus::Paused);

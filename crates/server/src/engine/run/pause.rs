@@ -27,10 +27,10 @@ impl Run {
             reason: pause.reason.clone(),
             request_id: pause.request_id.clone(),
         };
+        self.take_back_task(cx);
         self.add(cx, Attributes::WorkflowExecutionPausedEventAttributes(event));
         self.state.status = WorkflowExecutionStatus::Paused.into();
         self.state.pause = Some(pause);
-        self.take_back_task(cx);
         self.show_pauses();
     }
 
