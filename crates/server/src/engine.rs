@@ -98,7 +98,7 @@ use transact::Touched;
 use visibility::Visibility;
 use waits::Waits;
 use workers::Workers;
-use workflow_tasks::TaskRef;
+use workflow_tasks::{Pages, TaskRef};
 
 /// The server without its I/O.
 #[derive(Debug)]
@@ -114,6 +114,8 @@ pub struct Engine {
     deployments: Deployments,
     workers: Workers,
     waits: Waits,
+    /// Completions of workflow tasks that have come in part.
+    pages: Pages,
     queries: Queries,
     visibility: Visibility,
     schedules: Schedules,
@@ -174,6 +176,7 @@ impl Engine {
             deployments: Deployments::default(),
             workers: Workers::default(),
             waits: Waits::default(),
+            pages: Pages::default(),
             queries: Queries::default(),
             visibility: Visibility::default(),
             schedules: Schedules::default(),

@@ -121,6 +121,9 @@ impl Namespaces {
     }
 
     pub(super) fn find(&self, name: &str, id: &str) -> Result<NamespaceKey, Refusal> {
+        if id.is_empty() {
+            check_set(name)?;
+        }
         if !name.is_empty() {
             return self.key(name);
         }
@@ -153,9 +156,7 @@ impl Engine {
         &mut self,
         request: api::RegisterNamespaceRequest,
     ) -> Result<api::RegisterNamespaceResponse, Refusal> {
-        if request.namespace.is_empty() {
-            return Err(Refusal::invalid("Namespace not set on request."));
-        }
+        check_set(&request.namespace)?;
         let retention = retention(request.workflow_execution_retention_period.as_ref())?;
         let info = NamespaceInfo {
             name: request.namespace,
@@ -204,6 +205,7 @@ impl Engine {
         &mut self,
         request: api::UpdateNamespaceRequest,
     ) -> Result<api::UpdateNamespaceResponse, Refusal> {
+        check_set(&request.namespace)?;
         let key = self.namespaces.key(&request.namespace)?;
         let ttl = request.config.as_ref().and_then(|config| config.workflow_execution_retention_ttl.as_ref());
         let ttl = ttl.map(|ttl| retention(Some(ttl))).transpose()?;
@@ -234,6 +236,7 @@ impl Engine {
         &mut self,
         request: &api::DeprecateNamespaceRequest,
     ) -> Result<api::DeprecateNamespaceResponse, Refusal> {
+        check_set(&request.namespace)?;
         let key = self.namespaces.key(&request.namespace)?;
         let namespace = self.namespaces.rows.get_mut(&key.0).ok_or_else(|| missing(&request.namespace))?;
         namespace.info.state = NamespaceState::Deprecated.into();
@@ -248,7 +251,7 @@ impl Engine {
             limits: Some(namespace_info::Limits {
                 blob_size_limit_error: wire_size(limits.blob),
                 memo_size_limit_error: wire_size(limits.memo),
-                workflow_task_completion_size_limit_error: COMPLETION_SIZE_LIMIT,
+                workflow_task_completion_size_limit_error: wire_size(COMPLETION_SIZE_LIMIT),
             }),
             supports_schedules: true,
             ..namespace.info.clone()
@@ -303,8 +306,8 @@ impl Engine {
 /// The server whose behaviour this one has; tools compare it with what they need.
 const SERVER_VERSION: &str = "1.32.1";
 pub(super) const CLUSTER: &str = "active";
-/// `limit.workflowTaskCompletionSizeError` of the server, 40 MiB less a margin, as it reports it.
-const COMPLETION_SIZE_LIMIT: i64 = 41_943_040;
+/// Bytes of the commands of one completion, which may come in pages (`history.workflowTaskCompletionBufferSizeLimit`).
+pub(super) const COMPLETION_SIZE_LIMIT: usize = 40 << 20;
 const DEFAULT_PAGE: usize = 100;
 /// Shortest retention that the server takes.
 const MIN_RETENTION: std::time::Duration = std::time::Duration::from_secs(60 * 60);
@@ -314,7 +317,7 @@ const CAPABILITIES: namespace_info::Capabilities = namespace_info::Capabilities 
     sync_update: true,
     async_update: true,
     worker_heartbeats: true,
-    reported_problems_search_attribute: false,
+    reported_problems_search_attribute: true,
     workflow_pause: true,
     standalone_activities: true,
     worker_poll_complete_on_shutdown: true,
@@ -323,7 +326,7 @@ const CAPABILITIES: namespace_info::Capabilities = namespace_info::Capabilities 
     standalone_nexus_operation: true,
     workflow_update_callbacks: true,
     poller_autoscaling_auto_enroll: false,
-    workflow_task_completion_pagination: false,
+    workflow_task_completion_pagination: true,
     standalone_activity_start_delay: true,
     standalone_activity_batch_operations: true,
     standalone_activity_operator_commands: true,
@@ -335,6 +338,10 @@ fn retention(wire: Option<&prost_types::Duration>) -> Result<prost_types::Durati
         return Err(Refusal::invalid("A valid retention period is not set on request."));
     }
     Ok(super::time::wire(given))
+}
+
+fn check_set(name: &str) -> Result<(), Refusal> {
+    if name.is_empty() { Err(Refusal::invalid("Namespace not set on request.")) } else { Ok(()) }
 }
 
 fn replace_if_set(field: &mut String, value: String) {

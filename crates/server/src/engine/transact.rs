@@ -63,6 +63,7 @@ impl Engine {
         let timeout = run.deadlines.next().map(|at| at - skipped);
         let closed = was_open && !run.is_open();
         let busy = run.is_busy();
+        self.pages.changed(run);
         self.runs.set_timeout(key, timeout);
         self.runs.set_busy(key, busy);
         if closed {
@@ -204,6 +205,7 @@ impl Engine {
             self.unlist_run(&run);
             run.erase(&mut self.changes);
             self.touched.runs.remove(&key);
+            self.pages.forget_run(key);
         }
     }
 

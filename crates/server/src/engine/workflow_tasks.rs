@@ -2,6 +2,7 @@
 
 mod completed;
 mod history;
+mod pages;
 mod response;
 
 use stead_proto::enums::v1::{TaskQueueKind, WorkflowTaskFailedCause};
@@ -21,6 +22,7 @@ use super::start::HISTORY_SERVICE;
 use super::token::{TaskToken, TokenKind};
 use super::waits::Wait;
 pub(crate) use history::HistoryWait;
+pub(super) use pages::Pages;
 use response::Delivery;
 
 use super::{Call, Engine, Refusal, Response, Time, raw};
@@ -223,15 +225,12 @@ impl Engine {
             return Err(not_found());
         }
         let run = self.runs.get(RunKey(token.key)).ok_or_else(not_found)?;
-        match &run.state.task {
-            Some(WorkflowTask::Started(task))
-                if run.state.task_stamp == token.stamp
-                    && task.at == token.started_at
-                    && task.scheduled.attempt == token.attempt =>
-            {
-                Ok(run.key)
-            }
-            _ => Err(not_found()),
-        }
+        if is_of_started_task(run, token) { Ok(run.key) } else { Err(not_found()) }
     }
+}
+
+/// Whether a worker has the task that a token is of.
+fn is_of_started_task(run: &Run, token: &TaskToken) -> bool {
+    let Some(WorkflowTask::Started(task)) = &run.state.task else { return false };
+    run.state.task_stamp == token.stamp && task.at == token.started_at && task.scheduled.attempt == token.attempt
 }

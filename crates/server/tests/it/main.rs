@@ -7,6 +7,7 @@ mod batches;
 mod children;
 mod clock;
 mod closed_histories;
+mod completion_pages;
 mod continue_as_new;
 mod delete;
 mod deployments;

@@ -1,4 +1,6 @@
-use stead_proto::workflowservice::v1::{DescribeNamespaceRequest, RegisterNamespaceRequest};
+use stead_proto::workflowservice::v1::{
+    DeprecateNamespaceRequest, DescribeNamespaceRequest, RegisterNamespaceRequest, UpdateNamespaceRequest,
+};
 use stead_server::engine::Code;
 
 use crate::call;
@@ -25,6 +27,20 @@ fn an_unknown_namespace_is_refused_with_its_name() {
     let refusal = Server::new().try_call(describe("nowhere")).unwrap_err();
     assert_eq!((refusal.code, refusal.message.as_str()), (Code::NotFound, "Namespace nowhere is not found."));
     assert!(refusal.details[0].type_url.ends_with("NamespaceNotFoundFailure"), "{:?}", refusal.details);
+}
+
+#[test]
+fn a_request_that_names_no_namespace_is_told_so() {
+    let mut server = Server::new();
+    let refusals = [
+        server.try_call(describe("")),
+        server.try_call(UpdateNamespaceRequest::default()),
+        server.try_call(DeprecateNamespaceRequest::default()),
+    ];
+    for refusal in refusals {
+        let refusal = refusal.unwrap_err();
+        assert_eq!((refusal.code, refusal.message.as_str()), (Code::InvalidArgument, "Namespace not set on request."));
+    }
 }
 
 fn describe(namespace: &str) -> DescribeNamespaceRequest {

@@ -3,8 +3,8 @@ use std::time::Duration;
 use stead_proto::enums::v1::{TimeoutType, WorkflowTaskFailedCause as Cause};
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::workflowservice::v1::{
-    CountWorkflowExecutionsRequest, GetWorkflowExecutionHistoryRequest, RespondActivityTaskCompletedRequest,
-    RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
+    CountWorkflowExecutionsRequest, DescribeNamespaceRequest, GetWorkflowExecutionHistoryRequest,
+    RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
 };
 use stead_server::engine::{Code, Response};
 
@@ -306,6 +306,10 @@ fn lists_show_which_workflows_fail_their_tasks_over_and_over() {
     assert_eq!(stuck(&mut server), 1);
     server.step(Vec::new());
     assert_eq!(stuck(&mut server), 0, "a task has completed");
+
+    let request = DescribeNamespaceRequest { namespace: NAMESPACE.to_owned(), ..Default::default() };
+    let info = call!(server, DescribeNamespace, request).namespace_info.expect("what there is to know");
+    assert!(info.capabilities.expect("there are").reported_problems_search_attribute, "clients may count on it");
 }
 
 #[test]

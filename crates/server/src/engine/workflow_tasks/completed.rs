@@ -11,6 +11,7 @@ use stead_proto::history::v1::{WorkflowTaskCompletedEventAttributes, WorkflowTas
 use stead_proto::workflow::v1::versioning_override::Override;
 use stead_proto::workflowservice::v1::{PollActivityTaskQueueResponse, RespondWorkflowTaskCompletedRequest};
 
+use super::pages::NotKept;
 use super::response::Delivery;
 use crate::engine::call::Outcome;
 use crate::engine::commands::{self, Completed, Fault, Rules, Step};
@@ -28,6 +29,8 @@ use crate::engine::{Engine, Refusal, Time, raw};
 const HEARTBEATS: Duration = Duration::from_secs(30 * 60);
 /// Request id of a task that goes out with the answer to the one before, as in Temporal's server.
 const INLINE_REQUEST: &str = "request-from-RespondWorkflowTaskCompleted";
+
+const COMPLETION_TOO_LARGE: &str = "workflow task completion buffer size exceeds the per-workflow limit";
 
 /// From how many events on a task is kept that only brought rejections, so that they are not sent again and again
 /// (`history.discardSpeculativeWorkflowTaskMaximumEventsCount`).
@@ -53,6 +56,19 @@ impl Engine {
     ) -> Result<Outcome, Refusal> {
         let token = TaskToken::read(&request.task_token)?;
         let key = self.started_task(&token)?;
+        let mut request = request;
+        if request.intermediate_page {
+            return match self.pages.keep(key, &token, &mut request) {
+                Ok(()) => Ok(raw::RespondWorkflowTaskCompletedResponse::default().into()),
+                Err(NotKept::Refused(refusal)) => Err(refusal),
+                Err(NotKept::TooLarge) => {
+                    Err(self.task_refused(key, &request, Cause::RequestTooLarge, COMPLETION_TOO_LARGE, true))
+                }
+            };
+        }
+        if request.page_number != 0 {
+            self.pages.complete(key, &token, &mut request)?;
+        }
         check_behavior(&request)?;
         let checked = self.check_system_operations(key, &request.commands);
         let planned = checked.and_then(|()| self.plan_completion(key, &request));
@@ -64,7 +80,6 @@ impl Engine {
                 return Err(self.task_refused(key, &request, cause, &message, true));
             }
         };
-        let mut request = request;
         let query_results = std::mem::take(&mut request.query_results);
         let identity = request.identity.clone();
         let heartbeat = request.force_create_new_workflow_task;
