@@ -247,6 +247,13 @@ fn a_paused_workflow_takes_no_steps() {
     );
     let description = server.describe("w");
     assert_eq!(description.workflow_execution_info.unwrap().status(), WorkflowExecutionStatus::Running);
+    let history = server.history("w");
+    let ignorable = history.iter().filter(|event| event.worker_may_ignore).map(|event| event.event_type());
+    assert_eq!(
+        ignorable.collect::<Vec<_>>(),
+        [EventType::WorkflowExecutionPaused, EventType::WorkflowExecutionUnpaused],
+        "workers that do not know the events go on without them"
+    );
 }
 
 #[test]

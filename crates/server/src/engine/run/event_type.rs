@@ -156,6 +156,8 @@ pub(crate) fn worker_may_ignore(event_type: EventType) -> bool {
         T::NexusOperationCancelRequestCompleted
             | T::NexusOperationCancelRequestFailed
             | T::WorkflowExecutionOptionsUpdated
+            | T::WorkflowExecutionPaused
             | T::WorkflowExecutionTimeSkippingTransitioned
+            | T::WorkflowExecutionUnpaused
     )
 }
