@@ -51,20 +51,29 @@ struct Encryption {
 
 /// Runs a server until it is told to stop.
 pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let (encryption, db) = (options.encryption.clone(), options.db.clone());
+    let served = serve(builder(options)?, db.as_deref(), encryption.described()).await;
+    served.map_err(|error| match error.downcast() {
+        Ok(error) => encryption.named(*error),
+        Err(error) => error,
+    })
+}
+
+/// Starts a server, which keeps everything in `db` if it is there, and runs it until it is told to stop.
+/// `about` is what else there is to say about it.
+pub(crate) async fn serve(builder: Builder, db: Option<&Path>, about: &str) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
-    let kept = match &options.db {
+    let kept = match db {
         Some(file) => {
             println!("opening {} …", file.display());
             format!("kept in {}", file.display())
         }
         None => "in memory, forgotten at the end".to_owned(),
     };
-    let encryption = options.encryption.clone();
-    let server = builder(options)?.start().await.map_err(|error| encryption.named(error))?;
+    let server = builder.start().await?;
     let address = server.address().ok_or("the server does not listen")?;
     let mut stop = Stop::new()?;
-    let wire = encryption.described();
-    println!("listening at {address} ({wire}{kept}; ready after {:.0?})", began.elapsed());
+    println!("listening at {address} ({about}{kept}; ready after {:.0?})", began.elapsed());
     stop.told().await?;
     println!("stopping …");
     server.shutdown().await;
@@ -159,7 +168,7 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
 }
 
-fn search_attribute(text: &str) -> Result<(String, SearchAttributeType), String> {
+pub(crate) fn search_attribute(text: &str) -> Result<(String, SearchAttributeType), String> {
     let (name, kind) = text.split_once('=').ok_or("say NAME=TYPE, such as Customer=Keyword")?;
     if name.is_empty() {
         return Err("the name is empty".to_owned());
