@@ -107,14 +107,15 @@ pub(crate) struct Timeline {
     /// What time it was at `since`.
     at: Time,
     since: Instant,
-    locks: u32,
+    /// Below zero, so many activities that workers have do not keep time from being skipped.
+    locks: i64,
     stands: bool,
 }
 
 impl Timeline {
     pub(crate) fn new(clock: &Clock, now: Instant) -> Self {
         let at = clock.start.unwrap_or_else(|| time(SystemTime::now()));
-        let locks = u32::from(clock.kind == Kind::Skipping(Skip::Unlocked));
+        let locks = i64::from(clock.kind == Kind::Skipping(Skip::Unlocked));
         Self { kind: clock.kind, at, since: now, locks, stands: clock.stands || clock.kind == Kind::Manual }
     }
 
@@ -137,8 +138,8 @@ impl Timeline {
     /// Whether time may be skipped as soon as nothing can run.
     pub(crate) fn may_skip(&self, somebody_waits: bool) -> bool {
         match self.kind {
-            Kind::Skipping(Skip::Awaited) => self.locks == 0 && somebody_waits,
-            Kind::Skipping(Skip::Unlocked) => self.locks == 0,
+            Kind::Skipping(Skip::Awaited) => self.locks <= 0 && somebody_waits,
+            Kind::Skipping(Skip::Unlocked) => self.locks <= 0,
             Kind::Real | Kind::Manual => false,
         }
     }
@@ -156,9 +157,19 @@ impl Timeline {
         self.locks = self.locks.saturating_add(1);
     }
 
-    pub(crate) fn unlock(&mut self) -> Result<(), ClockError> {
-        self.locks = self.locks.checked_sub(1).ok_or(ClockError::Unbalanced)?;
+    /// Undoes a lock. As in Temporal's test server each of the `activities` that workers have is one as well, so that an
+    /// activity can let time pass while it runs.
+    pub(crate) fn unlock(&mut self, activities: usize) -> Result<(), ClockError> {
+        if self.locks <= 0 && self.excused() >= activities {
+            return Err(ClockError::Unbalanced);
+        }
+        self.locks = self.locks.saturating_sub(1);
         Ok(())
+    }
+
+    /// How many activities that workers have do not keep time from being skipped.
+    pub(crate) fn excused(&self) -> usize {
+        usize::try_from(self.locks.saturating_neg()).unwrap_or_default()
     }
 }
 
@@ -210,15 +221,19 @@ mod tests {
         assert_eq!(timeline.now(start + 3 * SECOND), seconds(102), "never back");
         timeline.lock();
         assert!(!timeline.may_skip(true));
-        assert_eq!(timeline.unlock(), Ok(()));
-        assert_eq!(timeline.unlock(), Err(ClockError::Unbalanced));
+        assert_eq!(timeline.unlock(0), Ok(()));
+        assert_eq!(timeline.unlock(0), Err(ClockError::Unbalanced));
+        assert_eq!((timeline.unlock(1), timeline.excused()), (Ok(()), 1));
+        assert_eq!(timeline.unlock(1), Err(ClockError::Unbalanced));
+        timeline.lock();
+        assert_eq!(timeline.excused(), 0);
     }
 
     #[test]
     fn a_clock_of_other_sdks_begins_locked_and_skips_whoever_waits() {
         let (mut timeline, _) = timeline(Clock::skipping_when_unlocked());
         assert!(!timeline.may_skip(true));
-        timeline.unlock().unwrap();
+        timeline.unlock(0).unwrap();
         assert!(timeline.may_skip(false));
     }
 

@@ -21,9 +21,28 @@ impl Engine {
     /// Whether nothing goes on before another call comes or time passes.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let executions = self.activities.any_is_busy() || self.operations.any_is_busy() || self.batches.any_is_busy();
-        let waits = !self.queries.is_empty() || self.closed_histories.reads();
-        !self.runs.any_is_busy() && !executions && !waits
+        self.is_idle_but_for(0)
+    }
+
+    /// The same, except for at most so many activities that workers have.
+    #[must_use]
+    pub fn is_idle_but_for(&self, activities: usize) -> bool {
+        let executions = self.operations.any_is_busy() || self.batches.any_is_busy();
+        if executions || !self.queries.is_empty() || self.closed_histories.reads() {
+            return false;
+        }
+        if activities == 0 {
+            return !self.runs.any_is_busy() && !self.activities.any_is_busy();
+        }
+        self.runs.busy().all(Run::waits_for_activities_alone)
+            && self.activities.none_is_offered()
+            && self.activities_with_workers() <= activities
+    }
+
+    /// How many activities workers have.
+    #[must_use]
+    pub fn activities_with_workers(&self) -> usize {
+        self.runs.busy().map(Run::activities_with_workers).sum::<usize>() + self.activities.with_workers()
     }
 
     /// Whether a worker has something to do: what is offered and nobody took does not count. `patiently`: neither does a
@@ -34,7 +53,7 @@ impl Engine {
         let batches = self.batches.any_is_busy();
         let requests = batches || self.requests.any_is_taken() || self.closed_histories.reads();
         self.runs.busy().any(has_work)
-            || self.activities.any_is_with_a_worker()
+            || self.activities.with_workers() > 0
             || self.queries.any_is_started()
             || requests
     }
@@ -63,6 +82,16 @@ impl Run {
     pub(super) fn is_busy(&self) -> bool {
         let activities = || self.activities.values().any(ActivityState::is_busy);
         self.is_open() && (self.state.task.is_some() || activities() || self.asks_handlers())
+    }
+
+    /// Whether nothing keeps it busy but activities that workers have.
+    fn waits_for_activities_alone(&self) -> bool {
+        let offered = |activity: &ActivityState| activity.is_busy() && activity.started.is_none();
+        self.state.task.is_none() && !self.asks_handlers() && !self.activities.values().any(offered)
+    }
+
+    fn activities_with_workers(&self) -> usize {
+        self.activities.values().filter(|activity| activity.started.is_some()).count()
     }
 
     fn worker_has_work(&self, patiently: bool) -> bool {

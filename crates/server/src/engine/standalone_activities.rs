@@ -106,8 +106,12 @@ impl StandaloneActivities {
         !self.busy.is_empty()
     }
 
-    pub(super) fn any_is_with_a_worker(&self) -> bool {
-        self.busy.iter().filter_map(|key| self.get(*key)).any(StandaloneActivity::is_with_a_worker)
+    pub(super) fn none_is_offered(&self) -> bool {
+        self.busy.len() == self.with_workers()
+    }
+
+    pub(super) fn with_workers(&self) -> usize {
+        self.busy.iter().filter_map(|key| self.get(*key)).filter(|activity| activity.is_with_a_worker()).count()
     }
 
     pub(super) fn next_timeout(&self) -> Option<Time> {

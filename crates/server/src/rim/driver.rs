@@ -226,8 +226,8 @@ impl Driver {
                 self.timeline.lock();
                 Ok(())
             }
-            Request::Unlock => self.timeline.unlock(),
-            Request::UnlockFor(duration) => match self.timeline.unlock() {
+            Request::Unlock => self.timeline.unlock(self.engine.activities_with_workers()),
+            Request::UnlockFor(duration) => match self.timeline.unlock(self.engine.activities_with_workers()) {
                 Ok(()) => return self.sleep(call, now + duration, Sleeper { wake, locks: true }),
                 Err(error) => Err(error),
             },
@@ -261,7 +261,9 @@ impl Driver {
 
     fn skips_to(&self) -> Option<Time> {
         let somebody_waits = self.engine.somebody_waits() || self.sleepers.next().is_some();
-        let free = self.timeline.may_skip(somebody_waits) && self.engine.is_idle() && self.journal.is_settled();
+        let free = self.timeline.may_skip(somebody_waits)
+            && self.engine.is_idle_but_for(self.timeline.excused())
+            && self.journal.is_settled();
         let next = self.engine.poll_progress().into_iter().chain(self.sleepers.next()).min();
         next.filter(|_| free && self.journal.failure().is_none())
     }

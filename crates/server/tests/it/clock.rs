@@ -6,12 +6,15 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use prost::Message;
+use stead_proto::command::v1::command::Attributes;
+use stead_proto::common::v1::RetryPolicy;
+use stead_proto::enums::v1::EventType;
 use stead_proto::testservice::v1::{GetCurrentTimeResponse, SleepRequest};
 use stead_server::{Clock, ClockError, Server};
 use tower_service::Service as _;
 
-use crate::live::Live;
-use crate::support::{complete_workflow, start_timer};
+use crate::live::{Live, timeout};
+use crate::support::{activity_poll_request, complete_workflow, schedule_activity, secs, start_timer};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const YEAR: u64 = 365 * 24 * 60 * 60;
@@ -127,6 +130,32 @@ async fn the_test_service_locks_and_unlocks_as_other_sdks_expect() {
     // Unlocked, time goes to the timer though nobody waits for the workflow.
     live.step(vec![complete_workflow()]).await;
     assert!(current_time(&live).await - begin >= YEAR as i64);
+}
+
+#[tokio::test]
+async fn an_activity_lets_time_pass_while_it_runs() {
+    let live = with(Clock::skipping_when_unlocked().standing()).await;
+    live.start_workflow("w").await.unwrap();
+    let mut beats = schedule_activity("a");
+    if let Some(Attributes::ScheduleActivityTaskCommandAttributes(activity)) = &mut beats.attributes {
+        activity.start_to_close_timeout = secs(YEAR as i64);
+        activity.heartbeat_timeout = secs(20);
+        activity.retry_policy = Some(RetryPolicy { maximum_attempts: 1, ..Default::default() });
+    }
+    live.step(vec![beats]).await;
+    live.calls.poll_activity_task_queue(activity_poll_request(), timeout(60)).await.unwrap();
+    let begin = current_time(&live).await;
+    // Whoever waits for the workflow.
+    assert_eq!(test_call(&live, "UnlockTimeSkipping", Vec::new()).await, Ok(Bytes::new()));
+    assert_eq!(current_time(&live).await, begin, "the activity keeps time from being skipped");
+    let slept = test_call(&live, "UnlockTimeSkippingWithSleep", sleep(Duration::from_secs(40)));
+    // When the heartbeat is missing, the workflow has something to do, which takes no time.
+    let (slept, ()) = tokio::join!(slept, live.step(vec![complete_workflow()]));
+    assert_eq!(slept, Ok(Bytes::new()));
+    assert_eq!(current_time(&live).await, begin + 40);
+    let events = live.events("w").await.unwrap();
+    let timed_out = events.iter().find(|event| event.event_type() == EventType::ActivityTaskTimedOut).unwrap();
+    assert_eq!(timed_out.event_time.as_ref().unwrap().seconds, begin + 20);
 }
 
 #[tokio::test]
