@@ -60,7 +60,7 @@ impl Engine {
         let namespace = self.runs.get(parent).ok_or(TAKEN)?.namespace();
         let id = &initiated.workflow_id;
         let reuse = initiated.workflow_id_reuse_policy();
-        let run_id = self.ids.uuid().to_string();
+        let run_id = self.ids.run_id(self.now).to_string();
         let queue = initiated.task_queue.as_ref().map_or("", |queue| &queue.name);
         self.check_override(namespace, queue, &mut initiated.versioning_override.clone())
             .map_err(|_| StartChildWorkflowExecutionFailedCause::InvalidVersioningOverride)?;

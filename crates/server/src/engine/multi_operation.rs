@@ -169,7 +169,7 @@ impl Engine {
         let existing = self
             .existing(with.namespace, &start.workflow_id, &start.request_id, reuse, conflict)
             .map_err(|refusal| refused([Status::Refused(refusal), Status::Aborted]))?;
-        let run_id = self.ids.uuid().to_string();
+        let run_id = self.ids.run_id(self.now).to_string();
         match existing {
             Existing::SameRequest(_) | Existing::Use(_) => {
                 let refusal = Refusal::new(Code::Unavailable, "Workflow was not started: StartDeduped");

@@ -80,12 +80,12 @@ impl Engine {
             Existing::SameRequest(run) => return Ok(self.started_again(run, &request).into()),
             Existing::Use(run) => return Ok(self.existing_used(run, request)?.into()),
             Existing::Replace(run) => {
-                let run_id = self.ids.uuid().to_string();
+                let run_id = self.ids.run_id(self.now).to_string();
                 self.terminate_for(run, &run_id);
                 self.start_requested(namespace, request.clone(), run_id)
             }
             Existing::None => {
-                let run_id = self.ids.uuid().to_string();
+                let run_id = self.ids.run_id(self.now).to_string();
                 self.start_requested(namespace, request.clone(), run_id)
             }
         };

@@ -8,11 +8,11 @@ use stead_proto::workflowservice::v1::{
 };
 use stead_server::engine::{Code, Response};
 
-use crate::call;
 use crate::support::{
-    NAMESPACE, Server, complete_request, complete_workflow, decoded, execution, poll_request, schedule_activity,
-    start_request, start_timer, sticky, sticky_poll_request, text, types,
+    NAMESPACE, Server, complete_request, complete_workflow, continue_as_new, decoded, execution, poll_request,
+    schedule_activity, start_request, start_timer, sticky, sticky_poll_request, text, types,
 };
+use crate::{call, last};
 
 #[test]
 fn a_workflow_that_completes_at_once_has_five_events() {
@@ -30,6 +30,20 @@ fn a_workflow_that_completes_at_once_has_five_events() {
         "WorkflowExecutionStarted WorkflowTaskScheduled WorkflowTaskStarted WorkflowTaskCompleted \
          WorkflowExecutionCompleted"
     );
+}
+
+#[test]
+fn the_id_of_a_run_that_is_started_says_when_and_those_of_runs_that_follow_it_do_not() {
+    let version = |run_id: &str| run_id.as_bytes()[14];
+    let mut server = Server::new();
+    let first = server.start("w");
+    server.step(vec![continue_as_new()]);
+    let end = last!(server.history_of("w", &first), WorkflowExecutionContinuedAsNewEventAttributes);
+    let next = end.new_execution_run_id;
+    server.advance(Duration::from_secs(1));
+    let later = server.start("v");
+    assert_eq!([&first, &next, &later].map(|id| version(id)), *b"747");
+    assert!(first < later, "{first} {later}");
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl Engine {
         StandaloneActivity {
             callbacks: self.new_callbacks(&request.completion_callbacks, &request.request_id),
             namespace: namespace.0,
-            run_id: self.ids.uuid().to_string(),
+            run_id: self.ids.run_id(self.now).to_string(),
             attempt,
             start_request_id: request.request_id,
             status: Status::Running.into(),

@@ -92,7 +92,7 @@ impl Engine {
         StandaloneOperation {
             namespace: namespace.0,
             operation_id: request.operation_id,
-            run_id: self.ids.uuid().to_string(),
+            run_id: self.ids.run_id(self.now).to_string(),
             start_request_id: request.request_id,
             operation,
             status: Status::Running.into(),
