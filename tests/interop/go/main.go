@@ -1,6 +1,7 @@
 // What a program of Temporal's Go SDK does on a server.
 //
 //	interop ADDRESS                       prints one line a feature, and ends with an error at the first that fails
+//	interop start PROGRAM                 does so on a server that the SDK starts with this program
 //	interop ADDRESS QUEUE [DEPLOYMENT]    is a worker on this task queue until it is told to stop; with a deployment,
 //	                                      one of its version "1.0"
 package main
@@ -16,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 )
@@ -26,6 +28,10 @@ func main() {
 	}
 	// The failures of a test are meant to happen.
 	quiet := log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if os.Args[1] == "start" {
+		start(os.Args[2], quiet)
+		return
+	}
 	c, err := client.Dial(client.Options{HostPort: os.Args[1], Logger: quiet})
 	must("connect", err)
 	defer c.Close()
@@ -34,6 +40,21 @@ func main() {
 		must("worker", w.Run(worker.InterruptCh()))
 		return
 	}
+	talk(c)
+}
+
+func start(program string, logger log.Logger) {
+	server, err := testsuite.StartDevServer(context.Background(), testsuite.DevServerOptions{
+		ExistingPath:  program,
+		ClientOptions: &client.Options{Logger: logger},
+		Stdout:        io.Discard,
+	})
+	must("start", err)
+	talk(server.Client())
+	must("stop", server.Stop())
+}
+
+func talk(c client.Client) {
 	queue := "go-" + uuid.NewString()
 	w := newWorker(c, queue, worker.DeploymentOptions{})
 	must("worker", w.Start())
