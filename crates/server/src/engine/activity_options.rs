@@ -55,7 +55,7 @@ impl ActivityOptions {
             owner.task_queue.clone_into(&mut queue.name);
         }
         queue.kind = TaskQueueKind::Normal.into();
-        check_queue(&queue.name, owner.id_length)
+        check_user_queue(&queue.name, owner.task_queue, owner.id_length)
     }
 
     fn complete_timeouts(&mut self, id: &str, name: &str, run_timeout: Option<Duration>) -> Result<(), Refusal> {
@@ -123,6 +123,24 @@ pub(crate) fn check_queue(name: &str, limit: usize) -> Result<(), Refusal> {
         return Err(Refusal::invalid("task queue name cannot start with reserved prefix /_sys/"));
     }
     Ok(())
+}
+
+/// As [`check_queue`], and refuses the queues of the server's own workers to whatever does not itself wait in one.
+pub(crate) fn check_user_queue(name: &str, of_owner: &str, limit: usize) -> Result<(), Refusal> {
+    check_queue(name, limit)?;
+    if !is_internal(name) || is_internal(of_owner) {
+        return Ok(());
+    }
+    let owner = match of_owner {
+        "" => String::new(),
+        queue => format!(" (in parent component task queue: {queue})"),
+    };
+    Err(Refusal::invalid(format!("cannot use internal per-namespace task queue:{name}{owner}")))
+}
+
+/// Whether workers of the server itself poll the queue (`common/primitives/task_queues.go` of Temporal's server).
+fn is_internal(queue: &str) -> bool {
+    queue.starts_with("temporal-sys-per-ns-") || queue == "temporal-sys-worker-controller-per-ns-tq"
 }
 
 /// Refuses a priority that cannot be, as `common/priorities` of Temporal's server does.

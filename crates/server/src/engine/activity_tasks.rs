@@ -143,7 +143,7 @@ impl Engine {
         &mut self,
         request: api::RespondActivityTaskCompletedRequest,
     ) -> Result<Outcome, Refusal> {
-        let pending = self.pending_by_token(&request.task_token)?;
+        let pending = self.pending_by_token(&request.task_token, &request.namespace)?;
         self.complete_pending(pending, request.result, &request.identity);
         Ok(api::RespondActivityTaskCompletedResponse {}.into())
     }
@@ -163,7 +163,7 @@ impl Engine {
         &mut self,
         request: api::RespondActivityTaskFailedRequest,
     ) -> Result<Outcome, Refusal> {
-        let pending = self.pending_by_token(&request.task_token)?;
+        let pending = self.pending_by_token(&request.task_token, &request.namespace)?;
         let failures =
             self.fail_pending(pending, request.failure, request.last_heartbeat_details, &request.identity)?;
         Ok(api::RespondActivityTaskFailedResponse { failures }.into())
@@ -184,7 +184,7 @@ impl Engine {
         &mut self,
         request: api::RespondActivityTaskCanceledRequest,
     ) -> Result<Outcome, Refusal> {
-        let pending = self.pending_by_token(&request.task_token)?;
+        let pending = self.pending_by_token(&request.task_token, &request.namespace)?;
         self.cancel_pending(pending, request.details, &request.identity)?;
         Ok(api::RespondActivityTaskCanceledResponse {}.into())
     }
@@ -203,7 +203,7 @@ impl Engine {
         &mut self,
         request: api::RecordActivityTaskHeartbeatRequest,
     ) -> Result<Outcome, Refusal> {
-        let pending = self.pending_by_token(&request.task_token)?;
+        let pending = self.pending_by_token(&request.task_token, &request.namespace)?;
         let (cancel_requested, activity_paused, activity_reset) =
             self.heartbeat(pending, request.details, &request.identity)?;
         Ok(api::RecordActivityTaskHeartbeatResponse { cancel_requested, activity_paused, activity_reset }.into())
@@ -340,14 +340,15 @@ impl Engine {
         Ok((activity.cancel_requested(), paused, activity.reset))
     }
 
-    /// The attempt that a token is of.
-    fn pending_by_token(&self, token: &bytes::Bytes) -> Result<Pending, Refusal> {
+    /// The attempt that a token is of. Whoever has the token may leave out the namespace, but not name another.
+    fn pending_by_token(&self, token: &bytes::Bytes, namespace: &str) -> Result<Pending, Refusal> {
         let token = TaskToken::read(token)?;
         if token.is(TokenKind::StandaloneActivityTask) {
-            return self.standalone_by_token(&token);
+            return self.standalone_by_token(&token, namespace);
         }
         let run =
             self.runs.get(RunKey(token.key)).filter(|_| token.is(TokenKind::ActivityTask)).ok_or_else(not_found)?;
+        self.check_token_namespace(namespace, run.namespace())?;
         if !run.is_open() {
             return Err(already_completed());
         }
@@ -358,10 +359,12 @@ impl Engine {
         Ok(Pending::OfRun { run: run.key, id: token.scheduled_event_id })
     }
 
-    fn standalone_by_token(&self, token: &TaskToken) -> Result<Pending, Refusal> {
+    fn standalone_by_token(&self, token: &TaskToken, namespace: &str) -> Result<Pending, Refusal> {
         let key = ActivityKey(token.key);
-        let found = self.activities.get(key).filter(|activity| is_attempt(activity.attempt(), token));
-        found.map(|_| Pending::Standalone(key)).ok_or_else(|| Pending::Standalone(key).not_found())
+        let not_found = || Refusal::not_found(format!("activity not found for ID: {}", token.id));
+        let activity = self.activities.get(key).ok_or_else(not_found)?;
+        self.check_token_namespace(namespace, activity.namespace())?;
+        is_attempt(activity.attempt(), token).then_some(Pending::Standalone(key)).ok_or_else(not_found)
     }
 
     /// The activity of an id, which a worker has.

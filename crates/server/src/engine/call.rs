@@ -2,6 +2,8 @@
 //!
 //! A call that is not in the table below is one that the server does not know.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes};
 use prost::{DecodeError, Message};
 use stead_proto::operatorservice::v1 as operator;
@@ -20,6 +22,9 @@ pub struct Call {
     pub id: CallId,
     /// The header `client-name`: which SDK or tool calls.
     pub client_name: String,
+    /// How long the caller waits for the answer, as the engine's clock counts. `None` if it does not say, or if that
+    /// clock need not agree with the caller's.
+    pub patience: Option<Duration>,
 }
 
 /// How a call goes on once it has been looked at.

@@ -91,6 +91,10 @@ pub struct Limits {
     pub history_size_suggest: usize,
     /// Events that wait for the end of a workflow task. 100.
     pub buffered_events: usize,
+    /// Bytes of the events that wait for the end of a workflow task. 2 MiB.
+    pub buffered_size: usize,
+    /// Queries of one run that wait for the end of a workflow task. 1.
+    pub buffered_queries: usize,
     /// Characters of an id. 1,000.
     pub id_length: usize,
     /// Updates under way of one run. 10.
@@ -133,6 +137,8 @@ impl Limits {
             history_events_suggest: less(self.history_events_suggest),
             history_size_suggest: fewer(self.history_size_suggest),
             buffered_events: fewer(self.buffered_events),
+            buffered_size: fewer(self.buffered_size),
+            buffered_queries: fewer(self.buffered_queries),
             updates_in_flight: fewer(self.updates_in_flight),
             updates_total: fewer(self.updates_total),
             updates_size: fewer(self.updates_size),
@@ -157,6 +163,8 @@ impl Default for Limits {
             history_events_suggest: 4_096,
             history_size_suggest: 4 << 20,
             buffered_events: 100,
+            buffered_size: 2 << 20,
+            buffered_queries: 1,
             id_length: 1_000,
             updates_in_flight: 10,
             updates_total: 2_000,

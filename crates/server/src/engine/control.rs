@@ -172,6 +172,11 @@ pub(super) fn check_not_closing(run: &Run) -> Result<(), Refusal> {
     if !run.state.closing_refused || !run.task_is_started() {
         return Ok(());
     }
+    Err(closing())
+}
+
+/// Asked again a little later, it may be another matter.
+pub(super) fn closing() -> Refusal {
     let message = "workflow operation can not be applied because workflow is closing";
-    Err(Refusal::exhausted(ResourceExhaustedCause::BusyWorkflow, message))
+    Refusal::exhausted(ResourceExhaustedCause::BusyWorkflow, message)
 }

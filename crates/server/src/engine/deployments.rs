@@ -29,7 +29,7 @@ use super::matching::{QueueKind, QueueName, Routing, version_of};
 use super::namespaces::NamespaceKey;
 pub(super) use names::{dotted, with_colon};
 pub(super) use older::{version_sets_are_disabled, versioning_rules_are_disabled};
-pub(super) use overrides::{pinned_to, put_into_current_form};
+pub(super) use overrides::{described_override, pinned_to, put_into_current_form};
 pub(super) use runs::{
     directive_of, effective_behavior, effective_version, pinned_version, settled_behavior, stays_on_version,
 };

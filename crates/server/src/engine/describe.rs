@@ -13,7 +13,7 @@ use stead_proto::workflow::v1::{
 use stead_proto::workflowservice::v1 as api;
 
 use super::call::Outcome;
-use super::deployments::dotted;
+use super::deployments::{described_override, dotted};
 use super::nexus::callbacks::AttachedCallback;
 use super::run::Run;
 use super::run::state::{ChildState, RequestState, WorkflowTask};
@@ -79,6 +79,9 @@ impl Engine {
             first_run_id: state.first_run_id.clone(),
             priority: state.priority.clone(),
             versioning_info: versioning_info(run),
+            external_payload_count: state.external_payloads,
+            external_payload_size_bytes: state.external_payloads_size,
+            worker_deployment_name: state.versioning.deployment_name.clone(),
             auto_reset_points: Some(state.reset_points.clone().unwrap_or_default()),
             ..Default::default()
         }
@@ -92,7 +95,7 @@ fn versioning_info(run: &Run) -> Option<WorkflowExecutionVersioningInfo> {
         behavior: state.versioning_behavior,
         version: state.deployment_version.as_ref().map(|it| dotted(Some(it))).unwrap_or_default(),
         deployment_version: state.deployment_version.clone(),
-        versioning_override: state.versioning_override.clone(),
+        versioning_override: state.versioning_override.as_ref().map(described_override),
         version_transition: state.versioning.transition.clone().map(|transition| DeploymentVersionTransition {
             version: dotted(transition.deployment_version.as_ref()),
             ..transition
@@ -124,11 +127,10 @@ fn extended_info(run: &Run, now: Time) -> WorkflowExecutionExtendedInfo {
         last_reset_time: if is_reset { timestamp(state.started_at) } else { None },
         original_start_time: run.history.event(1).and_then(|event| event.event_time),
         reset_run_id: state.reset_run_id.clone(),
-        request_id_infos: run
-            .requests
-            .iter()
-            .map(|(id, request)| (id.clone(), request_info(request)))
-            .chain([(state.start_request_id.clone(), started_info())])
+        // The request of a signal-with-start is found as that of the signal, as the link in its answer says.
+        request_id_infos: [(state.start_request_id.clone(), started_info())]
+            .into_iter()
+            .chain(run.requests.iter().map(|(id, request)| (id.clone(), request_info(request))))
             .collect(),
         pause_info: state.pause.as_ref().map(|pause| WorkflowExecutionPauseInfo {
             identity: pause.identity.clone(),

@@ -143,7 +143,7 @@ impl Engine {
             Request::StopBatchOperation(request) => self.stop_batch_operation(&request)?.into(),
             Request::DescribeBatchOperation(request) => self.describe_batch_operation(&request)?.into(),
             Request::ListBatchOperations(request) => self.list_batch_operations(&request)?.into(),
-            Request::QueryWorkflow(request) => self.query_workflow(call.id, *request)?,
+            Request::QueryWorkflow(request) => self.query_workflow(call, *request)?,
             Request::RespondQueryTaskCompleted(request) => self.respond_query_task_completed(*request)?,
             Request::ResetStickyTaskQueue(request) => self.reset_sticky_task_queue(&request)?,
             Request::SignalWithStartWorkflowExecution(request) => self.signal_with_start(*request)?,

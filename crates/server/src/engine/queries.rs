@@ -22,7 +22,7 @@ mod registry;
 
 use std::time::Duration;
 
-use stead_proto::enums::v1::{QueryRejectCondition, WorkflowExecutionStatus as Status};
+use stead_proto::enums::v1::{QueryRejectCondition, ResourceExhaustedCause, WorkflowExecutionStatus as Status};
 use stead_proto::query::v1::QueryRejected;
 use stead_proto::workflowservice::v1 as api;
 
@@ -35,7 +35,7 @@ use super::time::duration;
 use super::updates::HOPELESS_ATTEMPT;
 use super::waits::Wait;
 use super::workflow_tasks::TaskRef;
-use super::{CallId, Engine, Refusal, raw};
+use super::{Call, Engine, Refusal, raw};
 pub(crate) use registry::{Queries, QueryId};
 use registry::{Query, State};
 
@@ -46,7 +46,7 @@ const STICKY_PATIENCE: Duration = Duration::from_secs(5);
 impl Engine {
     pub(super) fn query_workflow(
         &mut self,
-        call: CallId,
+        call: &Call,
         request: api::QueryWorkflowRequest,
     ) -> Result<Outcome, Refusal> {
         let namespace = self.namespaces.key(&request.namespace)?;
@@ -63,9 +63,19 @@ impl Engine {
             return Ok(api::QueryWorkflowResponse { query_rejected, ..Default::default() }.into());
         }
         check_queryable(run)?;
+        if call.patience.is_some_and(|patience| run.in_backoff(run.instant(self.now) + patience)) {
+            return Err(Refusal::not_ready("Workflow task is not scheduled yet."));
+        }
         let at_once = run.answers_queries_at_once();
-        let id = self.queries.insert(Query { call, run: key, query, state: State::Buffered });
-        self.waits.insert(call, Wait::Query(id));
+        if !at_once && self.queries.buffered(key).len() >= self.config.limits.buffered_queries {
+            return Err(Refusal::exhausted(
+                ResourceExhaustedCause::BusyWorkflow,
+                "consistent query buffer is full, this may be caused by too many queries and workflow not able to \
+                 process query fast enough",
+            ));
+        }
+        let id = self.queries.insert(Query { call: call.id, run: key, query, state: State::Buffered });
+        self.waits.insert(call.id, Wait::Query(id));
         if at_once {
             self.offer_query(id);
         }

@@ -90,7 +90,7 @@ impl Engine {
             self.transact(run, Run::wake_at_once);
             return Ok((run, Started { is_new: false, request_id }));
         }
-        let existing = self.existing(namespace, &start.workflow_id, &start.request_id, reuse, conflict)?;
+        let existing = self.existing_of_others(namespace, &start.workflow_id, reuse, conflict)?;
         let run_id = self.ids.uuid().to_string();
         match existing {
             Existing::SameRequest(run) | Existing::Use(run) => {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use prost::Message;
+
 use super::effect::Effect;
 use super::run::close::Termination;
 use super::run::deadlines::Deadline;
@@ -171,7 +173,9 @@ impl Run {
 
     /// News that waits must not grow without a bound: the worker loses its task, and the next one has all of it.
     fn limit_buffer(&mut self, cx: &mut Context<'_>) {
-        if self.state.buffered.len() > cx.config.limits.buffered_events {
+        let (limits, buffered) = (&cx.config.limits, &self.state.buffered);
+        let size = || buffered.iter().map(Message::encoded_len).sum::<usize>();
+        if buffered.len() > limits.buffered_events || size() > limits.buffered_size {
             self.fail_task(cx, stead_proto::enums::v1::WorkflowTaskFailedCause::ForceCloseCommand, None, "");
             self.flush_buffer();
             self.wake(cx);

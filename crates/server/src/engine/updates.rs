@@ -14,7 +14,7 @@ use stead_proto::update::v1::{Outcome as UpdateOutcome, Request, UpdateRef, outc
 use stead_proto::workflowservice::v1 as api;
 
 use super::call::Outcome;
-use super::control::{already_completed, check_not_closing};
+use super::control::{already_completed, check_not_closing, closing};
 use super::effect::Effect;
 use super::links::check_links;
 use super::multi_operation::WithStart;
@@ -39,11 +39,11 @@ pub(crate) struct UpdateWait {
     origin: Origin,
 }
 
-/// Who waits: what is to be done again on another run, and what kind of answer is wanted.
+/// Who waits, and what kind of answer is wanted.
 #[derive(Debug)]
 enum Origin {
     Update(Box<api::UpdateWorkflowExecutionRequest>),
-    Poll(Box<api::PollWorkflowExecutionUpdateRequest>),
+    Poll,
     WithStart(Box<WithStart>),
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum Ended {
     Rejected(Box<Failure>),
     /// The run has closed.
     Closed,
-    /// The run has closed, and another follows it, which is to have the update.
+    /// The run has closed, and another follows it: whoever asks again asks that one.
     Continued,
     /// The server did not take the answer of the worker that had the update.
     TaskFailed,
@@ -105,7 +105,7 @@ impl Engine {
             return Err(Refusal::not_found(format!("update {update_id:?} not found")));
         }
         let stage = request.wait_policy.unwrap_or_default().lifecycle_stage();
-        Ok(self.await_update(call, UpdateWait { run, update_id, stage, origin: Origin::Poll(Box::new(request)) }))
+        Ok(self.await_update(call, UpdateWait { run, update_id, stage, origin: Origin::Poll }))
     }
 
     /// Checks a request, and completes it.
@@ -138,7 +138,7 @@ impl Engine {
             )
             .with(&stead_proto::errordetails::v1::PermissionDeniedFailure::default())),
             Lifecycle::Unspecified => {
-                policy.set_lifecycle_stage(Lifecycle::Accepted);
+                policy.set_lifecycle_stage(Lifecycle::Completed);
                 Ok(())
             }
             _ => Ok(()),
@@ -262,7 +262,7 @@ impl Engine {
         Some(Reached { stage, outcome })
     }
 
-    /// An update is at its end and forgotten: whoever waits for it is told, or tries again on the run that follows.
+    /// An update is at its end and forgotten: whoever waits for it is told.
     pub(super) fn update_ended(&mut self, key: RunKey, id: &str, ended: Ended) {
         for call in self.waits.of_run(key) {
             if !matches!(self.waits.get(call), Some(Wait::Update(wait)) if wait.update_id == id) {
@@ -280,7 +280,7 @@ impl Engine {
                 Ended::TaskFailed => Err(wait.refused(Refusal::not_ready(
                     "Unable to perform workflow execution update due to unexpected workflow task failure.",
                 ))),
-                Ended::Continued => self.update_again(call, wait),
+                Ended::Continued => Err(wait.refused(closing())),
             };
             match answer {
                 Ok(Outcome::Answered(response)) => self.reply(call, Ok(*response)),
@@ -290,18 +290,10 @@ impl Engine {
         }
     }
 
-    fn update_again(&mut self, call: CallId, wait: UpdateWait) -> Result<Outcome, Refusal> {
-        match wait.origin {
-            Origin::Update(request) => self.update(call, *request),
-            Origin::Poll(request) => self.poll_workflow_execution_update(call, *request),
-            Origin::WithStart(with) => self.update_with_start(call, *with),
-        }
-    }
-
     fn update_aborted(&mut self, call: CallId, wait: UpdateWait) -> Result<Outcome, Refusal> {
         match wait.origin {
             Origin::WithStart(with) => self.update_with_start_aborted(call, *with),
-            Origin::Update(_) | Origin::Poll(_) => Err(aborted_by_closing()),
+            Origin::Update(_) | Origin::Poll => Err(aborted_by_closing()),
         }
     }
 
@@ -320,7 +312,7 @@ impl Engine {
                 let updated = self.updated(wait.run, &with.update, reached);
                 with.response(updated).into()
             }
-            Origin::Poll(_) => api::PollWorkflowExecutionUpdateResponse {
+            Origin::Poll => api::PollWorkflowExecutionUpdateResponse {
                 outcome: reached.outcome,
                 stage: reached.stage.into(),
                 update_ref: Some(self.update_ref(wait.run, &wait.update_id)),
@@ -379,7 +371,7 @@ impl UpdateWait {
     fn refused(&self, refusal: Refusal) -> Refusal {
         match &self.origin {
             Origin::WithStart(with) => with.refused(refusal),
-            Origin::Update(_) | Origin::Poll(_) => refusal,
+            Origin::Update(_) | Origin::Poll => refusal,
         }
     }
 

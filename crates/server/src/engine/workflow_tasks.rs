@@ -12,6 +12,7 @@ use super::activity_options::check_queue;
 use super::call::Outcome;
 use super::deployments::{directive_of, stays_on_version};
 use super::matching::{Match, Polled, Poller, QueueKind, Task, version_of};
+use super::namespaces::NamespaceKey;
 use super::queries::QueryId;
 use super::run::close::Termination;
 use super::run::state::WorkflowTask;
@@ -94,19 +95,6 @@ impl Engine {
             added: Time::from_unix_nanos(task.at),
         };
         self.matching.add(queue, task, self.now);
-        if sticky.is_none() {
-            self.not_only_sticky(key);
-        }
-    }
-
-    /// A task in an ordinary queue waits as long as it takes, unless it is speculative.
-    fn not_only_sticky(&mut self, key: RunKey) {
-        let Some(run) = self.runs.get_mut(key) else { return };
-        if !run.state.task.as_ref().is_some_and(WorkflowTask::is_speculative) {
-            run.deadlines.set(super::run::deadlines::Deadline::TaskScheduleToStart, None);
-            let timeout = run.deadlines.next();
-            self.runs.set_timeout(key, timeout);
-        }
     }
 
     /// Gives a task to the poll that it was matched with, unless the task is stale.
@@ -204,7 +192,7 @@ impl Engine {
         request: api::RespondWorkflowTaskFailedRequest,
     ) -> Result<Outcome, Refusal> {
         let token = TaskToken::read(&request.task_token)?;
-        let key = self.started_task(&token)?;
+        let key = self.started_task(&token, &request.namespace)?;
         let cause = request.cause();
         self.transact(key, |run, cx| {
             run.fail_task(cx, cause, request.failure, &request.identity);
@@ -218,13 +206,22 @@ impl Engine {
         Ok(api::RespondWorkflowTaskFailedResponse {}.into())
     }
 
+    /// Refuses a call that answers a task of another namespace than the one that it names.
+    pub(super) fn check_token_namespace(&self, asked: &str, of_task: NamespaceKey) -> Result<(), Refusal> {
+        if asked.is_empty() || self.namespaces.key(asked)? == of_task {
+            return Ok(());
+        }
+        Err(Refusal::invalid("Operation requested with a token from a different namespace."))
+    }
+
     /// The run whose started workflow task a token is of.
-    fn started_task(&self, token: &TaskToken) -> Result<RunKey, Refusal> {
+    fn started_task(&self, token: &TaskToken, namespace: &str) -> Result<RunKey, Refusal> {
         let not_found = || Refusal::not_found("Workflow task not found.");
         if !token.is(TokenKind::WorkflowTask) {
             return Err(not_found());
         }
         let run = self.runs.get(RunKey(token.key)).ok_or_else(not_found)?;
+        self.check_token_namespace(namespace, run.namespace())?;
         if is_of_started_task(run, token) { Ok(run.key) } else { Err(not_found()) }
     }
 }

@@ -191,13 +191,14 @@ impl Driver {
     }
 
     fn handle_call(&mut self, arrived: Arrived) {
-        let Arrived { call, request, timeout, reply, .. } = arrived;
+        let Arrived { mut call, request, timeout, reply, .. } = arrived;
         self.calls += 1;
         let now = (self.instant)();
         let failure = self.journal.failure().map_or(Ok(()), Err);
         match failure.and_then(|()| Patience::of(&request).expires(now, timeout)) {
             Ok(expires) => {
                 let ends = timeout.map(|timeout| now + timeout);
+                call.patience = timeout.filter(|_| !self.timeline.can_be_moved());
                 self.waiting.insert(call.id, Open { reply, expires, ends });
                 self.engine.handle(&call, request, self.timeline.now(now));
                 self.pass_on();

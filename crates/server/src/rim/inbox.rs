@@ -102,7 +102,8 @@ impl Inbox {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| stopped())?;
         let id = self.next_id();
         let (reply, answer) = oneshot::channel();
-        let arrived = Arrived { call: Call { id, client_name }, request, timeout, reply, _place: place };
+        let arrived =
+            Arrived { call: Call { id, client_name, patience: None }, request, timeout, reply, _place: place };
         self.send(Input::Call(arrived))?;
         let mut presence = Presence { inbox: self, call: id, answered: false };
         let answer = answer.await;

@@ -14,6 +14,7 @@ pub(super) type Reply = oneshot::Sender<Result<Response, Refusal>>;
 ///
 /// ```text
 ///   fresh ──expires──▶ expired ──ends──▶ given up
+///     └───────────────ends first────────────▲
 /// ```
 #[derive(Debug)]
 pub(super) struct Open {
@@ -49,9 +50,11 @@ struct Entry {
 
 impl Waiting {
     pub(super) fn insert(&mut self, call: CallId, open: Open) {
-        let at = open.expires;
+        // Who stops waiting by then does not hear how far things have come.
+        let ends = open.ends.filter(|ends| *ends <= open.expires);
+        let (at, next) = ends.map_or((open.expires, Due::Expired), |ends| (ends, Due::Ended));
         self.due.insert((at, call));
-        self.calls.insert(call, Entry { open, at, next: Due::Expired });
+        self.calls.insert(call, Entry { open, at, next });
     }
 
     pub(super) fn remove(&mut self, call: CallId) -> Option<Reply> {
@@ -109,6 +112,13 @@ mod tests {
         assert_eq!(waiting.pop_due(now + SECOND), None);
         assert_eq!(waiting.next_due(), Some(now + 2 * SECOND));
         assert_eq!(waiting.pop_due(now + 2 * SECOND), Some((CallId(1), Due::Ended)));
+    }
+
+    #[test]
+    fn a_call_whose_caller_gives_up_first_only_ends() {
+        let (mut waiting, now) = (Waiting::default(), Instant::now());
+        waiting.insert(CallId(1), open(now + SECOND, Some(now + SECOND)));
+        assert_eq!(waiting.pop_due(now + SECOND), Some((CallId(1), Due::Ended)));
     }
 
     #[test]

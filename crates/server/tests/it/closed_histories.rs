@@ -31,7 +31,7 @@ fn close(server: &mut Server, workflow_id: &str) {
 
 /// Calls, and says which rows the engine wants before it answers.
 fn reads(engine: &mut Engine, server: &Server, call: u64, request: impl Into<Request>) -> Vec<bytes::Bytes> {
-    let call = Call { id: CallId(call), client_name: String::new() };
+    let call = Call { id: CallId(call), client_name: String::new(), patience: None };
     engine.handle(&call, request.into(), server.now);
     let outputs: Vec<_> = std::iter::from_fn(|| engine.poll_output()).collect();
     let wanted = outputs.into_iter().map(|output| match output {
@@ -173,6 +173,10 @@ fn histories_stay_in_memory_within_the_limit() {
     let mut server = Server::with(config);
     close(&mut server, "w");
     let (engine, now) = (&mut server.engine, server.now);
-    engine.handle(&Call { id: CallId(1_000), client_name: String::new() }, history_request("w").into(), now);
+    engine.handle(
+        &Call { id: CallId(1_000), client_name: String::new(), patience: None },
+        history_request("w").into(),
+        now,
+    );
     assert!(matches!(engine.poll_output(), Some(Output::Reply { .. })), "nothing has to be read");
 }

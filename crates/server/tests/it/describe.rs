@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stead_proto::common::v1::{Callback, Priority, callback};
+use stead_proto::common::v1::{Callback, Priority, callback, payload};
 use stead_proto::enums::v1::{
     CallbackState, EventType, PendingActivityState, PendingWorkflowTaskState, WorkflowExecutionStatus,
 };
@@ -13,8 +13,32 @@ use crate::activities::failure;
 use crate::call;
 use crate::support::{
     NAMESPACE, Server, complete_workflow, decoded, execution, queue, schedule_activity, secs, start_request,
-    start_timer, types,
+    start_timer, text, types,
 };
+
+#[test]
+fn payloads_that_are_kept_elsewhere_are_counted() {
+    let mut server = Server::new();
+    let mut input = text("a reference").unwrap();
+    input.payloads[0].external_payloads = vec![payload::ExternalPayloadDetails { size_bytes: 1024 }];
+    let request = api::StartWorkflowExecutionRequest { input: Some(input), ..start_request("w") };
+    call!(server, StartWorkflowExecution, request);
+    let counted = |server: &mut Server| {
+        let info = server.describe("w").workflow_execution_info.unwrap();
+        (info.external_payload_count, info.external_payload_size_bytes)
+    };
+    assert_eq!(counted(&mut server), (1, 1024));
+    server.step(vec![start_timer("t", 60)]);
+    let reset = api::ResetWorkflowExecutionRequest {
+        namespace: NAMESPACE.to_owned(),
+        workflow_execution: Some(execution("w")),
+        workflow_task_finish_event_id: 4,
+        request_id: "reset".to_owned(),
+        ..Default::default()
+    };
+    call!(server, ResetWorkflowExecution, reset);
+    assert_eq!(counted(&mut server), (1, 1024), "of what it has of the run before");
+}
 
 #[test]
 fn a_run_tells_how_it_was_started() {

@@ -183,6 +183,16 @@ fn the_last_run_of_a_chain_calls_back() {
 }
 
 #[test]
+fn a_workflow_without_a_result_gives_its_operation_nothing_as_one() {
+    let mut server = Server::with_handler(|_| {});
+    server.step_on("h", vec![complete_workflow()]);
+    let completed = last!(server.history("w"), NexusOperationCompletedEventAttributes);
+    let result = completed.result.expect("a payload");
+    assert_eq!(result.metadata["encoding"], &b"binary/null"[..]);
+    assert!(result.data.is_empty());
+}
+
+#[test]
 fn a_callback_that_nobody_waits_for_fails() {
     let mut server = Server::with_handler(|_| {});
     server.terminate("w");

@@ -273,6 +273,31 @@ fn a_task_that_a_worker_has_ends_in_a_paused_workflow() {
 }
 
 #[test]
+fn the_pause_is_written_when_the_worker_that_had_the_task_fails_or_is_late() {
+    for fails in [true, false] {
+        let mut server = Server::new();
+        server.start("w");
+        let task = server.task();
+        call!(server, PauseWorkflowExecution, pause_workflow_request());
+        let end = if fails {
+            let request = api::RespondWorkflowTaskFailedRequest { task_token: task.task_token, ..Default::default() };
+            call!(server, RespondWorkflowTaskFailed, request);
+            "WorkflowTaskFailed"
+        } else {
+            server.advance(Duration::from_secs(10));
+            "WorkflowTaskTimedOut"
+        };
+        assert_eq!(
+            server.events("w"),
+            format!("WorkflowExecutionStarted WorkflowTaskScheduled WorkflowTaskStarted {end} WorkflowExecutionPaused")
+        );
+        assert_eq!(server.describe("w").pending_workflow_task, None);
+        call!(server, UnpauseWorkflowExecution, unpause_workflow_request());
+        server.step(vec![complete_workflow()]);
+    }
+}
+
+#[test]
 fn a_workflow_is_paused_once_for_each_request() {
     let mut server = Server::new();
     server.start("w");

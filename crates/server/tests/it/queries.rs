@@ -6,12 +6,12 @@ use stead_proto::errordetails::v1::QueryFailedFailure;
 use stead_proto::failure::v1::Failure;
 use stead_proto::query::v1::{WorkflowQuery, WorkflowQueryResult};
 use stead_proto::workflowservice::v1 as api;
-use stead_server::engine::{CallId, Code, Refusal, Response, raw};
+use stead_server::engine::{CallId, Code, Config, Refusal, Response, raw};
 
 use crate::call;
 use crate::support::{
-    NAMESPACE, Server, complete_request, complete_workflow, decoded, execution, poll_request, start_timer, sticky,
-    sticky_poll_request, text, types,
+    NAMESPACE, Server, complete_request, complete_workflow, decoded, execution, poll_request, secs, start_request,
+    start_timer, sticky, sticky_poll_request, text, types,
 };
 
 fn query_request(workflow_id: &str) -> api::QueryWorkflowRequest {
@@ -52,6 +52,32 @@ fn polled(server: &mut Server, poll: CallId) -> raw::PollWorkflowTaskQueueRespon
         Some(Ok(Response::PollWorkflowTaskQueue(task))) => *task,
         other => panic!("no task: {other:?}"),
     }
+}
+
+#[test]
+fn a_query_that_cannot_be_answered_in_time_is_refused_at_once() {
+    let mut server = Server::new();
+    let delayed = api::StartWorkflowExecutionRequest { workflow_start_delay: secs(10), ..start_request("w") };
+    call!(server, StartWorkflowExecution, delayed);
+    let hurried = server.send_patiently("", Some(Duration::from_secs(8)), query_request("w"));
+    let refusal = queried(&mut server, hurried).unwrap_err();
+    assert_eq!(
+        (refusal.code, refusal.message.as_str()),
+        (Code::FailedPrecondition, "Workflow task is not scheduled yet.")
+    );
+    let patient = server.send_patiently("", Some(Duration::from_secs(12)), query_request("w"));
+    assert!(server.answer(patient).is_none());
+}
+
+#[test]
+fn a_run_has_one_query_that_waits_for_a_task_and_no_more() {
+    let mut server = Server::new();
+    server.start("w");
+    let first = server.send(query_request("w"));
+    let refusal = server.try_call(query_request("w")).unwrap_err();
+    assert_eq!(refusal.code, Code::ResourceExhausted, "clients try that again");
+    assert!(refusal.message.starts_with("consistent query buffer is full"), "{}", refusal.message);
+    assert!(server.answer(first).is_none());
 }
 
 /// A workflow that has had a task and waits for a timer, with a worker that has it in its cache.
@@ -141,7 +167,9 @@ fn resetting_stickiness_makes_the_workflow_anybodys() {
 
 #[test]
 fn queries_come_with_the_news_that_is_before_them() {
-    let mut server = Server::new();
+    let mut config = Config::default();
+    config.limits.buffered_queries = 2;
+    let mut server = Server::with(config);
     server.start("w");
     let first = server.send(query_request("w"));
     let second = server.send(query_request("w"));

@@ -16,7 +16,7 @@ use stead_server::engine::{Code, Request};
 use crate::activities::failure;
 use crate::call;
 use crate::restart::{durable, restarted};
-use crate::support::{NAMESPACE, Server, activity_poll_request, named_queue, secs, text};
+use crate::support::{NAMESPACE, Server, activity_poll_request, complete_request, named_queue, secs, text};
 
 type Start = api::StartActivityExecutionRequest;
 
@@ -170,7 +170,7 @@ fn an_activity_runs_without_a_workflow() {
     assert_eq!((info.status(), info.last_worker_identity.as_str()), (Status::Completed, "worker"));
     assert!(info.close_time.is_some());
     let again = api::RespondActivityTaskCompletedRequest { task_token: task.task_token, ..Default::default() };
-    assert_eq!(server.refusal(again, Code::NotFound), "activity task not found");
+    assert_eq!(server.refusal(again, Code::NotFound), "activity not found for ID: a");
 }
 
 #[test]
@@ -208,7 +208,10 @@ fn an_activity_without_a_workflow_times_out() {
     assert_eq!(state, RetryState::Timeout);
     let Some(FailureInfo::TimeoutFailureInfo(info)) = failure.failure_info else { panic!("{failure:?}") };
     assert_eq!(info.timeout_type(), TimeoutType::ScheduleToClose, "no time is left for another attempt");
-    assert_eq!(server.activity_info("a").status(), Status::TimedOut);
+    let info = server.activity_info("a");
+    assert_eq!(info.status(), Status::TimedOut);
+    let last = info.last_failure.expect("why the last attempt ended");
+    assert_eq!((last.message.as_str(), last.source.as_str()), ("activity StartToClose timeout", ""));
 
     server.start_activity("b", |start| start.schedule_to_start_timeout = secs(1));
     server.advance(Duration::from_secs(1));
@@ -255,6 +258,34 @@ fn heartbeats_are_counted_kept_and_missed() {
     server.advance(Duration::from_secs(3));
     let task = server.activity();
     assert_eq!((task.attempt, task.heartbeat_details), (2, text("2")));
+}
+
+#[test]
+fn a_task_is_answered_in_its_own_namespace() {
+    let mut server = Server::new();
+    let other = api::RegisterNamespaceRequest {
+        namespace: "other".to_owned(),
+        workflow_execution_retention_period: secs(7200),
+        ..Default::default()
+    };
+    call!(server, RegisterNamespace, other);
+    server.start_activity("a", |_| {});
+    let task_token = server.activity().task_token;
+    server.start("w");
+    let workflow_task = server.task();
+    let namespace = "other".to_owned();
+    let refused = api::RespondActivityTaskCompletedRequest {
+        task_token: task_token.clone(),
+        namespace: namespace.clone(),
+        ..Default::default()
+    };
+    let elsewhere = "Operation requested with a token from a different namespace.";
+    assert_eq!(server.refusal(refused, Code::InvalidArgument), elsewhere);
+    let refused =
+        api::RespondWorkflowTaskCompletedRequest { namespace, ..complete_request(&workflow_task, Vec::new()) };
+    assert_eq!(server.refusal(refused, Code::InvalidArgument), elsewhere);
+    let anywhere = api::RespondActivityTaskCompletedRequest { task_token, ..Default::default() };
+    call!(server, RespondActivityTaskCompleted, anywhere);
 }
 
 #[test]
@@ -521,6 +552,13 @@ fn options_of_an_activity_change_and_come_back() {
     let unknown = prost_types::FieldMask { paths: vec!["colour".to_owned()] };
     let refused = api::UpdateActivityExecutionOptionsRequest { update_mask: Some(unknown), ..request.clone() };
     assert_eq!(server.refusal(refused, Code::InvalidArgument), "unsupported update_mask path: \"colour\"");
+    let default_policy = api::UpdateActivityExecutionOptionsRequest {
+        activity_options: Some(ActivityOptions::default()),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["retry_policy".to_owned()] }),
+        ..request.clone()
+    };
+    let options = call!(server, UpdateActivityExecutionOptions, default_policy).activity_options.unwrap();
+    assert_eq!(options.retry_policy.unwrap().initial_interval, secs(1), "no policy is the one of those without any");
     let restore = api::UpdateActivityExecutionOptionsRequest {
         activity_options: None,
         update_mask: None,

@@ -48,8 +48,18 @@ impl Server {
 
     /// As [`Self::send`], from a client of this name.
     pub(crate) fn send_as(&mut self, client_name: &str, request: impl Into<Request>) -> CallId {
+        self.send_patiently(client_name, None, request)
+    }
+
+    /// As [`Self::send_as`], from somebody who waits that long for the answer.
+    pub(crate) fn send_patiently(
+        &mut self,
+        client_name: &str,
+        patience: Option<Duration>,
+        request: impl Into<Request>,
+    ) -> CallId {
         self.calls += 1;
-        let call = Call { id: CallId(self.calls), client_name: client_name.to_owned() };
+        let call = Call { id: CallId(self.calls), client_name: client_name.to_owned(), patience };
         self.engine.handle(&call, request.into(), self.now);
         self.collect();
         call.id

@@ -17,8 +17,8 @@ use stead_server::engine::{CallId, Code, Refusal, Response, raw};
 
 use crate::call;
 use crate::support::{
-    NAMESPACE, Server, command, complete_request, complete_workflow, decoded, execution, fail_workflow, start_request,
-    start_timer, text, types,
+    NAMESPACE, Server, command, complete_request, complete_workflow, decoded, execution, fail_workflow,
+    schedule_activity, start_request, start_timer, text, types,
 };
 
 pub(crate) fn update_request(workflow_id: &str, update_id: &str, stage: Stage) -> api::UpdateWorkflowExecutionRequest {
@@ -409,19 +409,60 @@ fn the_outcome_of_an_update_is_found_after_the_close() {
 }
 
 #[test]
-fn the_run_that_follows_gets_the_update_that_came_too_late() {
+fn an_update_that_came_too_late_may_be_asked_of_the_run_that_follows() {
     let mut server = Server::new();
     let request = api::StartWorkflowExecutionRequest { retry_policy: Some(Default::default()), ..start_request("w") };
     let first = call!(server, StartWorkflowExecution, request).run_id;
     let task = server.task();
     let update = server.send(update_request("w", "u", Stage::Completed));
     server.complete(&task, vec![fail_workflow()]);
-    assert!(server.answer(update).is_none(), "it is tried again on the new run");
-    server.advance(Duration::from_secs(1));
+    let refusal = updated(&mut server, update).unwrap_err();
+    assert_eq!(refusal.code, Code::ResourceExhausted, "clients try that again");
+    assert_eq!(refusal.message, "workflow operation can not be applied because workflow is closing");
+    let update = server.send(update_request("w", "u", Stage::Completed));
     let task = server.task();
     assert_ne!(task.workflow_execution.as_ref().unwrap().run_id, first);
     call!(server, RespondWorkflowTaskCompleted, answer(&task, vec![accept(&task, "u"), respond("u")]));
     assert_eq!(updated(&mut server, update).unwrap().stage(), Stage::Completed);
+}
+
+#[test]
+fn who_does_not_say_otherwise_waits_for_the_outcome_of_an_update() {
+    let mut server = idle("w");
+    let update = server.send(update_request("w", "u", Stage::Unspecified));
+    let task = server.task();
+    call!(server, RespondWorkflowTaskCompleted, answer(&task, vec![accept(&task, "u")]));
+    assert!(server.answer(update).is_none(), "accepted is not all");
+    server.signal("w", "go on");
+    let task = server.task();
+    call!(server, RespondWorkflowTaskCompleted, answer(&task, vec![respond("u")]));
+    assert_eq!(updated(&mut server, update).unwrap().stage(), Stage::Completed);
+}
+
+#[test]
+fn news_stand_after_the_task_that_an_update_brought_and_that_brings_them_too() {
+    let mut server = idle("w");
+    server.send(update_request("w", "u", Stage::Accepted));
+    server.signal("w", "hello");
+    let events = server.events("w");
+    assert!(events.ends_with("WorkflowTaskScheduled WorkflowExecutionSignaled"), "{events}");
+}
+
+#[test]
+fn the_task_that_an_update_brought_is_written_at_the_instant_of_the_news() {
+    let mut server = Server::new();
+    server.start("w");
+    server.step(vec![schedule_activity("a")]);
+    let activity = server.activity();
+    server.advance(Duration::from_secs(1));
+    server.send(update_request("w", "u", Stage::Accepted));
+    server.advance(Duration::from_secs(1));
+    server.succeed(&activity);
+    let history = server.history("w");
+    let [.., scheduled, started, completed] = &history[..] else { panic!("{history:?}") };
+    assert_eq!(types(&history[history.len() - 3..]), "WorkflowTaskScheduled ActivityTaskStarted ActivityTaskCompleted");
+    assert_eq!(scheduled.event_time, completed.event_time);
+    assert!(started.event_time.unwrap().seconds < completed.event_time.unwrap().seconds);
 }
 
 #[test]

@@ -77,6 +77,31 @@ fn a_pinned_workflow_stays_on_the_version_that_completed_its_task() {
 }
 
 #[test]
+fn the_deployment_of_a_workflow_is_described_from_its_override_on() {
+    let deployment = |server: &mut Server, workflow_id: &str| {
+        server.describe(workflow_id).workflow_execution_info.unwrap().worker_deployment_name
+    };
+    let mut server = two_versions();
+    server.start("w");
+    assert_eq!(deployment(&mut server, "w"), "");
+    let pinned = VersioningOverride {
+        r#override: Some(Override::Pinned(PinnedOverride {
+            behavior: PinnedOverrideBehavior::Pinned.into(),
+            version: Some(version("2")),
+        })),
+        ..Default::default()
+    };
+    let request =
+        api::StartWorkflowExecutionRequest { versioning_override: Some(pinned), ..start_request("overridden") };
+    call!(server, StartWorkflowExecution, request);
+    assert_eq!(deployment(&mut server, "overridden"), "shop");
+    let shown = server.versioning("overridden").versioning_override.unwrap();
+    assert_eq!((shown.behavior(), shown.pinned_version.as_str()), (VersioningBehavior::Pinned, "shop.2"));
+    server.versioned_step("1", VersioningBehavior::AutoUpgrade, Vec::new());
+    assert_eq!(deployment(&mut server, "w"), "shop");
+}
+
+#[test]
 fn a_workflow_that_is_not_pinned_goes_to_the_current_version() {
     let mut server = two_versions();
     server.start("w");

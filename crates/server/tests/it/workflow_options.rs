@@ -1,6 +1,7 @@
 //! Options that are changed while a workflow runs.
 
 use stead_proto::common::v1::Priority;
+use stead_proto::enums::v1::VersioningBehavior;
 use stead_proto::workflow::v1::WorkflowExecutionOptions;
 use stead_proto::workflow::v1::versioning_override::Override;
 use stead_proto::workflow::v1::{VersioningOverride, versioning_override};
@@ -75,7 +76,9 @@ fn an_override_is_set_and_taken_back() {
     let mask = ["versioning_override"];
     call!(server, UpdateWorkflowExecutionOptions, request(options.clone(), &mask));
     let info = server.describe("w").workflow_execution_info.unwrap().versioning_info.unwrap();
-    assert_eq!(info.versioning_override, options.versioning_override);
+    let shown = info.versioning_override.unwrap();
+    assert_eq!(Some(&shown.r#override), options.versioning_override.as_ref().map(|it| &it.r#override));
+    assert_eq!(shown.behavior(), VersioningBehavior::AutoUpgrade, "older clients look here");
     call!(server, UpdateWorkflowExecutionOptions, request(WorkflowExecutionOptions::default(), &mask));
     assert_eq!(server.describe("w").workflow_execution_info.unwrap().versioning_info, None);
     let history = server.history("w");

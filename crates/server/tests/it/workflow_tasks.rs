@@ -1,16 +1,17 @@
 use std::time::Duration;
 
+use stead_proto::command::v1::command;
 use stead_proto::enums::v1::{TimeoutType, WorkflowTaskFailedCause as Cause};
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::workflowservice::v1::{
-    CountWorkflowExecutionsRequest, DescribeNamespaceRequest, GetWorkflowExecutionHistoryRequest,
+    CountWorkflowExecutionsRequest, DescribeNamespaceRequest, GetWorkflowExecutionHistoryRequest, RegisterNamespaceRequest,
     RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
 };
-use stead_server::engine::{Code, Response};
+use stead_server::engine::{Code, Config, Limits, Response};
 
 use crate::support::{
     NAMESPACE, Server, complete_request, complete_workflow, continue_as_new, decoded, execution, poll_request,
-    schedule_activity, start_request, start_timer, sticky, sticky_poll_request, text, types,
+    schedule_activity, secs, start_request, start_timer, sticky, sticky_poll_request, text, types,
 };
 use crate::{call, last};
 
@@ -193,6 +194,95 @@ fn a_worker_that_is_gone_loses_the_sticky_task() {
     };
     assert_eq!(timed_out.timeout_type(), TimeoutType::ScheduleToStart);
     assert_eq!(history[0].event_id, 1, "another worker needs all of the history");
+}
+
+#[test]
+fn a_task_that_had_to_go_to_another_worker_at_once_is_late_like_any_sticky_one() {
+    let mut server = Server::new();
+    server.start("w");
+    let task = server.task();
+    let request =
+        RespondWorkflowTaskCompletedRequest { sticky_attributes: sticky(), ..complete_request(&task, vec![]) };
+    call!(server, RespondWorkflowTaskCompleted, request);
+    server.signal("w", "hello");
+    server.advance(Duration::from_secs(5));
+    let events = server.events("w");
+    assert!(
+        events.ends_with("WorkflowExecutionSignaled WorkflowTaskScheduled WorkflowTaskTimedOut WorkflowTaskScheduled"),
+        "{events}"
+    );
+    assert_eq!(server.task().attempt, 1);
+}
+
+#[test]
+fn news_that_wait_for_a_worker_are_bounded_by_their_number_and_their_size() {
+    let mut few = Limits::default();
+    few.buffered_events = 2;
+    let mut small = Limits::default();
+    small.buffered_size = 50;
+    for limits in [few, small] {
+        let mut config = Config::default();
+        config.limits = limits;
+        let mut server = Server::with(config);
+        server.start("w");
+        let task = server.task();
+        for _ in 0..3 {
+            server.signal("w", "hello");
+        }
+        let failed = last!(server.history("w"), WorkflowTaskFailedEventAttributes);
+        assert_eq!(failed.cause(), Cause::ForceCloseCommand);
+        let refusal = server.try_call(complete_request(&task, vec![])).unwrap_err();
+        assert_eq!(refusal.code, Code::NotFound, "the task is not with this worker any more");
+        let (heard, events) = (server.task(), "WorkflowExecutionSignaled");
+        assert!(types(&decoded(heard.history)).matches(events).count() > 1, "the next task has the news");
+    }
+}
+
+#[test]
+fn queues_of_the_servers_own_workers_are_not_for_others() {
+    const INTERNAL: &str = "temporal-sys-per-ns-tq";
+    let mut server = Server::new();
+    let mut request = start_request("w");
+    request.task_queue.as_mut().unwrap().name = INTERNAL.to_owned();
+    let refusal = server.try_call(request).unwrap_err();
+    assert_eq!(refusal.message, format!("cannot use internal per-namespace task queue:{INTERNAL}"));
+    server.start("w");
+    let task = server.task();
+    let mut command = schedule_activity("a");
+    let Some(command::Attributes::ScheduleActivityTaskCommandAttributes(attributes)) = &mut command.attributes else {
+        panic!("{command:?}")
+    };
+    attributes.task_queue.get_or_insert_default().name = INTERNAL.to_owned();
+    let refusal = server.try_call(complete_request(&task, vec![command])).unwrap_err();
+    assert!(
+        refusal.message.contains(&format!("queue:{INTERNAL} (in parent component task queue: q)")),
+        "{}",
+        refusal.message
+    );
+}
+
+#[test]
+fn the_rest_of_a_history_is_not_for_another_namespace() {
+    let mut server = Server::new();
+    let other = RegisterNamespaceRequest {
+        namespace: "other".to_owned(),
+        workflow_execution_retention_period: secs(7200),
+        ..Default::default()
+    };
+    call!(server, RegisterNamespace, other);
+    server.start("w");
+    server.step(vec![start_timer("t", 60)]);
+    let request = GetWorkflowExecutionHistoryRequest {
+        namespace: NAMESPACE.to_owned(),
+        execution: Some(execution("w")),
+        maximum_page_size: 1,
+        ..Default::default()
+    };
+    let next_page_token = call!(server, GetWorkflowExecutionHistory, request.clone()).next_page_token;
+    let rest = GetWorkflowExecutionHistoryRequest { next_page_token, ..request };
+    let elsewhere = GetWorkflowExecutionHistoryRequest { namespace: "other".to_owned(), ..rest.clone() };
+    assert_eq!(server.try_call(elsewhere).unwrap_err().code, Code::NotFound);
+    call!(server, GetWorkflowExecutionHistory, rest);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use stead_proto::enums::v1::{CommandType, TaskQueueKind, WorkflowTaskFailedCause
 use stead_proto::taskqueue::v1::TaskQueue;
 
 use super::{Action, Ahead, Fault, name};
-use crate::engine::activity_options::check_queue;
+use crate::engine::activity_options::check_user_queue;
 
 /// A command whose attributes are missing, or another command's.
 pub(super) fn not_set(kind: CommandType) -> Fault {
@@ -119,7 +119,7 @@ impl Ahead<'_> {
 
     /// What is wrong with a queue, and the queue as messages show it.
     pub(super) fn check_command_queue(&self, queue: &TaskQueue) -> Result<(), (String, String)> {
-        let checked = check_queue(&queue.name, self.rules.limits.id_length);
+        let checked = check_user_queue(&queue.name, &self.run.state.task_queue, self.rules.limits.id_length);
         checked.map_err(|refusal| (refusal.message, shown_queue(Some(queue))))
     }
 }

@@ -21,6 +21,17 @@ pub(in crate::engine) fn pinned_to(overridden: &VersioningOverride) -> Option<&W
     }
 }
 
+/// An override with the fields that older clients read, too.
+pub(in crate::engine) fn described_override(overridden: &VersioningOverride) -> VersioningOverride {
+    let (behavior, version) = match &overridden.r#override {
+        Some(Override::AutoUpgrade(true)) => (VersioningBehavior::AutoUpgrade, None),
+        Some(Override::Pinned(pinned)) => (VersioningBehavior::Pinned, pinned.version.as_ref()),
+        _ => return overridden.clone(),
+    };
+    let pinned_version = version.map(|version| names::dotted(Some(version))).unwrap_or_default();
+    VersioningOverride { behavior: behavior.into(), pinned_version, ..overridden.clone() }
+}
+
 impl Engine {
     /// Checks an override of a workflow on a queue, and puts it into its current form.
     pub(in crate::engine) fn check_override(

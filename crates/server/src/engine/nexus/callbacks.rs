@@ -20,6 +20,7 @@ use stead_proto::failure::v1::{ApplicationFailureInfo, Failure};
 
 use super::operation::Attempts;
 use super::requests::Owner;
+use super::tasks::nothing;
 use crate::engine::run::{Run, RunKey};
 use crate::engine::{Engine, Refusal, Time};
 pub(crate) use attach::{MAX_CALLBACKS, check_callbacks};
@@ -148,6 +149,7 @@ impl Engine {
             callback.header("nexus-operation-token").or_else(|| callback.header("nexus-operation-id"));
         let operation_token = operation_token.unwrap_or_default().to_owned();
         let Completion { outcome, started_at, link } = completion;
+        let outcome = outcome.map(|result| Some(result.unwrap_or_else(nothing)));
         match owner {
             Owner::Run(run, id) => {
                 self.transact(run, |run, cx| {

@@ -225,8 +225,8 @@ fn go_duration(duration: Duration) -> String {
     format!("{}s", duration.as_secs_f64())
 }
 
-/// The input of an operation that has none.
-fn nothing() -> Payload {
+/// The input of an operation that has none, and the result of what is called back without one.
+pub(super) fn nothing() -> Payload {
     Payload { metadata: [("encoding".to_owned(), "binary/null".into())].into(), ..Default::default() }
 }
 

@@ -282,7 +282,7 @@ impl Run {
             ..Default::default()
         };
         let at = Time::from_unix_nanos(started.at);
-        Some(self.add_at(at, Attributes::ActivityTaskStartedEventAttributes(event), Extras::default()))
+        Some(self.add_at(cx, at, Attributes::ActivityTaskStartedEventAttributes(event), Extras::default()))
     }
 
     pub(crate) fn remove_activity(&mut self, id: i64) -> Option<ActivityState> {

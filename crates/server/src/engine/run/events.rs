@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use stead_proto::common::v1::Link;
+use stead_proto::common::v1::{Link, Payload};
 use stead_proto::enums::v1::EventType;
 use stead_proto::history::v1::HistoryEvent;
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::sdk::v1::{EventGroupMarker, UserMetadata};
+use stead_proto::visit::VisitPayloads;
 
 use super::event_type::{event_type, is_buffered, is_terminal_news, worker_may_ignore};
 use super::state::RequestState;
@@ -37,12 +38,15 @@ impl Run {
     }
 
     pub(crate) fn add_with(&mut self, cx: &Context<'_>, attributes: Attributes, extras: Extras) -> i64 {
-        self.add_at(cx.now, attributes, extras)
+        self.add_at(cx, cx.now, attributes, extras)
     }
 
     /// Writes an event about something that happened earlier.
-    pub(crate) fn add_at(&mut self, at: Time, attributes: Attributes, extras: Extras) -> i64 {
+    pub(crate) fn add_at(&mut self, cx: &Context<'_>, at: Time, attributes: Attributes, extras: Extras) -> i64 {
         let event_type = event_type(&attributes);
+        if is_buffered(event_type) {
+            self.commit_offered_task(cx);
+        }
         let event = HistoryEvent {
             event_time: Some(at.timestamp()),
             event_type: event_type.into(),
@@ -61,11 +65,23 @@ impl Run {
     }
 
     pub(super) fn push_event(&mut self, mut event: HistoryEvent) -> i64 {
+        self.count_external_payloads(&mut event);
         event.event_id = self.history.next_event_id();
         // Temporal's server counts what it writes in tasks as well; here the event's id serves.
         event.task_id = event.event_id;
         self.history.push(&event);
         event.event_id
+    }
+
+    /// What the history only refers to is told by its number and size.
+    pub(super) fn count_external_payloads(&mut self, event: &mut HistoryEvent) {
+        let state = &mut self.state;
+        event.visit_payloads(&mut |payload: &mut Payload| {
+            for external in &payload.external_payloads {
+                state.external_payloads += 1;
+                state.external_payloads_size = state.external_payloads_size.saturating_add(external.size_bytes);
+            }
+        });
     }
 
     /// Writes what waits in the buffer: how things ended comes last, and knows the event with which they began.

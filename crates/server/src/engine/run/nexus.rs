@@ -125,7 +125,7 @@ impl Run {
             request_id: operation.request_id.clone(),
         };
         let cancels = operation.asks(Ask::Cancel);
-        self.add_at(at, Attributes::NexusOperationStartedEventAttributes(event), links.into());
+        self.add_at(cx, at, Attributes::NexusOperationStartedEventAttributes(event), links.into());
         self.watch_operation(id);
         if cancels {
             self.ask(cx, id, Ask::Cancel);

@@ -29,8 +29,9 @@ pub(crate) struct Replay<'a> {
 
 impl Replay<'_> {
     /// Takes the next event.
-    pub(crate) fn apply(&mut self, event: HistoryEvent) {
+    pub(crate) fn apply(&mut self, mut event: HistoryEvent) {
         use Attributes as A;
+        self.run.count_external_payloads(&mut event);
         let (id, at) = (event.event_id, instant(event.event_time.as_ref()));
         let run = &mut self.run;
         let Some(attributes) = event.attributes else { return };

@@ -135,6 +135,11 @@ pub(crate) struct RunState {
     /// How the first of them failed, as lists show it.
     #[prost(string, repeated, tag = "63")]
     pub(crate) task_problem: Vec<String>,
+    /// Payloads in the history that are kept elsewhere, and their bytes.
+    #[prost(int64, tag = "64")]
+    pub(crate) external_payloads: i64,
+    #[prost(int64, tag = "65")]
+    pub(crate) external_payloads_size: i64,
 }
 
 /// Who waits for a run's chain to end.

@@ -43,7 +43,7 @@ pub(crate) struct Versioning {
     /// What this run was told of last.
     #[prost(message, optional, tag = "5")]
     pub(crate) notified: Option<DeclinedTargetVersionUpgrade>,
-    /// Of the worker that completed the last task.
+    /// Of the worker that completed the last task, or where an override sends the run.
     #[prost(string, tag = "6")]
     pub(crate) deployment_name: String,
 }
@@ -62,7 +62,10 @@ impl Versioning {
     pub(crate) fn of_start(started: &WorkflowExecutionStartedEventAttributes) -> Self {
         let inherited = started.inherited_auto_upgrade_info.clone().unwrap_or_default();
         let may_decline = !started.continued_execution_run_id.is_empty() && started.inherited_pinned_version.is_some();
+        let (_, version) = self::inherited(started);
+        let version = started.versioning_override.as_ref().and_then(pinned_to).or(version.as_ref());
         Self {
+            deployment_name: version.map(|version| version.deployment_name.clone()).unwrap_or_default(),
             revision: inherited.source_deployment_revision_number,
             initial_behavior: inherited.continue_as_new_initial_versioning_behavior,
             declined: started.declined_target_version_upgrade.clone().filter(|_| may_decline),

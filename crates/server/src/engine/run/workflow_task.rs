@@ -75,6 +75,10 @@ impl WorkflowTask {
 impl Run {
     /// Schedules a workflow task unless there is one, or there must not be one now.
     pub(crate) fn wake(&mut self, cx: &mut Context<'_>) {
+        if self.is_paused() && self.state.task.is_none() {
+            // No task follows that would bring what waits for the end of the one before.
+            self.flush_buffer();
+        }
         if self.state.task.is_none() && self.is_open() && !self.is_paused() && !self.in_backoff(cx.now) {
             self.schedule_task(cx, TaskOrigin::default());
         }
@@ -115,10 +119,9 @@ impl Run {
 
     fn offer_task(&mut self, cx: &mut Context<'_>, speculative: bool) {
         let sticky = self.state.sticky.as_ref();
-        let patience = match sticky.map(|sticky| duration(sticky.schedule_to_start.as_ref())) {
-            _ if speculative => Some(SPECULATIVE_SCHEDULE_TO_START),
-            Some(patience) => patience,
-            None => None,
+        let patience = match sticky {
+            Some(sticky) => duration(sticky.schedule_to_start.as_ref()),
+            None => speculative.then_some(SPECULATIVE_SCHEDULE_TO_START),
         };
         self.deadlines.set(Deadline::TaskScheduleToStart, patience.map(|patience| cx.now + patience));
         cx.effects.push_back(Effect::OfferWorkflowTask(self.key));
@@ -268,14 +271,22 @@ impl Run {
 
     /// A speculative task becomes an ordinary one, because the run has changed otherwise.
     pub(crate) fn commit_speculative_task(&mut self, cx: &mut Context<'_>) {
+        self.commit_offered_task(cx);
+        match self.state.task.take() {
+            Some(WorkflowTask::Started(mut task)) if task.scheduled.speculative => {
+                self.write_virtual(&mut task);
+                self.state.task = Some(WorkflowTask::Started(task));
+            }
+            other => self.state.task = other,
+        }
+    }
+
+    /// The same of a task that no worker has yet. News that it will bring stand after it.
+    pub(super) fn commit_offered_task(&mut self, cx: &Context<'_>) {
         match self.state.task.take() {
             Some(WorkflowTask::Scheduled(mut task)) if task.speculative => {
                 self.write_scheduled(cx, &mut task);
                 self.state.task = Some(WorkflowTask::Scheduled(task));
-            }
-            Some(WorkflowTask::Started(mut task)) if task.scheduled.speculative => {
-                self.write_virtual(&mut task);
-                self.state.task = Some(WorkflowTask::Started(task));
             }
             other => self.state.task = other,
         }

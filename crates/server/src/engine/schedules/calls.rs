@@ -12,7 +12,7 @@ use super::describe::{APPENDED, conflict_token};
 use super::schedule::{FIRST_TOKEN, NewSchedule, Schedule, started_workflow};
 use super::spec::{TooManyExclusions, canonical};
 use super::{Engine, Refusal, ScheduleKey, Time};
-use crate::engine::activity_options::{check_length, check_queue};
+use crate::engine::activity_options::{check_length, check_user_queue};
 use crate::engine::namespaces::NamespaceKey;
 use crate::engine::refusal::Code;
 use crate::engine::start::check_timeouts;
@@ -206,7 +206,7 @@ impl Engine {
             return Err(Refusal::invalid("WorkflowType length exceeds limit."));
         }
         let queue = workflow.task_queue.as_ref().ok_or_else(|| Refusal::invalid("taskQueue is not set"))?;
-        check_queue(&queue.name, limit)?;
+        check_user_queue(&queue.name, "", limit)?;
         check_timeouts(
             workflow.workflow_execution_timeout.as_ref(),
             workflow.workflow_run_timeout.as_ref(),

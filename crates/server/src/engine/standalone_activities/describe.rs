@@ -48,7 +48,7 @@ impl StandaloneActivity {
             schedule_to_close_timeout: attempt.schedule_to_close,
             schedule_to_start_timeout: attempt.schedule_to_start,
             start_to_close_timeout: attempt.start_to_close,
-            heartbeat_timeout: attempt.heartbeat,
+            heartbeat_timeout: Some(attempt.heartbeat.unwrap_or_default()),
             retry_policy: attempt.retry_policy.clone(),
             last_heartbeat_time: timestamp(attempt.heartbeat_at),
             last_started_time: timestamp(self.last_started_at),

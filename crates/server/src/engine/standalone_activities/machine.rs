@@ -245,14 +245,17 @@ impl StandaloneActivity {
         if of_attempt && self.phase() == Phase::ResetRequested {
             return self.yielded(now, &timeout_failure(timeout));
         }
-        match self.attempt.time_out(now, timeout) {
+        let after = self.attempt.time_out(now, timeout);
+        if of_attempt {
+            self.attempt.last_failure = Some(sourceless(timeout_failure(timeout)));
+        }
+        match after {
             AfterTimeout::Again => self.delay_was_asked = false,
             AfterTimeout::Closed(failure, state) => {
                 if of_attempt {
-                    self.attempt.last_failure = Some(Failure::clone(&failure));
                     self.attempt.last_completed_at = now.unix_nanos();
                 }
-                self.close_with(now, Status::TimedOut, *failure, state);
+                self.close_with(now, Status::TimedOut, sourceless(*failure), state);
             }
         }
     }
@@ -313,11 +316,7 @@ impl StandaloneActivity {
         self.close_with(now, Status::Terminated, failure, RetryState::Unspecified);
     }
 
-    fn close_with(&mut self, now: Time, status: Status, mut failure: Failure, retry_state: RetryState) {
-        if status == Status::TimedOut {
-            // Where there is no history the server does not say that it was the server.
-            failure.source.clear();
-        }
+    fn close_with(&mut self, now: Time, status: Status, failure: Failure, retry_state: RetryState) {
         let outcome = ActivityExecutionOutcome {
             value: Some(activity_execution_outcome::Value::Failure(failure)),
             retry_state: retry_state.into(),
@@ -427,4 +426,9 @@ impl From<WireOptions> for ActivityOptions {
             priority: options.priority,
         }
     }
+}
+
+/// Where there is no history the server does not say that it was the server.
+fn sourceless(failure: Failure) -> Failure {
+    Failure { source: String::new(), ..failure }
 }

@@ -202,7 +202,11 @@ impl Engine {
         mask: &Mask,
     ) -> Result<(), Refusal> {
         let Some(activity) = self.activities.get(key) else { return Ok(()) };
-        let from = request.activity_options.clone().unwrap_or_default();
+        let mut from = request.activity_options.clone().unwrap_or_default();
+        if mask.has("retry_policy") {
+            // Without a policy of its own, it gets the one that it would have been started with.
+            from.retry_policy.get_or_insert_default();
+        }
         let delays = mask.has("start_delay");
         if delays {
             check_duration("StartDelay", from.start_delay.as_ref())?;

@@ -39,16 +39,29 @@ impl Engine {
         reuse: Reuse,
         conflict: Conflict,
     ) -> Result<Existing, Refusal> {
+        if let Some(run) = self.runs.current(namespace, workflow_id).and_then(|key| self.runs.get(key)) {
+            if run.state.start_request_id == request_id {
+                return Ok(Existing::SameRequest(run.key));
+            }
+            // A request that was attached to the run earlier is content with it, whatever has become of it.
+            if run.requests.get(&request_id.to_owned()).is_some_and(is_attached) {
+                return Ok(Existing::Use(run.key));
+            }
+        }
+        self.existing_of_others(namespace, workflow_id, reuse, conflict)
+    }
+
+    /// The same for a start that counts as another one whenever it is repeated.
+    pub(in crate::engine) fn existing_of_others(
+        &self,
+        namespace: NamespaceKey,
+        workflow_id: &str,
+        reuse: Reuse,
+        conflict: Conflict,
+    ) -> Result<Existing, Refusal> {
         let Some(run) = self.runs.current(namespace, workflow_id).and_then(|key| self.runs.get(key)) else {
             return Ok(Existing::None);
         };
-        if run.state.start_request_id == request_id {
-            return Ok(Existing::SameRequest(run.key));
-        }
-        // A request that was attached to the run earlier is content with it, whatever has become of it.
-        if run.requests.get(&request_id.to_owned()).is_some_and(is_attached) {
-            return Ok(Existing::Use(run.key));
-        }
         if run.is_open() {
             let conflict = if reuse == TERMINATE_IF_RUNNING { Conflict::TerminateExisting } else { conflict };
             return match conflict {

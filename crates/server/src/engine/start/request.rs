@@ -9,7 +9,7 @@ use stead_proto::enums::v1::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReu
 use stead_proto::workflowservice::v1::StartWorkflowExecutionRequest;
 
 use super::policy::TERMINATE_IF_RUNNING;
-use crate::engine::activity_options::{check_length, check_priority, check_queue};
+use crate::engine::activity_options::{check_length, check_priority, check_user_queue};
 use crate::engine::cron::Cron;
 use crate::engine::links::check_links;
 use crate::engine::namespaces::NamespaceKey;
@@ -73,7 +73,7 @@ impl Engine {
         }
         check_length("WorkflowType", name, limit)?;
         let Some(queue) = &request.task_queue else { return Err(Refusal::invalid("taskQueue is not set")) };
-        check_queue(&queue.name, limit)
+        check_user_queue(&queue.name, "", limit)
     }
 
     /// A request without an id gets one, so that it is told from others.

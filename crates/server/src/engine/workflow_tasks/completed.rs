@@ -55,7 +55,7 @@ impl Engine {
         request: RespondWorkflowTaskCompletedRequest,
     ) -> Result<Outcome, Refusal> {
         let token = TaskToken::read(&request.task_token)?;
-        let key = self.started_task(&token)?;
+        let key = self.started_task(&token, &request.namespace)?;
         let mut request = request;
         if request.intermediate_page {
             return match self.pages.keep(key, &token, &mut request) {

@@ -47,7 +47,9 @@ impl Engine {
             (key, self.first_token(key))
         } else {
             let token = HistoryToken::read(&request.next_page_token)?;
-            let key = self.runs.by_run_id(&token.run_id).ok_or_else(|| {
+            let key = self.runs.by_run_id(&token.run_id);
+            let key = key.filter(|key| self.runs.get(*key).is_some_and(|run| run.namespace() == namespace));
+            let key = key.ok_or_else(|| {
                 Refusal::not_found(format!("workflow execution not found for run ID \"{}\"", token.run_id))
             })?;
             (key, token)

@@ -95,7 +95,7 @@ impl Record {
             search_attributes: Some(search_attributes),
             state_transition_count: self.state_transitions,
             execution_duration: self.close_time.map(|closed| wire(closed.since(self.start_time))),
-            state_size_bytes: self.history_size,
+            ..Default::default()
         }
     }
 }
