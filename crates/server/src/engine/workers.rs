@@ -80,10 +80,14 @@ impl Engine {
         request: api::RecordWorkerHeartbeatRequest,
     ) -> Result<api::RecordWorkerHeartbeatResponse, Refusal> {
         let namespace = self.namespaces.key(&request.namespace)?;
-        for heartbeat in request.worker_heartbeat {
+        self.record_heartbeats(namespace, request.worker_heartbeat);
+        Ok(api::RecordWorkerHeartbeatResponse {})
+    }
+
+    pub(super) fn record_heartbeats(&mut self, namespace: NamespaceKey, heartbeats: Vec<WorkerHeartbeat>) {
+        for heartbeat in heartbeats {
             self.workers.record(namespace, heartbeat, self.now);
         }
-        Ok(api::RecordWorkerHeartbeatResponse {})
     }
 
     pub(super) fn describe_worker(

@@ -3,13 +3,13 @@ use std::time::Duration;
 use stead_proto::enums::v1::WorkerStatus;
 use stead_proto::worker::v1::WorkerHeartbeat;
 use stead_proto::workflowservice::v1::{
-    CountWorkersRequest, DescribeWorkerRequest, ListWorkersRequest, ListWorkersResponse, RecordWorkerHeartbeatRequest,
-    ShutdownWorkerRequest,
+    CountWorkersRequest, DescribeWorkerRequest, ListWorkersRequest, ListWorkersResponse, PollNexusTaskQueueRequest,
+    RecordWorkerHeartbeatRequest, ShutdownWorkerRequest,
 };
 use stead_server::engine::Code;
 
 use crate::call;
-use crate::support::{NAMESPACE, Server};
+use crate::support::{NAMESPACE, Server, queue};
 
 fn heartbeat(key: &str) -> WorkerHeartbeat {
     WorkerHeartbeat {
@@ -41,6 +41,19 @@ fn a_worker_is_known_for_five_minutes_after_its_heartbeat() {
     let unknown = server.try_call(describe("a")).unwrap_err();
     assert_eq!((unknown.code, unknown.message.as_str()), (Code::NotFound, "Worker a not found"));
     call!(server, DescribeWorker, describe("b"));
+}
+
+#[test]
+fn a_poll_for_nexus_tasks_may_bring_heartbeats() {
+    let mut server = Server::new();
+    server.send(PollNexusTaskQueueRequest {
+        namespace: NAMESPACE.to_owned(),
+        task_queue: Some(queue()),
+        worker_heartbeat: vec![heartbeat("a")],
+        ..Default::default()
+    });
+    let info = call!(server, DescribeWorker, describe("a")).worker_info.expect("a worker");
+    assert_eq!(info.worker_heartbeat, Some(heartbeat("a")));
 }
 
 #[test]

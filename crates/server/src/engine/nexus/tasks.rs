@@ -34,6 +34,7 @@ impl Engine {
         check_queue(&queue.name, self.config.limits.id_length)?;
         let (options, capabilities) = (&request.deployment_options, &request.worker_version_capabilities);
         self.register_worker(namespace, QueueKind::Nexus, &queue.name, options.as_ref(), capabilities.as_ref())?;
+        self.record_heartbeats(namespace, request.worker_heartbeat);
         let queue = self.matching.queue(namespace, QueueKind::Nexus, &queue.name, self.now);
         let poller = Poller {
             call: call.id,
