@@ -54,17 +54,18 @@ impl Engine {
             links: request.links,
             request_id: request.request_id,
         };
-        let event_id = self.signal(key, signal)?;
+        let request_id = signal.request_id.clone();
+        self.signal(key, signal)?;
         let run = self.runs.get(key);
-        let link = run.map(|run| self.event_link(run, event_id, EventType::WorkflowExecutionSignaled));
+        let link = run.map(|run| self.request_link(run, request_id, EventType::WorkflowExecutionSignaled));
         Ok(api::SignalWorkflowExecutionResponse { link }.into())
     }
 
-    /// Signals a run, once for each request id. The event's id, which is 0 while it waits in the buffer.
-    pub(super) fn signal(&mut self, key: RunKey, signal: Signal) -> Result<i64, Refusal> {
+    /// Signals a run, once for each request id.
+    pub(super) fn signal(&mut self, key: RunKey, signal: Signal) -> Result<(), Refusal> {
         let run = self.runs.get(key).ok_or_else(already_completed)?;
         if !signal.request_id.is_empty() && run.requests.get(&signal.request_id).is_some() {
-            return Ok(0);
+            return Ok(());
         }
         if !run.is_open() {
             return Err(already_completed());
@@ -73,7 +74,8 @@ impl Engine {
         if run.state.signals >= self.config.limits.signals as u64 {
             return Err(Refusal::invalid("exceeded workflow execution limit for signal events"));
         }
-        Ok(self.transact(key, |run, cx| run.signal(cx, signal)).unwrap_or_default())
+        self.transact(key, |run, cx| run.signal(cx, signal));
+        Ok(())
     }
 
     pub(super) fn request_cancel_workflow_execution(
@@ -140,18 +142,16 @@ impl Engine {
 }
 
 impl Run {
-    pub(crate) fn signal(&mut self, cx: &mut Context<'_>, signal: Signal) -> i64 {
-        let event_id = self.add_signal(cx, signal);
+    pub(crate) fn signal(&mut self, cx: &mut Context<'_>, signal: Signal) {
+        self.add_signal(cx, signal);
         self.wake(cx);
-        event_id
     }
 
-    pub(crate) fn add_signal(&mut self, cx: &Context<'_>, signal: Signal) -> i64 {
+    pub(crate) fn add_signal(&mut self, cx: &Context<'_>, signal: Signal) {
         self.state.signals += 1;
         let event = Attributes::WorkflowExecutionSignaledEventAttributes(signal.event);
         let event_id = self.add_with(cx, event, signal.links.into());
         self.served(signal.request_id, EventType::WorkflowExecutionSignaled, event_id);
-        event_id
     }
 
     pub(crate) fn request_cancel(&mut self, cx: &mut Context<'_>, cancellation: Cancellation) {

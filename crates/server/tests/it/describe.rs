@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use stead_proto::common::v1::link::Variant;
+use stead_proto::common::v1::link::workflow_event::Reference;
 use stead_proto::common::v1::{Callback, Priority, callback, payload};
 use stead_proto::enums::v1::{
     CallbackState, EventType, PendingActivityState, PendingWorkflowTaskState, WorkflowExecutionStatus,
@@ -107,7 +109,10 @@ fn requests_lead_to_their_events_when_those_have_ids() {
         request_id: "signal".to_owned(),
         ..Default::default()
     };
-    call!(server, SignalWorkflowExecution, request);
+    let link = call!(server, SignalWorkflowExecution, request).link.and_then(|link| link.variant);
+    let Some(Variant::WorkflowEvent(link)) = link else { panic!("{link:?}") };
+    let Some(Reference::RequestIdRef(reference)) = link.reference else { panic!("{link:?}") };
+    assert_eq!(reference.request_id, "signal", "while it has no id, and ever after");
     let info = server.describe("w").workflow_extended_info.unwrap().request_id_infos["signal"];
     assert_eq!((info.event_type(), info.event_id, info.buffered), (EventType::WorkflowExecutionSignaled, 0, true));
     server.complete(&task, vec![start_timer("t", 60)]);

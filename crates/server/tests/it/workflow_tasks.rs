@@ -4,8 +4,9 @@ use stead_proto::command::v1::command;
 use stead_proto::enums::v1::{TimeoutType, WorkflowTaskFailedCause as Cause};
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::workflowservice::v1::{
-    CountWorkflowExecutionsRequest, DescribeNamespaceRequest, GetWorkflowExecutionHistoryRequest, RegisterNamespaceRequest,
-    RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
+    CountWorkflowExecutionsRequest, DescribeNamespaceRequest, GetWorkflowExecutionHistoryRequest,
+    RegisterNamespaceRequest, RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskFailedRequest,
 };
 use stead_server::engine::{Code, Config, Limits, Response};
 
