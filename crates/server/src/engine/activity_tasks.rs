@@ -342,6 +342,7 @@ impl Engine {
 
     /// The attempt that a token is of. Whoever has the token may leave out the namespace, but not name another.
     fn pending_by_token(&self, token: &bytes::Bytes, namespace: &str) -> Result<Pending, Refusal> {
+        self.namespaces.check_named(namespace)?;
         let token = TaskToken::read(token)?;
         if token.is(TokenKind::StandaloneActivityTask) {
             return self.standalone_by_token(&token, namespace);

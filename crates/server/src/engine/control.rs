@@ -12,7 +12,7 @@ use super::call::Outcome;
 use super::namespaces::NamespaceKey;
 use super::run::close::Termination;
 use super::run::{Context, Run, RunKey};
-use super::{Engine, Refusal};
+use super::{Engine, Refusal, runs};
 
 /// A signal, from a caller or from another workflow.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ impl Engine {
         request: api::SignalWorkflowExecutionRequest,
     ) -> Result<Outcome, Refusal> {
         let namespace = self.namespaces.key(&request.namespace)?;
+        runs::named(request.workflow_execution.as_ref())?;
         if request.signal_name.is_empty() {
             return Err(Refusal::invalid("SignalName is not set on request."));
         }

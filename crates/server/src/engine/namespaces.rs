@@ -53,6 +53,11 @@ impl Namespaces {
         })
     }
 
+    /// A request whose token says where it belongs need not name a namespace, but none that there is not.
+    pub(crate) fn check_named(&self, name: &str) -> Result<(), Refusal> {
+        if name.is_empty() { Ok(()) } else { self.key(name).map(drop) }
+    }
+
     /// The namespace of a key, which only [`Self::key`] gives out.
     pub(crate) fn get(&self, key: NamespaceKey) -> Option<&Namespace> {
         self.rows.get(&key.0)

@@ -97,12 +97,13 @@ impl Engine {
         execution: Option<&WorkflowExecution>,
         selection: Option<impl Into<Selection>>,
     ) -> Result<(RunKey, Vec<i64>), Refusal> {
+        let namespace = self.namespaces.key(namespace)?;
         if execution.is_none_or(|execution| execution.workflow_id.is_empty()) {
             return Err(Refusal::invalid("WorkflowId is not set on request."));
         }
         let selection = selection
             .ok_or_else(|| Refusal::invalid("Either Activity.Id or Activity.Type should be set on request."))?;
-        let key = self.runs.find(self.namespaces.key(namespace)?, execution)?;
+        let key = self.runs.find(namespace, execution)?;
         let ids = self.open_run(key)?.select(&selection.into());
         if ids.is_empty() {
             return Err(Refusal::not_found(

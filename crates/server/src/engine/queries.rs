@@ -35,7 +35,7 @@ use super::time::duration;
 use super::updates::HOPELESS_ATTEMPT;
 use super::waits::Wait;
 use super::workflow_tasks::TaskRef;
-use super::{Call, Engine, Refusal, raw};
+use super::{Call, Engine, Refusal, raw, runs};
 pub(crate) use registry::{Queries, QueryId};
 use registry::{Query, State};
 
@@ -50,6 +50,7 @@ impl Engine {
         request: api::QueryWorkflowRequest,
     ) -> Result<Outcome, Refusal> {
         let namespace = self.namespaces.key(&request.namespace)?;
+        runs::named(request.execution.as_ref())?;
         let rejects = request.query_reject_condition();
         let Some(query) = request.query else { return Err(Refusal::invalid("WorkflowQuery is not set on request.")) };
         if query.query_type.is_empty() {

@@ -91,17 +91,10 @@ impl Runs {
         namespace: NamespaceKey,
         execution: Option<&WorkflowExecution>,
     ) -> Result<RunKey, Refusal> {
-        let Some(execution) = execution else { return Err(Refusal::invalid("Execution is not set on request.")) };
-        let WorkflowExecution { workflow_id, run_id } = execution;
-        if workflow_id.is_empty() {
-            return Err(Refusal::invalid("WorkflowId is not set on request."));
-        }
+        let WorkflowExecution { workflow_id, run_id } = named(execution)?;
         if run_id.is_empty() {
             let current = self.current(namespace, workflow_id);
             return current.ok_or_else(|| Refusal::not_found(format!("workflow not found for ID: {workflow_id}")));
-        }
-        if Uuid::try_parse(run_id).is_err() {
-            return Err(Refusal::invalid("Invalid RunId."));
         }
         let found = self.by_run_id(run_id).filter(|key| {
             let run = self.get(*key);
@@ -186,4 +179,16 @@ impl Runs {
         }
         self.retention.pop_first().map(|(_, key)| key)
     }
+}
+
+/// The execution that a call names, if it can be one.
+pub(crate) fn named(execution: Option<&WorkflowExecution>) -> Result<&WorkflowExecution, Refusal> {
+    let Some(execution) = execution else { return Err(Refusal::invalid("Execution is not set on request.")) };
+    if execution.workflow_id.is_empty() {
+        return Err(Refusal::invalid("WorkflowId is not set on request."));
+    }
+    if !execution.run_id.is_empty() && Uuid::try_parse(&execution.run_id).is_err() {
+        return Err(Refusal::invalid("Invalid RunId."));
+    }
+    Ok(execution)
 }

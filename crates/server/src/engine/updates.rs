@@ -23,7 +23,7 @@ use super::refusal::Code;
 use super::run::workflow_task::TaskOrigin;
 use super::run::{Context, Run, RunKey};
 use super::waits::Wait;
-use super::{CallId, Engine, Refusal, Response};
+use super::{CallId, Engine, Refusal, Response, runs};
 pub(crate) use registry::{Stage, Updates};
 pub(crate) use steps::UpdateStep;
 
@@ -72,6 +72,8 @@ impl Engine {
         call: CallId,
         mut request: api::UpdateWorkflowExecutionRequest,
     ) -> Result<Outcome, Refusal> {
+        self.namespaces.key(&request.namespace)?;
+        runs::named(request.workflow_execution.as_ref())?;
         self.prepare_update(&mut request)?;
         self.update(call, request)
     }

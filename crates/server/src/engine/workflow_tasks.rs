@@ -191,6 +191,7 @@ impl Engine {
         &mut self,
         request: api::RespondWorkflowTaskFailedRequest,
     ) -> Result<Outcome, Refusal> {
+        self.namespaces.check_named(&request.namespace)?;
         let token = TaskToken::read(&request.task_token)?;
         let key = self.started_task(&token, &request.namespace)?;
         let cause = request.cause();

@@ -1,10 +1,11 @@
+use stead_proto::workflowservice::v1 as api;
 use stead_proto::workflowservice::v1::{
     DeprecateNamespaceRequest, DescribeNamespaceRequest, RegisterNamespaceRequest, UpdateNamespaceRequest,
 };
-use stead_server::engine::Code;
+use stead_server::engine::{Code, Request};
 
 use crate::call;
-use crate::support::Server;
+use crate::support::{NAMESPACE, Server};
 
 #[test]
 fn a_registered_namespace_is_described() {
@@ -40,6 +41,74 @@ fn a_request_that_names_no_namespace_is_told_so() {
     for refusal in refusals {
         let refusal = refusal.unwrap_err();
         assert_eq!((refusal.code, refusal.message.as_str()), (Code::InvalidArgument, "Namespace not set on request."));
+    }
+}
+
+/// Requests with nothing in them but a namespace.
+macro_rules! bare {
+    ($namespace:expr, $($request:ident),+ $(,)?) => {
+        vec![$(Request::from(api::$request { namespace: $namespace.to_owned(), ..Default::default() })),+]
+    };
+}
+
+#[test]
+fn what_else_is_wrong_with_a_request_is_said_of_namespaces_that_there_are() {
+    let mut server = Server::new();
+    let requests = bare![
+        "nowhere",
+        CreateWorkerDeploymentRequest,
+        CreateWorkerDeploymentVersionRequest,
+        ListTaskQueuePartitionsRequest,
+        PauseActivityRequest,
+        RecordActivityTaskHeartbeatRequest,
+        ResetActivityRequest,
+        RespondActivityTaskCanceledRequest,
+        RespondActivityTaskCompletedRequest,
+        RespondActivityTaskFailedRequest,
+        RespondNexusTaskCompletedRequest,
+        RespondNexusTaskFailedRequest,
+        RespondQueryTaskCompletedRequest,
+        RespondWorkflowTaskCompletedRequest,
+        RespondWorkflowTaskFailedRequest,
+        SetWorkerDeploymentManagerRequest,
+        UnpauseActivityRequest,
+        UpdateActivityOptionsRequest,
+        UpdateWorkerDeploymentVersionMetadataRequest,
+        UpdateWorkflowExecutionRequest,
+    ];
+    for request in requests {
+        let method = request.method();
+        let refusal = server.try_call(request).unwrap_err();
+        assert_eq!(
+            (refusal.code, refusal.message.as_str()),
+            (Code::NotFound, "Namespace nowhere is not found."),
+            "{method}"
+        );
+    }
+}
+
+#[test]
+fn a_request_that_names_no_execution_is_told_so_before_all_else() {
+    let mut server = Server::new();
+    let requests =
+        bare![NAMESPACE, QueryWorkflowRequest, SignalWorkflowExecutionRequest, UpdateWorkflowExecutionRequest];
+    for request in requests {
+        let method = request.method();
+        let refusal = server.try_call(request).unwrap_err();
+        let expected = (Code::InvalidArgument, "Execution is not set on request.");
+        assert_eq!((refusal.code, refusal.message.as_str()), expected, "{method}");
+    }
+}
+
+#[test]
+fn a_request_that_names_no_schedule_is_told_so() {
+    let mut server = Server::new();
+    let requests = bare![NAMESPACE, DeleteScheduleRequest, DescribeScheduleRequest, ListScheduleMatchingTimesRequest];
+    for request in requests {
+        let method = request.method();
+        let refusal = server.try_call(request).unwrap_err();
+        let expected = (Code::InvalidArgument, "Can't load workflow execution.  WorkflowId not set.");
+        assert_eq!((refusal.code, refusal.message.as_str()), expected, "{method}");
     }
 }
 

@@ -14,10 +14,10 @@ impl Engine {
         &mut self,
         request: api::CreateWorkerDeploymentRequest,
     ) -> Result<api::CreateWorkerDeploymentResponse, Refusal> {
+        let namespace = self.namespaces.key(&request.namespace)?;
         if request.deployment_name.is_empty() {
             return Err(Refusal::invalid("deployment name cannot be empty"));
         }
-        let namespace = self.namespaces.key(&request.namespace)?;
         names::check_deployment(&request.deployment_name)?;
         let key = DeploymentKey { namespace, name: request.deployment_name };
         let request_id = self.request_id(request.request_id);
@@ -35,6 +35,7 @@ impl Engine {
         &mut self,
         request: api::CreateWorkerDeploymentVersionRequest,
     ) -> Result<api::CreateWorkerDeploymentVersionResponse, Refusal> {
+        let namespace = self.namespaces.key(&request.namespace)?;
         let version = request.deployment_version.unwrap_or_default();
         if version.deployment_name.is_empty() {
             return Err(Refusal::invalid("deployment name cannot be empty"));
@@ -42,7 +43,6 @@ impl Engine {
         if version.build_id.is_empty() {
             return Err(Refusal::invalid("build ID cannot be empty"));
         }
-        let namespace = self.namespaces.key(&request.namespace)?;
         names::check_version(&version)?;
         if request.compute_config.is_some() {
             return Err(Refusal::unimplemented("this server starts no workers: leave compute_config unset"));
@@ -74,11 +74,11 @@ impl Engine {
         &mut self,
         request: api::UpdateWorkerDeploymentVersionMetadataRequest,
     ) -> Result<api::UpdateWorkerDeploymentVersionMetadataResponse, Refusal> {
+        let namespace = self.namespaces.key(&request.namespace)?;
         if request.remove_entries.is_empty() && request.upsert_entries.is_empty() {
             let message = "At least one of remove_entries or upsert_entries must be provided";
             return Err(Refusal::invalid(message));
         }
-        let namespace = self.namespaces.key(&request.namespace)?;
         let named = || names::parse(&request.version).ok().flatten().unwrap_or_default();
         let version = request.deployment_version.unwrap_or_else(named);
         let key = DeploymentKey { namespace, name: version.deployment_name.clone() };

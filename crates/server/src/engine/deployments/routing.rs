@@ -99,10 +99,10 @@ impl Engine {
     ) -> Result<api::SetWorkerDeploymentManagerResponse, Refusal> {
         use api::set_worker_deployment_manager_request::NewManagerIdentity;
 
+        let namespace = self.namespaces.key(&request.namespace)?;
         if request.identity.is_empty() {
             return Err(Refusal::invalid("Identity is required"));
         }
-        let namespace = self.namespaces.key(&request.namespace)?;
         names::check_deployment(&request.deployment_name)?;
         let manager = match request.new_manager_identity {
             Some(NewManagerIdentity::ManagerIdentity(identity)) => identity,

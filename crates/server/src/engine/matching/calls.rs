@@ -185,8 +185,8 @@ impl Engine {
         &self,
         request: api::ListTaskQueuePartitionsRequest,
     ) -> Result<api::ListTaskQueuePartitionsResponse, Refusal> {
-        let key = self.checked_queue(request.task_queue.as_ref())?.name.clone();
         self.namespaces.key(&request.namespace)?;
+        let key = self.checked_queue(request.task_queue.as_ref())?.name.clone();
         let partition = TaskQueuePartitionMetadata { key, owner_host_name: HOST.to_owned() };
         Ok(api::ListTaskQueuePartitionsResponse {
             activity_task_queue_partitions: vec![partition.clone()],

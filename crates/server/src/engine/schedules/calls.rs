@@ -134,6 +134,9 @@ impl Engine {
     }
 
     fn schedule(&self, key: &ScheduleKey) -> Result<&Schedule, Refusal> {
+        if key.id.is_empty() {
+            return Err(no_id());
+        }
         let found = self.schedules.rows.get(key);
         found.ok_or_else(|| Refusal::not_found(format!("workflow not found for ID: {PREFIX}{}", key.id)))
     }
@@ -145,7 +148,7 @@ impl Engine {
         }
         self.check_request_id(&request.request_id)?;
         if request.schedule_id.is_empty() {
-            return Err(Refusal::invalid("Can't load workflow execution.  WorkflowId not set."));
+            return Err(no_id());
         }
         Ok(())
     }
@@ -235,6 +238,10 @@ impl Schedule {
         }
         Ok(times)
     }
+}
+
+fn no_id() -> Refusal {
+    Refusal::invalid("Can't load workflow execution.  WorkflowId not set.")
 }
 
 /// The workflow that a schedule is, on Temporal's server, has this and the schedule's id for an id.

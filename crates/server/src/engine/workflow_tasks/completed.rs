@@ -54,6 +54,7 @@ impl Engine {
         &mut self,
         request: RespondWorkflowTaskCompletedRequest,
     ) -> Result<Outcome, Refusal> {
+        self.namespaces.check_named(&request.namespace)?;
         let token = TaskToken::read(&request.task_token)?;
         let key = self.started_task(&token, &request.namespace)?;
         let mut request = request;
