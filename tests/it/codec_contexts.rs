@@ -146,6 +146,19 @@ impl Baker {
 }
 
 #[derive(Default)]
+struct Market;
+
+#[workflow]
+impl Market {
+    #[run]
+    async fn run(&self, baker: String) -> workflow::Result<()> {
+        let call = workflow::signal_with_start(Baker::run, ()).signal(Baker::order, "hush: spelt").id(baker);
+        call.memo("mood", "hush").summary("hush").await?.signal(Baker::order, "hush: rye").await?;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
 struct Bakery;
 
 #[workflow]
@@ -196,7 +209,7 @@ async fn bake_with(converter: DataConverter) -> Vec<String> {
     for max_cached_workflows in [100, 0] {
         let env = Env::new().await;
         let env = Env { client: env.client.with_data_converter(converter.clone()), ..env };
-        let worker = env.worker().workflow::<Bakery>().workflow::<Baker>().activities(Oven);
+        let worker = env.worker().workflow::<Bakery>().workflow::<Baker>().workflow::<Market>().activities(Oven);
         let worker = worker.max_cached_workflows(max_cached_workflows).build().unwrap();
         let work = async {
             let id = env.id("bakery");
@@ -225,11 +238,24 @@ async fn bake_with(converter: DataConverter) -> Vec<String> {
             let updated = updated.with_update(Baker::order_and_count, "hush: oat").wait_for_result().await.unwrap();
             assert_eq!(updated.update().result().await.unwrap(), 1);
 
-            let replayer = Replayer::new().workflow::<Bakery>().workflow::<Baker>();
+            let id = env.id("of-the-market");
+            let market = env.client.start_workflow(Market::run, &id).id(env.id("market")).task_queue(&env.task_queue);
+            let market = market.await.unwrap();
+            market.result().await.unwrap();
+            let started = env.client.workflow::<Baker>(&id);
+            assert_eq!(started.result().await.unwrap(), ["hush: spelt", "hush: rye"]);
+            let started = started.describe().await.unwrap();
+            assert_eq!(started.memo::<String>("mood").unwrap().as_deref(), Some("hush"));
+            assert_eq!(started.static_summary().unwrap().as_deref(), Some("hush"));
+            let known = format!("{:?}", market.history().await.unwrap());
+            assert!(!known.contains("hush") && !known.contains("json/draft"), "the request shows something: {known}");
+
+            let replayer = Replayer::new().workflow::<Bakery>().workflow::<Baker>().workflow::<Market>();
             let replayer =
                 replayer.namespace(env.client.namespace()).data_converter(env.client.data_converter().clone());
             replayer.replay_workflow(&bakery).await.unwrap();
             replayer.replay_workflow(&baker).await.unwrap();
+            replayer.replay_workflow(&market).await.unwrap();
             let history = bakery.history().await.unwrap();
             let known = format!("{history:?}{}", history.to_json().unwrap());
             histories.push(known);

@@ -346,3 +346,48 @@ async fn xs_10_inputs_and_results_of_nexus_operations_are_kept_outside_of_the_se
     let kept = shelf.0.lock().unwrap();
     assert!(kept.brought.len() >= 2 && kept.retrieved >= 2, "input and result were kept");
 }
+
+/// Gives volumes to a library, which need not be there.
+#[derive(Default)]
+struct Donor;
+
+#[workflow]
+impl Donor {
+    #[run]
+    async fn run(&self, library: String) -> workflow::Result<()> {
+        let call = workflow::signal_with_start(Library::run, volume("a")).signal(Library::add, volume("b"));
+        call.id(library).memo("index", &volume("i")).await?.signal(Library::add, volume("c")).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_workflow_sends_along_with_a_signal_and_a_start_is_kept_for_the_other_one() {
+    let shelf = Shelf::default();
+    let converter = DataConverter::new().with_external_storage(ExternalStorage::new(shelf.clone()).min_size(1000));
+    let env = Env::new().await;
+    let env = Env { client: env.client.with_data_converter(converter.clone()), ..env };
+    let worker = env.worker().workflow::<Donor>().workflow::<Library>().activities(Press).build().unwrap();
+    let id = env.id("library");
+    let work = async {
+        let donor = env.client.start_workflow(Donor::run, &id).id(env.id("donor")).task_queue(&env.task_queue);
+        let donor = donor.await.unwrap();
+        donor.result().await.unwrap();
+        let library = env.client.workflow::<Library>(&id);
+        let mut volumes = library.result().await.unwrap();
+        volumes.sort();
+        assert_eq!(volumes, [volume("a"), volume("b"), volume("c")]);
+        let memo = library.describe().await.unwrap().memo::<String>("index").unwrap();
+        assert_eq!(memo, Some(volume("i")));
+        let known = format!("{:?}", donor.history().await.unwrap());
+        assert!(!known.contains(WORD), "the server has got a volume");
+        let replayer = Replayer::new().workflow::<Donor>().data_converter(converter.clone());
+        replayer.replay_workflow(&donor).await.unwrap();
+    };
+    worker.run_while(work).await.unwrap();
+    let brought = shelf.0.lock().unwrap().brought.clone();
+    for name in ["a", "b", "c", "i"] {
+        let payload = DataConverter::new().to_payload(&volume(name)).unwrap();
+        assert!(brought.contains(&(id.clone(), payload)), "{name} was kept for the library");
+    }
+}

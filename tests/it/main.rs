@@ -50,6 +50,7 @@ mod replays;
 mod runs;
 mod schedules;
 mod scopes;
+mod signal_with_start;
 mod standalone_activities;
 mod test_env;
 mod time_skipping;

@@ -5,8 +5,8 @@ use std::panic::Location;
 use std::time::{Duration, SystemTime};
 
 use crate::{
-    EventGroupMarker, Failure, ParentClosePolicy, Payload, PayloadMap, Priority, RetryPolicy, Seq,
-    WorkflowIdReusePolicy,
+    EventGroupMarker, Failure, ParentClosePolicy, Payload, PayloadMap, Priority, RetryPolicy, Seq, VersioningOverride,
+    WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
 
 /// Where in the source a command was issued.
@@ -76,6 +76,9 @@ pub enum Command {
     UpsertMemo(PayloadMap),
     /// Start a Nexus operation.
     ScheduleNexusOperation(Box<ScheduleNexusOperation>),
+    /// Signal a workflow, and start it if it does not run. It is a Nexus operation, of the server's own: it is cancelled and
+    /// resolves as one, and its result is the answer of that call of the API.
+    SignalWithStart(Box<SignalWithStart>),
     /// Cancel a Nexus operation the way its [`NexusOperationCancellation`] says. The resolution comes as a job.
     CancelNexusOperation {
         /// Which.
@@ -326,6 +329,55 @@ pub struct ScheduleNexusOperation {
     pub cancellation: NexusOperationCancellation,
     /// One line about it for people, already encoded.
     pub summary: Option<Payload>,
+}
+
+/// A signal to a workflow that is started if it does not run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SignalWithStart {
+    /// Its number, counted together with those of Nexus operations.
+    pub seq: Seq,
+    /// Id of the workflow.
+    pub workflow_id: String,
+    /// Type of the workflow.
+    pub workflow_type: String,
+    /// Task queue; empty is the workflow's own that signals.
+    pub task_queue: String,
+    /// Arguments of the workflow.
+    pub arguments: Vec<Payload>,
+    /// Name of the signal.
+    pub signal_name: String,
+    /// Arguments of the signal.
+    pub signal_arguments: Vec<Payload>,
+    /// Headers set by interceptors: of the signal, and of the workflow if it is started.
+    pub headers: PayloadMap,
+    /// Limit on the whole chain of runs.
+    pub execution_timeout: Option<Duration>,
+    /// Limit on one run.
+    pub run_timeout: Option<Duration>,
+    /// Limit on one workflow task.
+    pub task_timeout: Option<Duration>,
+    /// Whether the id may be used again after a workflow that is closed.
+    pub id_reuse_policy: WorkflowIdReusePolicy,
+    /// What to do about a workflow that runs.
+    pub id_conflict_policy: WorkflowIdConflictPolicy,
+    /// Retry policy; none if none.
+    pub retry_policy: Option<RetryPolicy>,
+    /// Cron schedule, empty if none.
+    pub cron_schedule: String,
+    /// Memo.
+    pub memo: PayloadMap,
+    /// Search attributes.
+    pub search_attributes: PayloadMap,
+    /// Wait this long before the first workflow task.
+    pub start_delay: Option<Duration>,
+    /// One line about the workflow for people, already encoded.
+    pub summary: Option<Payload>,
+    /// More about it for people, already encoded.
+    pub details: Option<Payload>,
+    /// Priority; the server's choice if none.
+    pub priority: Option<Priority>,
+    /// On which version of its workers the workflow runs, if not as they say.
+    pub versioning_override: Option<VersioningOverride>,
 }
 
 /// What cancelling a Nexus operation means.

@@ -21,8 +21,8 @@ pub use activation::{
 pub use command::{
     ActivityCancellation, CallSite, CancelExternal, ChildWorkflowCancellation, Command, ContinueAsNew,
     ExternalWorkflow, Issued, NextRunVersioning, NexusOperationCancellation, QueryAnswer, ScheduleActivity,
-    ScheduleLocalActivity, ScheduleNexusOperation, SignalExternal, SignalTarget, StartChildWorkflow, TaskFailure,
-    TaskFailureCause, UpdateResponse, VersioningBehavior,
+    ScheduleLocalActivity, ScheduleNexusOperation, SignalExternal, SignalTarget, SignalWithStart, StartChildWorkflow,
+    TaskFailure, TaskFailureCause, UpdateResponse, VersioningBehavior,
 };
 /// A serialized value with its metadata, as it travels on the wire.
 pub use stead_proto::common::v1::Payload;
@@ -34,12 +34,18 @@ pub use stead_proto::common::v1::RetryPolicy;
 pub use stead_proto::enums::v1::ParentClosePolicy;
 /// Why a child workflow could not be started.
 pub use stead_proto::enums::v1::StartChildWorkflowExecutionFailedCause;
+/// What to do about a workflow that runs and has the id of one that is to be started.
+pub use stead_proto::enums::v1::WorkflowIdConflictPolicy;
 /// Whether the id of a workflow may be used again after it closed.
 pub use stead_proto::enums::v1::WorkflowIdReusePolicy;
 /// A failure as it travels on the wire.
 pub use stead_proto::failure::v1::Failure;
 /// Says that an event belongs to a group, as it travels on the wire.
 pub use stead_proto::sdk::v1::{EventGroupMarker, event_group_marker};
+/// On which version of its workers a workflow runs, as it travels on the wire.
+pub use stead_proto::workflow::v1::VersioningOverride;
+/// The answer to a signal with a start, which is the result of that operation.
+pub use stead_proto::workflowservice::v1::SignalWithStartWorkflowExecutionResponse;
 
 /// Named payloads (headers, memo, search attributes) in a stable order.
 pub type PayloadMap = std::collections::BTreeMap<String, Payload>;

@@ -4,8 +4,8 @@
 //! [`common::v1::Payload`]. Bytes are [`bytes::Bytes`], so that payloads are moved and not copied; maps are ordered.
 //! Well-known types are those of [`prost_types`].
 //!
-//! There is no logic here but [`visit`], which finds the payloads in a message, and no build script: the code is generated
-//! once, by `cargo xtask codegen`, and committed.
+//! There is no logic here but [`visit`], which finds the payloads in a message, and [`system`], which puts requests into
+//! the input of Nexus operations; and no build script: the code is generated once, by `cargo xtask codegen`, and committed.
 //!
 //! # Features
 //!
@@ -33,6 +33,7 @@
 
 #[cfg(feature = "json")]
 pub mod json;
+pub mod system;
 pub mod visit;
 
 /// An encoded `google.protobuf.FileDescriptorSet` of the workflow, operator and test services and all that they import,

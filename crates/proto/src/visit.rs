@@ -29,13 +29,15 @@ use std::error::Error;
 use std::fmt;
 use std::mem;
 
+use prost::Message as _;
 use prost_types::Any;
 
-use crate::command::v1::RecordMarkerCommandAttributes;
+use crate::command::v1::{RecordMarkerCommandAttributes, ScheduleNexusOperationCommandAttributes};
 use crate::common::v1::{Header, Payload, Payloads};
 use crate::failure::v1::Failure;
-use crate::history::v1::MarkerRecordedEventAttributes;
+use crate::history::v1::{MarkerRecordedEventAttributes, NexusOperationScheduledEventAttributes};
 use crate::protocol::v1::Message;
+use crate::system;
 use crate::update::v1::{Acceptance, Rejection, Request, Response};
 
 /// A message, or a collection of messages, with payloads in it.
@@ -203,6 +205,29 @@ fn visit_marker_details(marker: &str, details: &mut BTreeMap<String, Payloads>, 
         .iter_mut()
         .filter(|(key, _)| !is_sdks || matches!(key.as_str(), "input" | "result"))
         .for_each(|(_, payloads)| payloads.visit_payloads(visit));
+}
+
+impl VisitPayloads for ScheduleNexusOperationCommandAttributes {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
+        visit_operation_input(&self.endpoint, &self.operation, &mut self.input, visit);
+    }
+}
+
+impl VisitPayloads for NexusOperationScheduledEventAttributes {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
+        visit_operation_input(&self.endpoint, &self.operation, &mut self.input, visit);
+    }
+}
+
+/// The input of an operation of the server is a request that the server reads: the user's is what is in it.
+fn visit_operation_input(endpoint: &str, operation: &str, input: &mut Option<Payload>, visit: &mut dyn Visitor) {
+    let Some(mut request) = system::signal_with_start(endpoint, operation, input.as_ref()) else {
+        return input.visit_payloads(visit);
+    };
+    request.visit_payloads(visit);
+    if let Some(input) = input {
+        input.data = request.encode_to_vec().into();
+    }
 }
 
 /// Follows the listed fields of structs and variants of oneofs, in the order of the list.

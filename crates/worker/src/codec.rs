@@ -242,7 +242,7 @@ impl Stages {
         let Some(owners) = self.owners().of_events(owner, &self.task_queue, events) else { return Vec::new() };
         let mut parts = Vec::<Part<'_>>::new();
         for (event, context) in events.iter_mut().zip(owners) {
-            parts.push((context, &mut event.attributes));
+            parts.extend(context.map(|context| (context, &mut event.attributes as _)));
             push_labels(&mut parts, owner, &mut event.user_metadata, &mut event.event_group_markers);
         }
         parts

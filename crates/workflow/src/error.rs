@@ -223,13 +223,22 @@ impl NexusError {
 }
 
 operation_error! {
-    /// A signal or a request for cancellation did not reach the other workflow.
+    /// A signal or a request for cancellation did not reach the other workflow, which may not have been started.
     ExternalError, "the request"
 }
 
 impl ExternalError {
     pub(crate) fn cancelled(cancelled: Cancelled) -> Self {
         Self::new(cancelled.into_failure())
+    }
+
+    /// Whether a [signal with a start](crate::signal_with_start) did not start the workflow because its id is taken, by one
+    /// that is closed and that the policy of reuse leaves it to.
+    pub fn is_already_started(&self) -> bool {
+        let is_it = |failure: &Failure| {
+            matches!(failure.kind, FailureKind::Server { .. }) && failure.message.starts_with(ALREADY_STARTED_BY_SERVER)
+        };
+        self.0.chain().any(is_it)
     }
 }
 
@@ -242,6 +251,9 @@ impl ChildError {
 
 /// Type of the failure of a child that cannot be started because its id is taken.
 pub(crate) const ALREADY_STARTED: &str = "WorkflowAlreadyStarted";
+
+/// How the failure of an operation of the server's own begins that could not start a workflow because its id is taken.
+const ALREADY_STARTED_BY_SERVER: &str = "WorkflowExecutionAlreadyStarted";
 
 /// A failure that says what could not be converted, with the converter's error as its cause.
 pub(crate) fn conversion(message: &str, error: &ConversionError) -> Failure {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use stead_activation::{
     ContinueAsNew, Initialize, Payload, Query, ScheduleActivity, ScheduleLocalActivity, ScheduleNexusOperation,
-    SignalExternal, SignalReceived, StartChildWorkflow, UpdateRequested,
+    SignalExternal, SignalReceived, SignalWithStart, StartChildWorkflow, UpdateRequested,
 };
 use stead_data::Failure;
 
@@ -144,6 +144,12 @@ pub trait WorkflowInterceptor: Send + Sync + 'static {
     /// A signal is about to be sent to another workflow, which may be a child.
     fn signal_external(&self, signal: &mut SignalExternal) {
         let _ = signal;
+    }
+
+    /// A workflow is about to be signalled, and started if it does not run. Its headers are those of the signal and of the
+    /// workflow. It goes as a Nexus operation, but [`schedule_nexus_operation`](Self::schedule_nexus_operation) is not called.
+    fn signal_with_start(&self, request: &mut SignalWithStart) {
+        let _ = request;
     }
 
     /// The run is about to end and to continue as a new one.

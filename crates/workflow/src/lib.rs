@@ -75,7 +75,7 @@ pub mod intercepted {
     pub use crate::interceptor::{Inner, Running};
     pub use stead_activation::{
         ContinueAsNew, Initialize, Payload, Query, ScheduleActivity, ScheduleLocalActivity, ScheduleNexusOperation,
-        SignalExternal, SignalReceived, SignalTarget, StartChildWorkflow, UpdateRequested,
+        SignalExternal, SignalReceived, SignalTarget, SignalWithStart, StartChildWorkflow, UpdateRequested,
     };
 }
 pub use join::{AsCompleted, JoinAll, JoinSet, as_completed, join_all};
@@ -85,6 +85,10 @@ pub use ops::child::{ChildCall, ChildHandle, ChildResult, RunChild, StartChild, 
 pub use ops::external::{ExternalWorkflow, RequestCancel, SendCancel, SendSignal, external};
 pub use ops::local_activity::{LocalActivityCall, local_activity, local_activity_named};
 pub use ops::nexus::{NexusCall, NexusEndpoint, NexusHandle, NexusResult, RunNexus, StartNexus, nexus, nexus_named};
+pub use ops::signal_with_start::{
+    Given, MissingId, MissingSignal, SendSignalWithStart, SignalWithStartCall, signal_with_start,
+    signal_with_start_named,
+};
 pub use ops::timer::{Sleep, sleep};
 pub use ops::upsert::{search_attributes, upsert_memo, upsert_search_attributes};
 pub use ops::wait::{AllHandlersFinished, WaitUntil, WaitUntilTimeout, all_handlers_finished, wait_until};

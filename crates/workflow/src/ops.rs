@@ -9,6 +9,7 @@ pub(crate) mod nexus;
 mod pending;
 mod phases;
 pub(crate) mod remote;
+pub(crate) mod signal_with_start;
 pub(crate) mod timer;
 pub(crate) mod upsert;
 pub(crate) mod wait;

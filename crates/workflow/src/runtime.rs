@@ -167,6 +167,14 @@ impl Runtime {
         self.options.converter.in_context(|| owner(&self.info()))
     }
 
+    /// The same, to be kept; `None` where this workflow's own converter reads it.
+    pub(crate) fn kept_reader(&self, owner: impl FnOnce(&Info) -> SerializationContext) -> Option<Box<DataConverter>> {
+        match self.reader(owner) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(reader) => Some(Box::new(reader)),
+        }
+    }
+
     /// Whether the same code tells elsewhere what it has to tell.
     pub(crate) fn is_shadow(&self) -> bool {
         self.options.is_shadow

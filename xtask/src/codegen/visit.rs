@@ -46,12 +46,14 @@ const ROOTS: [&str; 30] = [
 const OPAQUE: [&str; 1] = ["common.v1.SearchAttributes"];
 
 /// Implemented by hand, as they are more than the sum of their fields. Their oneofs are not.
-const BY_HAND: [&str; 6] = [
+const BY_HAND: [&str; 8] = [
     "command.v1.RecordMarkerCommandAttributes",
+    "command.v1.ScheduleNexusOperationCommandAttributes",
     "common.v1.Header",
     "common.v1.Payload",
     "failure.v1.Failure",
     "history.v1.MarkerRecordedEventAttributes",
+    "history.v1.NexusOperationScheduledEventAttributes",
     "protocol.v1.Message",
 ];
 

@@ -10,7 +10,7 @@ use stead::data::Headers;
 use stead::data::failure::FailureCategory;
 use stead::workflow::intercepted::{
     ContinueAsNew, Inner, Payload, Query, Running, ScheduleActivity, ScheduleLocalActivity, ScheduleNexusOperation,
-    SignalExternal, SignalReceived, SignalTarget, StartChildWorkflow, UpdateRequested,
+    SignalExternal, SignalReceived, SignalTarget, SignalWithStart, StartChildWorkflow, UpdateRequested,
 };
 use stead::workflow::{self, WorkflowInterceptor, replay, run_local, unwatched};
 
@@ -251,6 +251,10 @@ where
             SignalTarget::External(_) => "SignalExternalWorkflow",
         };
         self.asking(format!("{what}:{}", signal.signal_name), &mut signal.headers);
+    }
+
+    fn signal_with_start(&self, request: &mut SignalWithStart) {
+        self.asking(format!("SignalWithStartWorkflow:{}", request.workflow_type), &mut request.headers);
     }
 
     /// The next run goes on in the same trace.

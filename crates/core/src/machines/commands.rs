@@ -76,6 +76,7 @@ impl Machines {
             Command::UpsertSearchAttributes(attributes) => self.upsert_search_attributes(attributes, at),
             Command::UpsertMemo(fields) => self.upsert_memo(fields, at),
             Command::ScheduleNexusOperation(operation) => self.schedule_nexus_operation(*operation, at)?,
+            Command::SignalWithStart(request) => self.signal_with_start(*request, at)?,
             Command::CancelNexusOperation { seq } => self.cancel_nexus_operation(seq, at)?,
             // Answers to queries leave no trace, and groups are told by the commands in them: no machine hears of these.
             Command::AnswerQuery { .. } | Command::SetEventGroups(_) => {}

@@ -7,8 +7,8 @@ mod matching;
 mod nexus;
 
 use stead_activation::{
-    CallSite, CancelExternal, ExternalWorkflow, Payload, ScheduleNexusOperation, Seq, SignalExternal, SignalTarget,
-    StartChildWorkflow,
+    CallSite, CancelExternal, ExternalWorkflow, Payload, PayloadMap, ScheduleNexusOperation, Seq, SignalExternal,
+    SignalTarget, SignalWithStart, StartChildWorkflow,
 };
 use stead_proto::command::v1::command::Attributes as Command;
 use stead_proto::command::v1::{
@@ -19,6 +19,9 @@ use stead_proto::command::v1::{
 use stead_proto::common::v1::{Memo, SearchAttributes, WorkflowExecution, WorkflowType};
 use stead_proto::enums::v1::CommandType;
 use stead_proto::sdk::v1::UserMetadata;
+use stead_proto::system;
+use stead_proto::taskqueue::v1::TaskQueue;
+use stead_proto::workflowservice::v1::SignalWithStartWorkflowExecutionRequest;
 
 use self::child::{CancelChild, Child};
 use self::external::Request;
@@ -61,14 +64,12 @@ impl Machines {
     }
 
     fn start_child_wire(&self, request: StartChildWorkflow) -> stead_proto::command::v1::Command {
-        let queue = if request.task_queue.is_empty() { self.start.task_queue.to_string() } else { request.task_queue };
-        let (memo, search_attributes) = (request.memo, request.search_attributes);
         #[expect(deprecated, reason = "the server still reads the namespace")]
         let attributes = StartChildWorkflowExecutionCommandAttributes {
             namespace: self.namespace_or_own(request.namespace),
             workflow_id: request.workflow_id,
             workflow_type: Some(WorkflowType { name: request.workflow_type }),
-            task_queue: Some(task_queue(queue)),
+            task_queue: Some(self.queue_or_own(request.task_queue)),
             input: payloads(request.arguments),
             workflow_execution_timeout: request.execution_timeout.map(proto_duration),
             workflow_run_timeout: request.run_timeout.map(proto_duration),
@@ -78,17 +79,14 @@ impl Machines {
             retry_policy: request.retry_policy,
             cron_schedule: request.cron_schedule,
             header: header(request.headers),
-            memo: (!memo.is_empty()).then_some(Memo { fields: memo }),
-            search_attributes: (!search_attributes.is_empty())
-                .then_some(SearchAttributes { indexed_fields: search_attributes }),
+            memo: memo(request.memo),
+            search_attributes: search_attributes(request.search_attributes),
             priority: request.priority,
             ..StartChildWorkflowExecutionCommandAttributes::default()
         };
         let attributes = Command::StartChildWorkflowExecutionCommandAttributes(attributes);
         let mut command = wire(CommandType::StartChildWorkflowExecution, attributes);
-        if request.summary.is_some() || request.details.is_some() {
-            command.user_metadata = Some(UserMetadata { summary: request.summary, details: request.details });
-        }
+        command.user_metadata = user_metadata(request.summary, request.details);
         command
     }
 
@@ -119,6 +117,10 @@ impl Machines {
             CancelChild::Nothing => {}
         }
         Ok(())
+    }
+
+    fn queue_or_own(&self, name: String) -> TaskQueue {
+        task_queue(if name.is_empty() { self.start.task_queue.to_string() } else { name })
     }
 
     fn namespace_or_own(&self, namespace: String) -> String {
@@ -222,6 +224,53 @@ impl Machines {
         Ok(())
     }
 
+    pub(super) fn signal_with_start(
+        &mut self,
+        request: SignalWithStart,
+        at: Option<CallSite>,
+    ) -> Result<(), UnknownReference> {
+        let remote = self.remote.get_or_insert_default();
+        let index = remote.nexus.insert(request.seq, NexusOperation::signal_with_start()).ok_or(UnknownReference)?;
+        self.issue(What::ScheduleNexusOperation(index), at, |machines| machines.signal_with_start_wire(request));
+        Ok(())
+    }
+
+    /// The server completes the request with what is its to say: the namespace, a request id and links.
+    fn signal_with_start_wire(&self, request: SignalWithStart) -> stead_proto::command::v1::Command {
+        let request = SignalWithStartWorkflowExecutionRequest {
+            workflow_id: request.workflow_id,
+            workflow_type: Some(WorkflowType { name: request.workflow_type }),
+            task_queue: Some(self.queue_or_own(request.task_queue)),
+            input: payloads(request.arguments),
+            workflow_execution_timeout: request.execution_timeout.map(proto_duration),
+            workflow_run_timeout: request.run_timeout.map(proto_duration),
+            workflow_task_timeout: request.task_timeout.map(proto_duration),
+            workflow_id_reuse_policy: request.id_reuse_policy.into(),
+            workflow_id_conflict_policy: request.id_conflict_policy.into(),
+            signal_name: request.signal_name,
+            signal_input: payloads(request.signal_arguments),
+            retry_policy: request.retry_policy,
+            cron_schedule: request.cron_schedule,
+            memo: memo(request.memo),
+            search_attributes: search_attributes(request.search_attributes),
+            header: header(request.headers),
+            workflow_start_delay: request.start_delay.map(proto_duration),
+            user_metadata: user_metadata(request.summary, request.details),
+            versioning_override: request.versioning_override,
+            priority: request.priority,
+            ..SignalWithStartWorkflowExecutionRequest::default()
+        };
+        let attributes = ScheduleNexusOperationCommandAttributes {
+            endpoint: system::ENDPOINT.to_owned(),
+            service: system::WORKFLOW_SERVICE.to_owned(),
+            operation: system::SIGNAL_WITH_START.to_owned(),
+            input: Some(system::envelope(&request)),
+            ..ScheduleNexusOperationCommandAttributes::default()
+        };
+        let attributes = Command::ScheduleNexusOperationCommandAttributes(attributes);
+        wire(CommandType::ScheduleNexusOperation, attributes)
+    }
+
     pub(super) fn cancel_nexus_operation(&mut self, seq: Seq, at: Option<CallSite>) -> Result<(), UnknownReference> {
         let Some(remote) = &mut self.remote else { return Err(UnknownReference) };
         let Some(index) = remote.nexus.by_seq(seq) else { return ended(remote.nexus.has_had(seq)) };
@@ -261,4 +310,16 @@ fn schedule_nexus_wire(request: ScheduleNexusOperation) -> stead_proto::command:
     };
     let attributes = Command::ScheduleNexusOperationCommandAttributes(attributes);
     wire_with_summary(CommandType::ScheduleNexusOperation, attributes, summary)
+}
+
+fn memo(fields: PayloadMap) -> Option<Memo> {
+    (!fields.is_empty()).then_some(Memo { fields })
+}
+
+fn search_attributes(indexed_fields: PayloadMap) -> Option<SearchAttributes> {
+    (!indexed_fields.is_empty()).then_some(SearchAttributes { indexed_fields })
+}
+
+fn user_metadata(summary: Option<Payload>, details: Option<Payload>) -> Option<UserMetadata> {
+    (summary.is_some() || details.is_some()).then_some(UserMetadata { summary, details })
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use stead_activation::{Command, SignalTarget, UpdateResponse};
+use stead_proto::system;
 
 /// Something that a workflow can do, as history records it or as code asked for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,6 +177,10 @@ impl From<&Command> for Operation {
             Command::ScheduleNexusOperation(it) => {
                 Self::ScheduleNexusOperation { service: it.service.clone(), operation: it.operation.clone() }
             }
+            Command::SignalWithStart(_) => Self::ScheduleNexusOperation {
+                service: system::WORKFLOW_SERVICE.to_owned(),
+                operation: system::SIGNAL_WITH_START.to_owned(),
+            },
             Command::CancelNexusOperation { seq } => Self::CancelNexusOperation { operation: seq.to_string() },
             Command::SetPatch { id, deprecated } => Self::Patch { id: id.clone(), deprecated: *deprecated },
             Command::RespondUpdate { protocol_instance_id: id, response } => match response {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use stead_activation::{
     Command, Job, NexusOperationCancellation, NexusOperationResolution, NexusOperationStart, ScheduleNexusOperation,
+    SignalWithStart, WorkflowIdConflictPolicy,
 };
 use stead_core::MismatchKind;
 use stead_proto::command::v1::command::Attributes;
 use stead_proto::failure::v1::failure::FailureInfo;
+use stead_proto::system;
 
 use crate::support::{HistoryBuilder, Scenario, complete, mismatch, payload, run_to_end, timer};
 
@@ -194,4 +196,53 @@ fn another_operation_than_history_records_is_a_mismatch() {
     let (kind, text) = mismatch(&history, vec![vec![Command::ScheduleNexusOperation(Box::new(other)), complete()]]);
     assert_eq!(kind, MismatchKind::Different);
     assert!(text.contains("`charge`") && text.contains("`refund`"), "{text}");
+}
+
+fn signal_with_start() -> Command {
+    Command::SignalWithStart(Box::new(SignalWithStart {
+        seq: 1,
+        workflow_id: "order-1".into(),
+        workflow_type: "Order".into(),
+        arguments: vec![payload("input")],
+        signal_name: "pay".into(),
+        signal_arguments: vec![payload("5")],
+        headers: [("h".to_owned(), payload("v"))].into(),
+        start_delay: Some(Duration::from_secs(3)),
+        id_conflict_policy: WorkflowIdConflictPolicy::UseExisting,
+        memo: [("m".to_owned(), payload("memo"))].into(),
+        summary: Some(payload("why")),
+        ..SignalWithStart::default()
+    }))
+}
+
+#[test]
+fn a_signal_with_a_start_is_an_operation_of_the_server_with_the_call_as_its_input() {
+    let mut scenario = Scenario::new([vec![signal_with_start()]]);
+    let completion = scenario.completes(HistoryBuilder::first_task().poll());
+    let Some(Attributes::ScheduleNexusOperationCommandAttributes(it)) = &completion.commands[0].attributes else {
+        panic!("not an operation")
+    };
+    let service = "temporal.api.workflowservice.v1.WorkflowService";
+    let operation = "SignalWithStartWorkflowExecution";
+    assert_eq!((&*it.endpoint, &*it.service, &*it.operation), ("__temporal_system", service, operation));
+    assert!(it.nexus_header.is_empty(), "the server takes none");
+    let request =
+        system::signal_with_start(&it.endpoint, &it.operation, it.input.as_ref()).expect("the server reads it");
+    assert_eq!((&*request.workflow_id, &*request.signal_name), ("order-1", "pay"));
+    assert_eq!(request.workflow_id_conflict_policy(), WorkflowIdConflictPolicy::UseExisting);
+    assert_eq!(request.input.map(|it| it.payloads), Some(vec![payload("input")]));
+    assert_eq!(request.signal_input.map(|it| it.payloads), Some(vec![payload("5")]));
+    assert_eq!(request.task_queue.map(|queue| queue.name).as_deref(), Some("queue"), "that of the caller");
+    assert_eq!(request.header.map(|header| header.fields.len()), Some(1));
+    assert_eq!(request.memo.map(|memo| memo.fields.len()), Some(1));
+    assert_eq!(request.workflow_start_delay.map(|delay| delay.seconds), Some(3));
+    assert_eq!(request.user_metadata.and_then(|metadata| metadata.summary), Some(payload("why")));
+    assert_eq!((&*request.namespace, &*request.request_id), ("", ""), "the server says these");
+}
+
+#[test]
+fn a_signal_with_a_start_does_not_replay_another_operation() {
+    let (kind, text) = mismatch(&scheduled().completed(), vec![vec![signal_with_start(), complete()]]);
+    assert_eq!(kind, MismatchKind::Different);
+    assert!(text.contains("`charge`") && text.contains("`SignalWithStartWorkflowExecution`"), "{text}");
 }

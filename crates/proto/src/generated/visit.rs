@@ -20,7 +20,6 @@ visit! {
     struct crate::command::v1::FailWorkflowExecutionCommandAttributes { failure }
     struct crate::command::v1::ModifyWorkflowPropertiesCommandAttributes { upserted_memo }
     struct crate::command::v1::ScheduleActivityTaskCommandAttributes { header input }
-    struct crate::command::v1::ScheduleNexusOperationCommandAttributes { input }
     struct crate::command::v1::SignalExternalWorkflowExecutionCommandAttributes { input header }
     struct crate::command::v1::StartChildWorkflowExecutionCommandAttributes { input header memo }
     struct crate::common::v1::Callback { variant }
@@ -92,7 +91,6 @@ visit! {
     struct crate::history::v1::NexusOperationCanceledEventAttributes { failure }
     struct crate::history::v1::NexusOperationCompletedEventAttributes { result }
     struct crate::history::v1::NexusOperationFailedEventAttributes { failure }
-    struct crate::history::v1::NexusOperationScheduledEventAttributes { input }
     struct crate::history::v1::NexusOperationTimedOutEventAttributes { failure }
     struct crate::history::v1::SignalExternalWorkflowExecutionInitiatedEventAttributes { input header }
     struct crate::history::v1::StartChildWorkflowExecutionInitiatedEventAttributes { input header memo }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use prost::Message as _;
+use prost::{Message as _, Name as _};
 
 use super::*;
 use crate::command::v1::{Command, ScheduleActivityTaskCommandAttributes, command};
@@ -12,7 +12,7 @@ use crate::sdk::v1::UserMetadata;
 use crate::update::v1::{Input, Outcome, outcome};
 use crate::workflowservice::v1::{
     ExecuteMultiOperationRequest, PollWorkflowTaskQueueResponse, RespondWorkflowTaskCompletedRequest,
-    StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
+    SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
     execute_multi_operation_request::{Operation, operation},
 };
 
@@ -205,5 +205,62 @@ fn a_wrong_count_is_refused_and_changes_nothing() {
         let (mut request, found) = (start(), payloads.len());
         assert_eq!(put_back_payloads(&mut request, payloads), Err(WrongCount { expected: 6, found }));
         assert_eq!(request, start());
+    }
+}
+
+/// An operation with this input, as it is commanded and as history has it.
+fn operation(endpoint: &str, input: Payload) -> (command::Attributes, history_event::Attributes) {
+    let (endpoint, operation) = (endpoint.to_owned(), system::SIGNAL_WITH_START.to_owned());
+    let commanded = ScheduleNexusOperationCommandAttributes {
+        endpoint: endpoint.clone(),
+        operation: operation.clone(),
+        input: Some(input.clone()),
+        ..Default::default()
+    };
+    let scheduled =
+        NexusOperationScheduledEventAttributes { endpoint, operation, input: Some(input), ..Default::default() };
+    (
+        command::Attributes::ScheduleNexusOperationCommandAttributes(commanded),
+        history_event::Attributes::NexusOperationScheduledEventAttributes(scheduled),
+    )
+}
+
+#[test]
+fn of_an_operation_of_the_server_the_payloads_inside_are_visited_and_the_request_stays_readable() {
+    let request = SignalWithStartWorkflowExecutionRequest {
+        workflow_id: "order-1".to_owned(),
+        signal_input: payloads(&["signal"]),
+        input: payloads(&["input"]),
+        memo: Some(Memo { fields: fields([("a", "memo")]) }),
+        search_attributes: Some(SearchAttributes { indexed_fields: fields([("Status", "read by the server")]) }),
+        ..Default::default()
+    };
+    let envelope = system::envelope(&request);
+    assert_eq!(envelope.metadata["messageType"], SignalWithStartWorkflowExecutionRequest::full_name());
+    let (mut commanded, mut scheduled) = operation(system::ENDPOINT, envelope.clone());
+    for message in [&mut commanded as &mut dyn VisitPayloads, &mut scheduled] {
+        let mut texts = Vec::new();
+        message.visit_payloads(&mut |it: &mut Payload| {
+            texts.push(String::from_utf8_lossy(&it.data).into_owned());
+            it.data = "secret".into();
+        });
+        texts.sort();
+        assert_eq!(texts, ["input", "memo", "signal"]);
+    }
+    let command::Attributes::ScheduleNexusOperationCommandAttributes(commanded) = commanded else {
+        panic!("it is one")
+    };
+    let input = commanded.input.expect("the input");
+    assert_eq!(input.metadata, envelope.metadata);
+    let sent = SignalWithStartWorkflowExecutionRequest::decode(input.data).expect("the server reads it");
+    assert_eq!((&*sent.workflow_id, sent.signal_input), ("order-1", payloads(&["secret"])));
+}
+
+#[test]
+fn the_input_of_any_other_operation_is_the_users() {
+    let envelope = system::envelope(&SignalWithStartWorkflowExecutionRequest::default());
+    for (endpoint, input) in [("billing", envelope), (system::ENDPOINT, payload("no request"))] {
+        let (mut commanded, mut scheduled) = operation(endpoint, input);
+        assert_eq!((visited(&mut commanded).len(), visited(&mut scheduled).len()), (1, 1), "{endpoint}");
     }
 }

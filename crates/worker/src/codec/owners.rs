@@ -11,11 +11,12 @@ use stead_core::local_activity_of_marker;
 use stead_data::{ActivityContext, NexusContext, SerializationContext, WorkflowContext};
 use stead_proto::command::v1::Command;
 use stead_proto::command::v1::command::Attributes as CommandAttributes;
-use stead_proto::common::v1::{ActivityType, WorkflowExecution, WorkflowType};
+use stead_proto::common::v1::{ActivityType, Payload, WorkflowExecution, WorkflowType};
 use stead_proto::history::v1::history_event::Attributes as EventAttributes;
 use stead_proto::history::v1::{
     ActivityTaskScheduledEventAttributes, HistoryEvent, WorkflowExecutionStartedEventAttributes,
 };
+use stead_proto::system;
 use stead_proto::taskqueue::v1::TaskQueue;
 
 /// The runs that are cached, or about to be.
@@ -120,13 +121,14 @@ impl Owners {
         })
     }
 
-    /// The owner of each event's payloads; `None` if the events are a part of a history whose beginning is not known.
+    /// The owner of each event's payloads, if it has any of a user; `None` if the events are a part of a history whose
+    /// beginning is not known.
     pub(super) fn of_events(
         &mut self,
         workflow: &WorkflowContext,
         task_queue: &str,
         events: &[HistoryEvent],
-    ) -> Option<Vec<SerializationContext>> {
+    ) -> Option<Vec<Option<SerializationContext>>> {
         let run = self.run(workflow);
         run.begun |= events.first().is_some_and(|event| event.event_id == 1);
         run.begun.then(|| events.iter().map(|event| run.owner_of_event(task_queue, event)).collect())
@@ -139,22 +141,28 @@ impl Owners {
 }
 
 impl Run {
-    fn owner_of_event(&mut self, task_queue: &str, event: &HistoryEvent) -> SerializationContext {
+    fn owner_of_event(&mut self, task_queue: &str, event: &HistoryEvent) -> Option<SerializationContext> {
         let scheduled_by = match &event.attributes {
             Some(EventAttributes::WorkflowExecutionStartedEventAttributes(it)) => {
                 self.parent = parent(it);
-                return self.workflow.clone().into();
+                return Some(self.workflow.clone().into());
             }
             Some(EventAttributes::ActivityTaskScheduledEventAttributes(it)) => {
                 self.scheduled.insert(event.event_id, scheduled(&self.workflow, it).into());
                 event.event_id
             }
             Some(EventAttributes::NexusOperationScheduledEventAttributes(it)) => {
-                let operation = NexusContext::new(&it.endpoint, &it.service, &it.operation);
-                self.scheduled.insert(event.event_id, operation.into());
+                let owner = operation(&self.workflow, &it.endpoint, &it.service, &it.operation, it.input.as_ref());
+                self.scheduled.insert(event.event_id, owner);
                 event.event_id
             }
-            Some(EventAttributes::NexusOperationCompletedEventAttributes(it)) => it.scheduled_event_id,
+            Some(EventAttributes::NexusOperationCompletedEventAttributes(it)) => {
+                if matches!(self.scheduled.get(&it.scheduled_event_id), Some(SerializationContext::Workflow(_))) {
+                    // The result of an operation of the server was written by the server.
+                    return None;
+                }
+                it.scheduled_event_id
+            }
             Some(EventAttributes::NexusOperationFailedEventAttributes(it)) => it.scheduled_event_id,
             Some(EventAttributes::NexusOperationCanceledEventAttributes(it)) => it.scheduled_event_id,
             Some(EventAttributes::NexusOperationTimedOutEventAttributes(it)) => it.scheduled_event_id,
@@ -164,13 +172,13 @@ impl Run {
             Some(EventAttributes::ActivityTaskFailedEventAttributes(it)) => it.scheduled_event_id,
             Some(EventAttributes::ActivityTaskTimedOutEventAttributes(it)) => it.scheduled_event_id,
             Some(EventAttributes::ActivityTaskCanceledEventAttributes(it)) => it.scheduled_event_id,
-            Some(other) => return owner_of_other_event(&self.workflow, task_queue, other),
-            None => return self.workflow.clone().into(),
+            Some(other) => return Some(owner_of_other_event(&self.workflow, task_queue, other)),
+            None => return Some(self.workflow.clone().into()),
         };
-        match self.scheduled.get(&scheduled_by) {
+        Some(match self.scheduled.get(&scheduled_by) {
             Some(owner) => owner.clone(),
             None => self.workflow.clone().into(),
-        }
+        })
     }
 }
 
@@ -209,6 +217,23 @@ fn local_activity(workflow: &WorkflowContext, task_queue: &str, id: &str, type_n
     activity.workflow = Some(workflow.clone());
     activity.is_local = true;
     activity.into()
+}
+
+/// The owner of a Nexus operation's input and failure: the operation, or the workflow that one of the server is about.
+fn operation(
+    workflow: &WorkflowContext,
+    endpoint: &str,
+    service: &str,
+    operation: &str,
+    input: Option<&Payload>,
+) -> SerializationContext {
+    match system::signal_with_start(endpoint, operation, input) {
+        Some(request) => {
+            let execution = WorkflowExecution { workflow_id: request.workflow_id, ..Default::default() };
+            other_workflow(workflow, &request.namespace, Some(&execution), request.workflow_type.as_ref())
+        }
+        None => NexusContext::new(endpoint, service, operation).into(),
+    }
 }
 
 /// Another workflow than the one at hand, whose namespace is its own where none is named.
@@ -276,7 +301,7 @@ pub(super) fn owner_of_command(
             child.into()
         }
         Some(CommandAttributes::ScheduleNexusOperationCommandAttributes(it)) => {
-            NexusContext::new(&it.endpoint, &it.service, &it.operation).into()
+            operation(workflow, &it.endpoint, &it.service, &it.operation, it.input.as_ref())
         }
         Some(CommandAttributes::RecordMarkerCommandAttributes(it)) => {
             match local_activity_of_marker(&it.marker_name, &it.details) {

@@ -79,6 +79,7 @@ fn bare(command: &Command) -> Command {
         Command::StartChildWorkflow(it) => it.headers.clear(),
         Command::SignalExternal(it) => it.headers.clear(),
         Command::ScheduleNexusOperation(it) => it.headers.clear(),
+        Command::SignalWithStart(it) => it.headers.clear(),
         Command::ContinueAsNew(it) => it.headers.clear(),
         Command::FailWorkflow { failure }
         | Command::RespondUpdate { response: UpdateResponse::Rejected(failure), .. }
@@ -120,6 +121,13 @@ fn describe(issued: Option<&Issued>) -> String {
         Command::ScheduleNexusOperation(it) => {
             format!("Nexus operation {} of {}{}", it.operation, it.service, with(it.input.as_slice()))
         }
+        Command::SignalWithStart(it) => format!(
+            "signal {} with a start of workflow {} ({}){}",
+            it.signal_name,
+            it.workflow_type,
+            it.workflow_id,
+            with(&it.signal_arguments)
+        ),
         Command::CancelNexusOperation { seq } => format!("cancel Nexus operation {seq}"),
         Command::SetPatch { id, deprecated } => {
             format!("patch {id}{}", if *deprecated { " (deprecated)" } else { "" })

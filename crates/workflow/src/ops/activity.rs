@@ -1,6 +1,5 @@
 //! Activities.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -473,7 +472,7 @@ fn reader(
     task_queue: &str,
     is_local: bool,
 ) -> Option<Box<DataConverter>> {
-    let reader = runtime.reader(|info| {
+    runtime.kept_reader(|info| {
         let mut activity = ActivityContext::new(info.namespace(), activity_id);
         activity.activity_type = Some(activity_type.to_owned());
         let task_queue = if task_queue.is_empty() { info.task_queue() } else { task_queue };
@@ -481,11 +480,7 @@ fn reader(
         activity.workflow = Some(info.owner());
         activity.is_local = is_local;
         activity.into()
-    });
-    match reader {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(reader) => Some(Box::new(reader)),
-    }
+    })
 }
 
 fn encoding_failure(request: &Request, problem: &ConversionError) -> Failure {

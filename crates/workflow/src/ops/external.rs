@@ -66,6 +66,11 @@ impl<W: ?Sized> ExternalWorkflow<W> {
         &self.target.workflow_id
     }
 
+    /// Id of the run, if one alone is meant.
+    pub fn run_id(&self) -> Option<&str> {
+        Some(self.target.run_id.as_str()).filter(|id| !id.is_empty())
+    }
+
     /// Sends it a signal. Resolves when the signal was delivered. A signal that was not sent when the future is dropped
     /// is taken back.
     ///

@@ -1,10 +1,12 @@
 //! Nexus operations.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stead_activation::{
     CallSite, Command, NexusOperationCancellation, NexusOperationResolution, NexusOperationStart, Payload,
-    ScheduleNexusOperation, Seq,
+    ScheduleNexusOperation, Seq, SignalWithStart,
 };
 use stead_data::{Arg, ConversionError, DataConverter, Failure, NexusContext, NexusService, Operation, Untyped};
 
@@ -160,8 +162,7 @@ impl<O> NexusCall<O> {
 
     /// Starts the operation. Awaiting it waits until its handler has started or completed it; nothing is sent before.
     pub fn start(self) -> StartNexus<O> {
-        let owner = None;
-        StartNexus { state: State::Unsent(self.request, self.problem), owner, at: self.at, output: PhantomData }
+        StartNexus::new(Request::Operation(self.request), self.problem, self.at)
     }
 
     fn encoded<P>(
@@ -182,7 +183,7 @@ impl<O: DeserializeOwned> IntoFuture for NexusCall<O> {
     type IntoFuture = RunNexus<O>;
 
     fn into_future(self) -> RunNexus<O> {
-        RunNexus(Running::Starting(self.start()))
+        RunNexus::new(self.start())
     }
 }
 
@@ -199,46 +200,92 @@ impl<O> fmt::Debug for NexusCall<O> {
 ///    └──▶ TaskFailed     what it does matters no more
 /// ```
 enum State {
-    Unsent(Box<ScheduleNexusOperation>, Option<Box<ConversionError>>),
+    Unsent(Request, Option<Box<ConversionError>>),
     Pending(Seq),
     TaskFailed,
     Done,
 }
 
-/// The operation that the payload of the result belongs to; `None` where nobody wants to know.
-type Owner = Option<Box<NexusContext>>;
+/// What is asked for. Both kinds share their numbers and their table.
+pub(super) enum Request {
+    Operation(Box<ScheduleNexusOperation>),
+    /// And where to tell the id of the workflow once it is sent, as interceptors may change it.
+    SignalWithStart(Box<SignalWithStart>, Rc<OnceCell<String>>),
+}
+
+impl Request {
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::Operation(_) => "start a Nexus operation",
+            Self::SignalWithStart(..) => "signal another workflow",
+        }
+    }
+
+    /// The command, as interceptors leave it, and what reads the result.
+    fn into_command(self, seq: Seq, runtime: &Runtime) -> (Command, Reader) {
+        match self {
+            Self::Operation(mut request) => {
+                request.seq = seq;
+                for interceptor in runtime.interceptors().rev() {
+                    interceptor.schedule_nexus_operation(&mut request);
+                }
+                let ScheduleNexusOperation { endpoint, service, operation, .. } = &*request;
+                let reader = runtime.kept_reader(|_| NexusContext::new(endpoint, service, operation).into());
+                (Command::ScheduleNexusOperation(request), reader)
+            }
+            Self::SignalWithStart(mut request, sent_to) => {
+                request.seq = seq;
+                for interceptor in runtime.interceptors().rev() {
+                    interceptor.signal_with_start(&mut request);
+                }
+                sent_to.get_or_init(|| request.workflow_id.clone());
+                // The server's answer is no value of the user's.
+                (Command::SignalWithStart(request), Some(Box::default()))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operation(request) => write!(f, "a call of the Nexus operation {}", request.operation),
+            Self::SignalWithStart(request, _) => {
+                let SignalWithStart { signal_name, workflow_type, workflow_id, .. } = &**request;
+                write!(f, "the signal {signal_name} with a start of the workflow {workflow_type} with id {workflow_id}")
+            }
+        }
+    }
+}
+
+/// Reads the result, if not the run's own converter does.
+type Reader = Option<Box<DataConverter>>;
 
 /// The future of [`NexusCall::start`]: the handle of the operation once it has started.
 #[must_use = "futures do nothing unless awaited"]
 pub struct StartNexus<O> {
     state: State,
-    owner: Owner,
+    reader: Reader,
     at: CallSite,
     output: PhantomData<fn() -> O>,
 }
 
 impl<O> StartNexus<O> {
+    pub(super) fn new(request: Request, problem: Option<Box<ConversionError>>, at: CallSite) -> Self {
+        Self { state: State::Unsent(request, problem), reader: None, at, output: PhantomData }
+    }
+
     fn send(&mut self, runtime: &Runtime) {
-        if !matches!(self.state, State::Unsent(..)) {
-            return;
-        }
-        runtime.assert_writable("start a Nexus operation");
-        let State::Unsent(mut request, problem) = std::mem::replace(&mut self.state, State::TaskFailed) else { return };
+        let State::Unsent(request, _) = &self.state else { return };
+        runtime.assert_writable(request.action());
+        let State::Unsent(request, problem) = std::mem::replace(&mut self.state, State::TaskFailed) else { return };
         if let Some(problem) = problem {
-            let message = format!("Failed encoding a call of the Nexus operation {}", request.operation);
-            return runtime.fail_task(error::conversion(&message, &problem));
+            return runtime.fail_task(error::conversion(&format!("Failed encoding {request}"), &problem));
         }
         let seq = runtime.with_remote(|remote| remote.nexus.open(runtime.current_scope(), self.at));
-        request.seq = seq;
-        for interceptor in runtime.interceptors().rev() {
-            interceptor.schedule_nexus_operation(&mut request);
-        }
-        if runtime.converter().has_payload_converter() {
-            let ScheduleNexusOperation { endpoint, service, operation, .. } = &*request;
-            self.owner = Some(Box::new(NexusContext::new(endpoint, service, operation)));
-        }
-        runtime.issue(Command::ScheduleNexusOperation(request), self.at);
-        self.state = State::Pending(seq);
+        let (command, reader) = request.into_command(seq, runtime);
+        runtime.issue(command, self.at);
+        (self.state, self.reader) = (State::Pending(seq), reader);
     }
 }
 
@@ -267,8 +314,8 @@ impl<O> Future for StartNexus<O> {
                 return Poll::Ready(Err(NexusError::new(Failure::from_proto(*failure))));
             }
         };
-        let owner = self.owner.take();
-        Poll::Ready(Ok(NexusHandle { seq, token, owner, at: self.at, taken: false, output: PhantomData }))
+        let reader = self.reader.take();
+        Poll::Ready(Ok(NexusHandle { seq, token, reader, at: self.at, taken: false, output: PhantomData }))
     }
 }
 
@@ -298,7 +345,7 @@ fn abandon(runtime: &Runtime, seq: Seq) {
 pub struct NexusHandle<O> {
     seq: Seq,
     token: Option<String>,
-    owner: Owner,
+    reader: Reader,
     at: CallSite,
     /// Whether somebody else waits for the result.
     taken: bool,
@@ -329,8 +376,8 @@ impl<O> NexusHandle<O> {
     /// Waits for the result. Dropping the future does nothing to the operation.
     pub fn result(mut self) -> NexusResult<O> {
         self.taken = true;
-        let owner = self.owner.take();
-        NexusResult { seq: Some(self.seq), owner, at: self.at, output: PhantomData }
+        let reader = self.reader.take();
+        NexusResult { seq: Some(self.seq), reader, at: self.at, output: PhantomData }
     }
 }
 
@@ -353,7 +400,7 @@ impl<O> fmt::Debug for NexusHandle<O> {
 pub struct NexusResult<O> {
     /// Until it has resolved.
     seq: Option<Seq>,
-    owner: Owner,
+    reader: Reader,
     at: CallSite,
     output: PhantomData<fn() -> O>,
 }
@@ -363,7 +410,7 @@ impl<O: DeserializeOwned> Future for NexusResult<O> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(seq) = self.seq else { panic!("the result of a Nexus operation was polled after it had come") };
-        let polled = poll_result(seq, &self.owner, self.at, cx);
+        let polled = poll_result(seq, self.reader.as_deref(), self.at, cx);
         if polled.is_ready() {
             self.seq = None;
         }
@@ -387,7 +434,7 @@ impl<O> fmt::Debug for NexusResult<O> {
 
 fn poll_result<O: DeserializeOwned>(
     seq: Seq,
-    owner: &Owner,
+    reader: Option<&DataConverter>,
     at: CallSite,
     cx: &Context<'_>,
 ) -> Poll<Result<O, NexusError>> {
@@ -401,8 +448,7 @@ fn poll_result<O: DeserializeOwned>(
             return Poll::Ready(Err(NexusError::new(Failure::from_proto(*failure))));
         }
     };
-    let owner = || owner.as_deref().cloned().unwrap_or_default().into();
-    match runtime.converter().in_context(owner).from_result(payload.as_ref()) {
+    match reader.unwrap_or(runtime.converter()).from_result(payload.as_ref()) {
         Ok(value) => Poll::Ready(Ok(value)),
         Err(error) => {
             let message = format!("Failed decoding the result of the Nexus operation called at {at}");
@@ -416,6 +462,12 @@ fn poll_result<O: DeserializeOwned>(
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct RunNexus<O>(Running<O>);
+
+impl<O> RunNexus<O> {
+    pub(super) fn new(start: StartNexus<O>) -> Self {
+        Self(Running::Starting(start))
+    }
+}
 
 #[derive(Debug)]
 enum Running<O> {

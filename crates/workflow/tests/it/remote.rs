@@ -4,9 +4,10 @@ use std::time::SystemTime;
 
 use stead_activation::{
     ActivityResolution, ChildWorkflowResolution, ChildWorkflowStart, Command, Job, LocalActivityBackoff,
+    NexusOperationResolution, NexusOperationStart, SignalWithStartWorkflowExecutionResponse,
     StartChildWorkflowExecutionFailedCause,
 };
-use stead_data::{Failure, Keyword, SearchAttribute, Signal, WorkflowFn};
+use stead_data::{DataConverter, Failure, FailureKind, Keyword, Proto, SearchAttribute, Signal, WorkflowFn};
 use stead_workflow as workflow;
 
 use crate::support::*;
@@ -205,6 +206,57 @@ fn a_request_to_cancel_another_workflow_resolves_when_it_was_delivered_or_not() 
         assert_eq!(outline(&commands), ["cancel order 1"]);
         assert_eq!(outline(&run.activate(vec![Job::ResolveCancelExternal { seq: 1, failure }])), [expected]);
     }
+}
+
+workflow!(Sending, |board, input: ()| -> String {
+    let call = workflow::signal_with_start(SHIP, "x").signal(HOLD, ()).id("ship");
+    match call.await {
+        Ok(ship) => Ok(format!("{} {:?}", ship.id(), ship.run_id())),
+        Err(error) if error.is_cancelled() => Err(error.into()),
+        Err(error) => Ok(format!("{error}; already started: {}", error.is_already_started())),
+    }
+});
+
+fn operation_started(seq: u32) -> Job {
+    Job::ResolveNexusOperationStart { seq, resolution: NexusOperationStart::StartedSync }
+}
+
+#[test]
+fn a_signal_with_a_start_gives_the_run_that_has_got_it() {
+    let (mut run, commands) = Driver::start::<Sending>(());
+    assert_eq!(outline(&commands), ["signal hold or start 1"]);
+    let Command::SignalWithStart(request) = &commands[0] else { panic!("not a signal with a start") };
+    assert_eq!((&*request.workflow_type, &*request.workflow_id, request.arguments.len()), ("Ship", "ship", 1));
+    let answer = SignalWithStartWorkflowExecutionResponse { run_id: "r".into(), ..Default::default() };
+    let answer = DataConverter::new().to_payload(&Proto(answer)).expect("a message");
+    let resolution = NexusOperationResolution::Completed(Some(answer));
+    let ended = Job::ResolveNexusOperation { seq: 1, resolution };
+    let commands = run.activate(vec![operation_started(1), ended]);
+    assert_eq!(outline(&commands), [r#"complete workflow: "ship Some(\"r\")""#]);
+}
+
+#[test]
+fn a_signal_with_a_start_that_cannot_be_says_why() {
+    for (message, is_already_started) in
+        [("WorkflowExecutionAlreadyStarted: it is there", true), ("InvalidArgument: it is too long", false)]
+    {
+        let (mut run, _) = Driver::start::<Sending>(());
+        let mut refused = Failure::application(message);
+        refused.kind = FailureKind::Server { non_retryable: true };
+        let resolution = NexusOperationStart::Failed(Box::new(refused.into_proto()));
+        let commands = run.activate(vec![Job::ResolveNexusOperationStart { seq: 1, resolution }]);
+        let said = format!("complete workflow: \"{message}; already started: {is_already_started}\"");
+        assert_eq!(outline(&commands), [said]);
+    }
+}
+
+#[test]
+fn cancelling_the_workflow_cancels_its_signal_with_a_start() {
+    let (mut run, _) = Driver::start::<Sending>(());
+    assert_eq!(outline(&run.activate(vec![cancel()])), ["cancel operation 1"]);
+    let resolution = NexusOperationStart::Failed(cancelled("before it was sent"));
+    let commands = run.activate(vec![Job::ResolveNexusOperationStart { seq: 1, resolution }]);
+    assert_eq!(outline(&commands), ["cancel workflow"]);
 }
 
 const STATUS: SearchAttribute<Keyword> = SearchAttribute::new("Status");

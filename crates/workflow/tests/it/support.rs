@@ -346,6 +346,7 @@ fn line(command: &Command) -> String {
             format!("upsert memo {}", fields.keys().cloned().collect::<Vec<_>>().join(" "))
         }
         Command::ScheduleNexusOperation(operation) => format!("schedule {}", operation.operation),
+        Command::SignalWithStart(request) => format!("signal {} or start {}", request.signal_name, request.seq),
         Command::CancelNexusOperation { seq } => format!("cancel operation {seq}"),
         Command::SetEventGroups(groups) => format!("in {} groups", groups.len()),
         Command::SetPatch { id, deprecated } => format!("patch {id} {deprecated}"),

@@ -6,6 +6,7 @@ use stead_activation::{
 };
 use stead_proto::failure::v1::failure::FailureInfo;
 use stead_proto::failure::v1::{CanceledFailureInfo, NexusOperationFailureInfo};
+use stead_proto::system;
 
 use crate::machines::Step;
 
@@ -75,6 +76,17 @@ impl NexusOperation {
             service: request.service.as_str().into(),
             operation: request.operation.as_str().into(),
             cancellation: request.cancellation,
+            state: State::Commanded,
+        }
+    }
+
+    /// A signal with a start whose command was just issued.
+    pub(super) fn signal_with_start() -> Self {
+        Self {
+            endpoint: system::ENDPOINT.into(),
+            service: system::WORKFLOW_SERVICE.into(),
+            operation: system::SIGNAL_WITH_START.into(),
+            cancellation: NexusOperationCancellation::WaitCancellationCompleted,
             state: State::Commanded,
         }
     }
