@@ -5,14 +5,14 @@ mod machine;
 mod program;
 
 use fastrand::Rng;
-use stead::client::{ResultError, StartError};
+use stead::client::{Code, ResultError, StartError};
 use stead::data::history::History;
 use stead::prelude::*;
 use stead::testing::{Replayer, Report, Simulation, SimulationError};
 use stead::workflow::FailOn;
-use stead_tests::{Env, event_types};
+use stead_tests::{Env, create_nexus_endpoint, event_types};
 
-use machine::{Machine, Tools};
+use machine::{Desk, Machine, Tools, endpoint};
 use program::{Program, random_program};
 
 /// What somebody does to a program from outside.
@@ -105,12 +105,19 @@ fn simulate(simulation: Simulation, seed: u64) -> Result<Report, SimulationError
     let mut rng = Rng::with_seed(seed);
     let cached = [0, 1, 3, 1_000][rng.usize(..4)];
     let worker = move |worker: stead::testing::TestWorkerBuilder| {
-        worker.workflow::<Machine>().activities(Tools).with(|worker| worker.max_cached_workflows(cached))
+        let worker = worker.workflow::<Machine>().activities(Tools).nexus_service(Desk);
+        worker.with(|worker| worker.max_cached_workflows(cached))
     };
     simulation.worker(worker).run(async |env| -> Result<(), String> {
         let program = random_program(&mut rng, 3, SCALE);
         let intrusions = intrusions(&mut rng, SCALE);
         let shown = format!("{program:?}\nwith {intrusions:?}");
+        let desk = endpoint(env.task_queue());
+        match create_nexus_endpoint(env.client(), &desk, env.task_queue()).await {
+            // By the same call, whose answer got lost.
+            Err(error) if error.code() != Code::AlreadyExists => return Err(error.to_string()),
+            _ => {}
+        }
         let run = match env.start(Machine::run, (program, 0)).await {
             Ok(run) => run,
             // By the same call, whose answer got lost, before the run continued as new and forgot of it.
@@ -140,10 +147,12 @@ async fn random_programs_replay_from_every_task() {
         .fail_workflows_on(FailOn::PANICS | FailOn::NONDETERMINISM)
         .workflow::<Machine>()
         .activities(Tools)
+        .nexus_service(Desk)
         .max_cached_workflows(4)
         .build()
         .unwrap();
     let work = async {
+        create_nexus_endpoint(&env.client, &endpoint(&env.task_queue), &env.task_queue).await.unwrap();
         let one = async |seed| {
             let mut rng = Rng::with_seed(seed);
             let program = random_program(&mut rng, 3, 1);

@@ -34,7 +34,7 @@ use std::sync::OnceLock;
 use stead::client::proto::nexus::v1::endpoint_target::{self, Worker as Target};
 use stead::client::proto::nexus::v1::{EndpointSpec, EndpointTarget};
 use stead::client::proto::operatorservice::v1::CreateNexusEndpointRequest;
-use stead::client::{CallOptions, Client};
+use stead::client::{CallOptions, Client, RpcError};
 use stead::data::WorkflowType;
 use stead::server::{SearchAttributeType, Server};
 use stead::testing::Replayer;
@@ -64,12 +64,7 @@ impl Env {
     /// An endpoint of Nexus that leads to the test's workers.
     pub async fn nexus_endpoint(&self) -> String {
         let name = format!("e-{}", uuid::Uuid::new_v4());
-        let worker = Target { namespace: self.client.namespace().to_owned(), task_queue: self.task_queue.clone() };
-        let target = EndpointTarget { variant: Some(endpoint_target::Variant::Worker(worker)) };
-        let spec = EndpointSpec { name: name.clone(), target: Some(target), ..EndpointSpec::default() };
-        let operator = self.client.connection().operator_service();
-        let request = CreateNexusEndpointRequest { spec: Some(spec) };
-        operator.create_nexus_endpoint(request, CallOptions::new()).await.expect("create an endpoint");
+        create_nexus_endpoint(&self.client, &name, &self.task_queue).await.expect("create an endpoint");
         name
     }
 
@@ -107,6 +102,15 @@ impl Env {
         replayer.replay(history.clone()).unwrap_or_else(|error| panic!("{name} does not replay: {error}"));
         history
     }
+}
+
+/// Makes an endpoint of Nexus that leads to the workers of a task queue.
+pub async fn create_nexus_endpoint(client: &Client, name: &str, task_queue: &str) -> Result<(), RpcError> {
+    let worker = Target { namespace: client.namespace().to_owned(), task_queue: task_queue.to_owned() };
+    let target = EndpointTarget { variant: Some(endpoint_target::Variant::Worker(worker)) };
+    let spec = EndpointSpec { name: name.to_owned(), target: Some(target), ..EndpointSpec::default() };
+    let request = CreateNexusEndpointRequest { spec: Some(spec) };
+    client.connection().operator_service().create_nexus_endpoint(request, CallOptions::new()).await.map(drop)
 }
 
 /// Address of the server under test.

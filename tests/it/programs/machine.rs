@@ -2,9 +2,11 @@
 
 use stead::data::{KeywordList, ParentClosePolicy, SearchAttribute};
 use stead::prelude::*;
-use stead::workflow::{ActivityCancellation, CancelScope, ChildWorkflowCancellation, LocalBoxFuture};
+use stead::workflow::{
+    ActivityCancellation, CancelScope, ChildWorkflowCancellation, LocalBoxFuture, NexusCall, NexusOperationCancellation,
+};
 
-use super::program::{Cancellation, ChildCancellation, Program, Step};
+use super::program::{Cancellation, EndCancellation, Program, Step};
 
 /// Every server has this one.
 const VERSIONS: SearchAttribute<KeywordList> = SearchAttribute::new("BuildIds");
@@ -28,6 +30,29 @@ impl Tools {
         }
         Ok(mix(sum, takes))
     }
+}
+
+pub struct Desk;
+
+#[nexus_service]
+impl Desk {
+    #[operation]
+    async fn decide(&self, (takes, refused): (u64, bool)) -> nexus::Result<u64> {
+        tokio::time::sleep(millis(takes)).await;
+        if refused { Err(nexus::Error::operation_failed("refused")) } else { Ok(mix(takes, 1)) }
+    }
+
+    #[operation]
+    async fn delegate(&self, program: Program) -> nexus::Result<nexus::Started<u64>> {
+        let request = nexus::info().start.as_ref().map(|start| start.request_id.clone()).unwrap_or_default();
+        let run = nexus::client().start_workflow(Machine::run, (program, ROUNDS));
+        nexus::start(run.id(format!("delegate-{request}"))).await
+    }
+}
+
+/// The endpoint that leads to the workers of a task queue.
+pub fn endpoint(task_queue: &str) -> String {
+    format!("of-{task_queue}")
 }
 
 /// What all parts of a program have in common.
@@ -128,10 +153,10 @@ async fn perform_step(step: Step, common: &Rc<Common>) -> workflow::Result<u64> 
         }
         Step::Child { program, cancellation } => {
             let cancellation = match cancellation {
-                ChildCancellation::Try => ChildWorkflowCancellation::TryCancel,
-                ChildCancellation::Requested => ChildWorkflowCancellation::WaitCancellationRequested,
-                ChildCancellation::Completed => ChildWorkflowCancellation::WaitCancellationCompleted,
-                ChildCancellation::Abandon => ChildWorkflowCancellation::Abandon,
+                EndCancellation::Try => ChildWorkflowCancellation::TryCancel,
+                EndCancellation::Requested => ChildWorkflowCancellation::WaitCancellationRequested,
+                EndCancellation::Completed => ChildWorkflowCancellation::WaitCancellationCompleted,
+                EndCancellation::Abandon => ChildWorkflowCancellation::Abandon,
             };
             Ok(workflow::child(Machine::run, (program, ROUNDS)).cancellation(cancellation).await?)
         }
@@ -140,6 +165,22 @@ async fn perform_step(step: Step, common: &Rc<Common>) -> workflow::Result<u64> 
             let child = child.parent_close_policy(ParentClosePolicy::Abandon).start().await?;
             child.signal(Machine::bump, 1).await?;
             Ok(child.id().len() as u64)
+        }
+        Step::Operation { takes, refused, cancellation } => {
+            Ok(cancelled_by(desk().call(Desk::decide, (takes, refused)), cancellation).await?)
+        }
+        Step::Delegate { program, within, cancellation } => {
+            let call = cancelled_by(desk().call(Desk::delegate, program), cancellation);
+            Ok(match within {
+                Some(within) => call.schedule_to_close(millis(within)).await?,
+                None => call.await?,
+            })
+        }
+        Step::SignalWithStart => {
+            let id = format!("{}-sibling", workflow::info().workflow_id());
+            let call = workflow::signal_with_start(Machine::run, (Program::new(), ROUNDS)).signal(Machine::bump, 1);
+            let sibling = call.id(id).await?;
+            Ok(sibling.run_id().map_or(0, |run_id| run_id.len() as u64))
         }
         Step::SignalParent => {
             let parent = workflow::info().parent().map(|parent| parent.execution.workflow_id.clone());
@@ -253,4 +294,17 @@ fn activity_cancellation(cancellation: Cancellation) -> ActivityCancellation {
         Cancellation::Wait => ActivityCancellation::WaitCancellationCompleted,
         Cancellation::Abandon => ActivityCancellation::Abandon,
     }
+}
+
+fn desk() -> workflow::NexusEndpoint<Desk> {
+    workflow::nexus(endpoint(workflow::info().task_queue()))
+}
+
+fn cancelled_by<O>(call: NexusCall<O>, cancellation: EndCancellation) -> NexusCall<O> {
+    call.cancellation(match cancellation {
+        EndCancellation::Try => NexusOperationCancellation::TryCancel,
+        EndCancellation::Requested => NexusOperationCancellation::WaitCancellationRequested,
+        EndCancellation::Completed => NexusOperationCancellation::WaitCancellationCompleted,
+        EndCancellation::Abandon => NexusOperationCancellation::Abandon,
+    })
 }

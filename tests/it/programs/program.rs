@@ -26,10 +26,24 @@ pub enum Step {
     /// A child, awaited.
     Child {
         program: Program,
-        cancellation: ChildCancellation,
+        cancellation: EndCancellation,
     },
     /// A child that outlives its parent.
     Abandon(Program),
+    /// An operation of Nexus that is done at once, or refused for good.
+    Operation {
+        takes: u64,
+        refused: bool,
+        cancellation: EndCancellation,
+    },
+    /// One in whose place another run goes on.
+    Delegate {
+        program: Program,
+        within: Option<u64>,
+        cancellation: EndCancellation,
+    },
+    /// To a run that is started if it does not run.
+    SignalWithStart,
     SignalParent,
     SignalNobody,
     CancelNobody,
@@ -66,8 +80,9 @@ pub enum Cancellation {
     Abandon,
 }
 
+/// Of what is first asked to end: a child, an operation.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub enum ChildCancellation {
+pub enum EndCancellation {
     Try,
     Requested,
     Completed,
@@ -81,7 +96,7 @@ pub fn random_program(rng: &mut Rng, depth: usize, scale: u64) -> Program {
 
 fn step(rng: &mut Rng, depth: usize, scale: u64) -> Step {
     let time = rng.u64(1..=30) * scale;
-    let kind = rng.u8(..if depth == 0 { 14 } else { 26 });
+    let kind = rng.u8(..if depth == 0 { 16 } else { 29 });
     let inner = |rng: &mut Rng| random_program(rng, depth.saturating_sub(1), scale);
     match kind {
         0 | 1 => Step::Sleep(time),
@@ -102,26 +117,24 @@ fn step(rng: &mut Rng, depth: usize, scale: u64) -> Step {
             4 => Step::Fail,
             _ => Step::SignalParent,
         },
-        14 | 15 => {
-            let all = [
-                ChildCancellation::Try,
-                ChildCancellation::Requested,
-                ChildCancellation::Completed,
-                ChildCancellation::Abandon,
-            ];
-            Step::Child { program: inner(rng), cancellation: all[rng.usize(..4)] }
+        14 => Step::Operation { takes: time / 4, refused: rng.u8(..4) == 0, cancellation: end_cancellation(rng) },
+        15 => Step::SignalWithStart,
+        16 | 17 => Step::Child { program: inner(rng), cancellation: end_cancellation(rng) },
+        18 => {
+            let within = rng.bool().then_some(2 * time);
+            Step::Delegate { program: inner(rng), within, cancellation: end_cancellation(rng) }
         }
-        16 => Step::Abandon(inner(rng)),
-        17 => Step::Join((0..rng.usize(1..4)).map(|_| inner(rng)).collect()),
-        18 => Step::Race(inner(rng), inner(rng)),
-        19 => Step::AsCompleted((0..rng.usize(1..4)).map(|_| inner(rng)).collect()),
-        20 => Step::Within(time, inner(rng)),
-        21 => Step::CancelAfter(time, inner(rng)),
-        22 => Step::Shield(inner(rng)),
-        23 => Step::Spawn(inner(rng)),
+        19 => Step::Abandon(inner(rng)),
+        20 => Step::Join((0..rng.usize(1..4)).map(|_| inner(rng)).collect()),
+        21 => Step::Race(inner(rng), inner(rng)),
+        22 => Step::AsCompleted((0..rng.usize(1..4)).map(|_| inner(rng)).collect()),
+        23 => Step::Within(time, inner(rng)),
+        24 => Step::CancelAfter(time, inner(rng)),
+        25 => Step::Shield(inner(rng)),
+        26 => Step::Spawn(inner(rng)),
         // Whoever has the lock must not wait for it.
-        24 if rng.bool() => Step::Locked(random_program(rng, 0, scale)),
-        24 => Step::Saga(inner(rng)),
+        27 if rng.bool() => Step::Locked(random_program(rng, 0, scale)),
+        27 => Step::Saga(inner(rng)),
         _ => Step::ContinueAsNew(inner(rng)),
     }
 }
@@ -133,4 +146,9 @@ fn few(rng: &mut Rng) -> u32 {
 
 fn cancellation(rng: &mut Rng) -> Cancellation {
     [Cancellation::Try, Cancellation::Wait, Cancellation::Abandon][rng.usize(..3)]
+}
+
+fn end_cancellation(rng: &mut Rng) -> EndCancellation {
+    use EndCancellation::{Abandon, Completed, Requested, Try};
+    [Try, Requested, Completed, Abandon][rng.usize(..4)]
 }
