@@ -39,6 +39,7 @@ mod metrics;
 mod nexus;
 mod nexus_backed;
 mod nexus_client;
+mod nexus_shutdown;
 mod nexus_through;
 mod other_sdks;
 mod patches;
