@@ -146,7 +146,8 @@ fn decide(runtime: &Runtime, id: &str, deprecated: bool, at: CallSite) -> bool {
         return taken;
     }
     runtime.assert_writable("decide on a patch");
-    let is_new = !runtime.moment().is_replaying;
+    // After the end of the run nothing is recorded any more, and a replay would find nothing.
+    let is_new = !runtime.moment().is_replaying && !runtime.is_finished();
     let taken = known == Some(Patch::Recorded) || is_new && (deprecated || runtime.activates_patch(id));
     runtime.patches().borrow_mut().0.insert(id.into(), Patch::Decided(taken));
     if taken {

@@ -97,3 +97,19 @@ fn the_oldest_version_is_asked_for_where_history_has_its_marker() {
     let (_, commands) = priced(&["Price::V1"]);
     assert_eq!(commands, ["patch Price::V1 true", "start timer 1 1s"]);
 }
+
+workflow!(
+    Ended,
+    |board, input: ()| -> () { Ok(workflow::sleep(SECOND).await?) },
+    [update!("late", |board, input: ()| {
+        workflow::sleep(SECOND).await?;
+        Ok(workflow::patched("p"))
+    }),]
+);
+
+#[test]
+fn a_patch_that_is_asked_for_after_the_end_is_not_taken_as_nothing_records_it() {
+    let (mut run, _) = Driver::start::<Ended>(());
+    assert_eq!(outline(&run.activate(vec![update("u1", "late", ())])), ["accept u1", "start timer 2 1s"]);
+    assert_eq!(outline(&run.activate(vec![fire(1), fire(2)])), ["complete workflow: ", "complete u1: false"]);
+}
