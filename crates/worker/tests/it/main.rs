@@ -6,6 +6,7 @@ mod deadlocks;
 mod handle;
 mod lifecycle;
 mod logs;
+mod nexus;
 mod options;
 mod payload_limits;
 mod server;

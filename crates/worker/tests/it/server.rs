@@ -14,8 +14,8 @@ use http_body::{Body as HttpBody, Frame};
 use prost::Message;
 use stead_client::Client;
 use stead_proto::workflowservice::v1::{
-    GetSystemInfoResponse, PollActivityTaskQueueResponse, PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
-    get_system_info_response::Capabilities,
+    GetSystemInfoResponse, PollActivityTaskQueueResponse, PollNexusTaskQueueResponse, PollWorkflowTaskQueueRequest,
+    PollWorkflowTaskQueueResponse, get_system_info_response::Capabilities,
 };
 use tokio::sync::Notify;
 use tonic::body::Body;
@@ -48,6 +48,7 @@ struct State {
 
 const WORKFLOW_POLL: &str = "PollWorkflowTaskQueue";
 const ACTIVITY_POLL: &str = "PollActivityTaskQueue";
+const NEXUS_POLL: &str = "PollNexusTaskQueue";
 
 impl Server {
     pub(crate) async fn client(&self) -> Client {
@@ -61,6 +62,10 @@ impl Server {
 
     pub(crate) fn activity_task(&self, task: PollActivityTaskQueueResponse) -> &Self {
         self.task(ACTIVITY_POLL, &task)
+    }
+
+    pub(crate) fn nexus_task(&self, task: PollNexusTaskQueueResponse) -> &Self {
+        self.task(NEXUS_POLL, &task)
     }
 
     /// The next call of `method` gets this answer.
@@ -154,7 +159,7 @@ impl Server {
         }
         match method {
             "GetSystemInfo" => Ok(system_info()),
-            WORKFLOW_POLL | ACTIVITY_POLL => Ok(self.poll(method).await),
+            WORKFLOW_POLL | ACTIVITY_POLL | NEXUS_POLL => Ok(self.poll(method).await),
             "ShutdownWorker" => {
                 self.change(|state| state.shut_down = true);
                 Ok(Bytes::new())
