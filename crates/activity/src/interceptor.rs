@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use stead_data::current::CarryOver;
 use stead_data::{BoxFuture, Payload};
 
 use crate::{HeartbeatSink, Info, Input, Result};
@@ -39,6 +40,13 @@ pub trait Interceptor: Send + Sync + 'static {
     /// told of the attempt does not change with it.
     fn info(&self, info: &mut Info) {
         let _ = info;
+    }
+
+    /// The code of a blocking activity is about to leave for a thread of its own. What is returned is called on that thread
+    /// before the code, and what that gives is dropped after it: so does a context go along that belongs to the thread on
+    /// which this is called, which is inside of [`execute`](Self::execute). Default: nothing goes along.
+    fn carry_over(&self) -> Option<CarryOver> {
+        None
     }
 
     /// The attempt heartbeats, with these details. They go on to the server by `next`, or do not.

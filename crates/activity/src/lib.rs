@@ -33,6 +33,7 @@ pub use info::{Info, WorkflowInfo};
 #[doc(hidden)]
 pub use interceptor::InterceptedHeartbeats;
 pub use interceptor::{Interceptor, Next};
+pub use stead_data::current::CarryOver;
 pub use stead_data::{Extensions, Raw};
 
 /// Paths that generated code names. Not for use by hand.

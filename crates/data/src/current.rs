@@ -1,5 +1,6 @@
 //! What the calling code belongs to: a value that a thread has for as long as some code runs on it.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::pin::pin;
 use std::thread::LocalKey;
@@ -22,6 +23,25 @@ pub async fn scope<T: Clone, F: Future>(place: &'static Place<T>, value: &T, fut
 pub fn enter<T: Clone, R>(place: &'static Place<T>, value: &T, call: impl FnOnce() -> R) -> R {
     let _restore = Restore { place, before: place.replace(Some(value.clone())) };
     call()
+}
+
+/// Brings something of the thread that made this to another one: called there, it gives what holds it there until it is
+/// dropped.
+pub type CarryOver = Box<dyn FnOnce() -> Box<dyn Any> + Send>;
+
+/// Runs code amidst what is carried over, the last of which leaves first.
+pub fn amidst<T>(carried: impl IntoIterator<Item = CarryOver>, code: impl FnOnce() -> T) -> T {
+    let held: Vec<_> = carried.into_iter().map(|enter| enter()).collect();
+    let _held = Held(held);
+    code()
+}
+
+struct Held(Vec<Box<dyn Any>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
 }
 
 /// Puts back what was current before, also when the code in between panics.

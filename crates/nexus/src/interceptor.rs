@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use stead_data::current::CarryOver;
 use stead_data::nexus::Response;
 use stead_data::{BoxFuture, Payload};
 
@@ -39,6 +40,14 @@ pub trait Interceptor: Send + Sync + 'static {
     /// Cancels an operation: by default, what comes next.
     fn cancel<'a>(&'a self, token: OperationToken, next: Next<OperationToken>) -> BoxFuture<'a, Result<()>> {
         Box::pin(next.run(token))
+    }
+
+    /// The code of a blocking handler is about to leave for a thread of its own. What is returned is called on that thread
+    /// before the code, and what that gives is dropped after it: so does a context go along that belongs to the thread on
+    /// which this is called, which is inside of [`start`](Self::start) or [`cancel`](Self::cancel). Default: nothing goes
+    /// along.
+    fn carry_over(&self) -> Option<CarryOver> {
+        None
     }
 }
 

@@ -30,6 +30,7 @@ pub use info::{Info, StartInfo};
 #[doc(hidden)]
 pub use interceptor::Request;
 pub use interceptor::{Interceptor, Next};
+pub use stead_data::current::CarryOver;
 pub use stead_data::nexus::{Answer, Callback, HandlerErrorKind, Link, NexusService, Response, Started};
 pub use token::{Backing, InvalidToken, OperationToken};
 

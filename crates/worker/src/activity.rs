@@ -19,6 +19,7 @@ use stead_activity::{
     InterceptedHeartbeats, Next,
 };
 use stead_data::Payload;
+use stead_data::current::{CarryOver, amidst};
 use stead_proto::workflowservice::v1::PollActivityTaskQueueResponse;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
@@ -156,12 +157,14 @@ impl Code {
                 Self::Async(tokio::spawn(context.scope(chain.run(input)).instrument(span)))
             }
             Implementation::Blocking(call) if interceptors.is_empty() => {
-                Self::Blocking(spawn_blocking(call, input, context, span))
+                Self::Blocking(spawn_blocking(call, input, context, span, Vec::new()))
             }
             Implementation::Blocking(call) => {
                 let (call, inner, inner_span) = (Arc::clone(call), context.clone(), span.clone());
+                let all = Arc::clone(interceptors);
                 let chain = Next::new(Arc::clone(interceptors), move |input| {
-                    Box::pin(unwound(spawn_blocking(&call, input, inner, inner_span)))
+                    let carried = all.iter().filter_map(|interceptor| interceptor.carry_over()).collect();
+                    Box::pin(unwound(spawn_blocking(&call, input, inner, inner_span, carried)))
                 });
                 Self::Blocking(tokio::spawn(context.scope(chain.run(input)).instrument(span)))
             }
@@ -192,9 +195,10 @@ fn spawn_blocking(
     input: Input,
     context: Context,
     span: Span,
+    carried: Vec<CarryOver>,
 ) -> JoinHandle<stead_activity::Result<Payload>> {
     let call = Arc::clone(call);
-    tokio::task::spawn_blocking(move || span.in_scope(|| context.enter(|| call(input))))
+    tokio::task::spawn_blocking(move || span.in_scope(|| amidst(carried, || context.enter(|| call(input)))))
 }
 
 /// What the code of an activity logs stands in it, under a filter that lets the SDK's errors alone through, too.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stead_data::Payload;
+use stead_data::current::{CarryOver, amidst};
 use stead_nexus::{
     CancelReason, Context, ContextParts, Error, HandlerErrorKind, Implementation, Info, Input, Next, OperationToken,
     Response,
@@ -202,12 +203,13 @@ impl<T: Send + 'static> Code<T> {
                 (tokio::spawn(context.scope(chain.run(request)).instrument(span)), true)
             }
             Implementation::Blocking(call) if interceptors.is_empty() => {
-                (spawn_blocking(call, request, context, span), false)
+                (spawn_blocking(call, request, context, span, Vec::new()), false)
             }
             Implementation::Blocking(call) => {
-                let (inner, inner_span) = (context.clone(), span.clone());
+                let (inner, inner_span, all) = (context.clone(), span.clone(), Arc::clone(interceptors));
                 let chain = Next::new(Arc::clone(interceptors), move |request| {
-                    Box::pin(async move { answer(spawn_blocking(call, request, inner, inner_span).await) })
+                    let carried = all.iter().filter_map(|interceptor| interceptor.carry_over()).collect();
+                    Box::pin(async move { answer(spawn_blocking(call, request, inner, inner_span, carried).await) })
                 });
                 (tokio::spawn(context.scope(chain.run(request)).instrument(span)), false)
             }
@@ -227,8 +229,9 @@ fn spawn_blocking<R: Send + 'static, T: Send + 'static>(
     request: R,
     context: Context,
     span: Span,
+    carried: Vec<CarryOver>,
 ) -> JoinHandle<stead_nexus::Result<T>> {
-    tokio::task::spawn_blocking(move || span.in_scope(|| context.enter(|| call(request))))
+    tokio::task::spawn_blocking(move || span.in_scope(|| amidst(carried, || context.enter(|| call(request)))))
 }
 
 /// What the code of a handler logs stands in it, under a filter that lets the SDK's errors alone through, too.

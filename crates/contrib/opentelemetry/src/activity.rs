@@ -2,7 +2,7 @@
 
 use opentelemetry::trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
-use stead::activity::{Input, Interceptor, Next, Result, info};
+use stead::activity::{CarryOver, Input, Interceptor, Next, Result, info};
 use stead::data::{BoxFuture, Payload};
 
 use crate::{Tracing, carrier};
@@ -38,5 +38,9 @@ where
             span.end();
             result
         })
+    }
+
+    fn carry_over(&self) -> Option<CarryOver> {
+        Some(carrier::to_another_thread())
     }
 }

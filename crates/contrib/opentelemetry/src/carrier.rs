@@ -1,6 +1,7 @@
 //! The context of a trace in headers, as the Python SDK writes it: one of Temporal's holds a JSON object of strings, those of
 //! Nexus are the strings.
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 
 use opentelemetry::Context;
@@ -48,6 +49,12 @@ pub(crate) fn extract(headers: &Headers) -> Option<Context> {
 /// The context in the headers of a Nexus request; an empty one if there is none.
 pub(crate) fn extract_from_nexus(headers: &BTreeMap<String, String>) -> Context {
     context(&headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+/// Brings the context of this thread to another one.
+pub(crate) fn to_another_thread() -> Box<dyn FnOnce() -> Box<dyn Any> + Send> {
+    let context = Context::current();
+    Box::new(move || Box::new(context.attach()))
 }
 
 fn context(carrier: &Carrier) -> Context {

@@ -2,7 +2,7 @@
 
 use opentelemetry::trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
 use stead::data::{BoxFuture, Payload};
-use stead::nexus::{Input, Interceptor, Next, OperationToken, Response, Result, info};
+use stead::nexus::{CarryOver, Input, Interceptor, Next, OperationToken, Response, Result, info};
 
 use crate::{Tracing, carrier};
 
@@ -17,6 +17,10 @@ where
 
     fn cancel<'a>(&'a self, token: OperationToken, next: Next<OperationToken>) -> BoxFuture<'a, Result<()>> {
         Box::pin(self.handling_request("RunCancelNexusOperationHandler", next.run(token)))
+    }
+
+    fn carry_over(&self) -> Option<CarryOver> {
+        Some(carrier::to_another_thread())
     }
 }
 

@@ -23,6 +23,22 @@ impl Refund {
         }
         Ok(amount)
     }
+
+    #[signal]
+    fn hurry(&self) {}
+}
+
+/// Sees to it that money is given back.
+#[derive(Default)]
+struct Insists;
+
+#[workflow]
+impl Insists {
+    #[run]
+    async fn run(&self, id: String) -> workflow::Result<()> {
+        workflow::signal_with_start(Refund::run, 7).signal(Refund::hurry, ()).id(id).await?;
+        Ok(())
+    }
 }
 
 struct Till;
@@ -50,6 +66,34 @@ impl Till {
     #[operation]
     async fn span(&self) -> String {
         Context::current().span().span_context().span_id().to_string()
+    }
+
+    /// The same, on a thread of its own.
+    #[operation]
+    fn span_of_thread(&self) -> String {
+        Context::current().span().span_context().span_id().to_string()
+    }
+}
+
+struct Scale;
+
+#[activities]
+impl Scale {
+    /// The id of the span that it runs in, on a thread of its own.
+    #[activity]
+    fn weigh(&self) -> activity::Result<String> {
+        Ok(Context::current().span().span_context().span_id().to_string())
+    }
+}
+
+#[derive(Default)]
+struct Weighs;
+
+#[workflow]
+impl Weighs {
+    #[run]
+    async fn run(&self) -> workflow::Result<String> {
+        Ok(workflow::activity(Scale::weigh, ()).start_to_close(secs(5)).await?)
     }
 }
 
@@ -85,7 +129,8 @@ async fn run(
     let client = env.connect().plugin(tracing.plugin()).await.unwrap();
     let endpoint = env.create_nexus_endpoint(format!("till-{}", env.task_queue()), env.task_queue()).await.unwrap();
     let worker = stead::Worker::builder(&client, env.task_queue()).workflow::<Customer>().workflow::<Refund>();
-    let worker = worker.nexus_service(Till).build().unwrap();
+    let worker =
+        worker.workflow::<Weighs>().workflow::<Insists>().activities(Scale).nexus_service(Till).build().unwrap();
     worker.run_while(story(&client, &endpoint.name, env.task_queue())).await.unwrap();
     env.delete_nexus_endpoint(&endpoint).await.unwrap();
 }
@@ -182,4 +227,41 @@ async fn an_operation_without_a_workflow_is_traced_and_without_own_spans_its_han
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn blocking_code_of_activities_and_operations_runs_in_their_spans_though_on_another_thread() {
+    let (tracing, exporter) = tracing();
+    run(&tracing, async |client, endpoint, task_queue| {
+        let till = client.nexus::<Till>(endpoint);
+        let seen = till.execute(Till::span_of_thread, ()).id(format!("span-{task_queue}")).await.unwrap();
+        let start = client.start_workflow(Weighs::run, ()).id(format!("weighs-{task_queue}"));
+        let weighed = start.task_queue(task_queue).await.unwrap().result().await.unwrap();
+        let spans = exporter.get_finished_spans().unwrap();
+        let spans = by_name(&spans);
+        let id = |name: &str| spans[name].span_context.span_id().to_string();
+        assert_eq!(id("RunStartNexusOperationHandler:Till/span_of_thread"), seen);
+        assert_eq!(id("RunActivity:weigh"), weighed);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trace_goes_from_a_workflow_to_another_that_it_signals_and_starts() {
+    let (tracing, exporter) = tracing();
+    run(&tracing, async |client, _, task_queue| {
+        let id = format!("refund-{task_queue}");
+        let start = client.start_workflow(Insists::run, &id).id(format!("insists-{task_queue}"));
+        start.task_queue(task_queue).await.unwrap().result().await.unwrap();
+        assert_eq!(client.workflow::<Refund>(&id).result().await.unwrap(), 7);
+        let spans = exporter.get_finished_spans().unwrap();
+        let shape = shape(&spans);
+        for (span, parent) in [
+            ("SignalWithStartWorkflow:Refund", "StartWorkflow:Insists"),
+            ("RunWorkflow:Refund", "SignalWithStartWorkflow:Refund"),
+        ] {
+            assert!(shape.contains(&(span, parent)), "{shape:?}");
+        }
+    })
+    .await;
 }
