@@ -256,7 +256,7 @@ pub fn contract(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 ///     #[operation]
 ///     async fn refund(&self, receipt: Receipt) -> nexus::Result<nexus::Started<Refunded>> {
-///         Ok(nexus::start_workflow(Refund::run, &receipt).id(format!("refund-{}", receipt.no)).await?)
+///         nexus::start(nexus::client().start_workflow(Refund::run, &receipt).id(format!("refund-{}", receipt.no))).await
 ///     }
 /// }
 /// ```

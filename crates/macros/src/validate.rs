@@ -163,15 +163,23 @@ pub(crate) fn nexus_declaration(model: &Model, errors: &mut Errors) {
             );
         }
     }
-    nexus_service(model, errors);
+    operations(model, errors);
 }
 
 /// The handlers of a service.
 pub(crate) fn nexus_service(model: &Model, errors: &mut Errors) {
-    if let (Some(service), Some(name)) = (&model.contract, &model.options.name) {
-        let service = service.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+    if let (Some(handlers), Some(name)) = (&model.contract, &model.options.name) {
+        let handlers = handlers.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+        let service = handlers.strip_suffix("Handlers").unwrap_or(&handlers);
         errors.push(&name.0, format!("the name of this service comes from where it is declared, `{service}`"));
     }
+    operations(model, errors);
+    for handler in model.handlers.iter().filter(|handler| handler.kind == Kind::Operation) {
+        cancellation(model, handler, errors);
+    }
+}
+
+fn operations(model: &Model, errors: &mut Errors) {
     no_parts_of_workflows(model, errors);
     for handler in &model.handlers {
         match handler.kind {
@@ -197,6 +205,9 @@ fn operation(model: &Model, handler: &Handler, errors: &mut Errors) {
     if let (Some(_), Some(name)) = (&model.contract, &handler.options.name) {
         errors.push(&name.0, "names come from where the service is declared");
     }
+}
+
+fn cancellation(model: &Model, handler: &Handler, errors: &mut Errors) {
     let Some(cancel) = &handler.options.cancel else {
         return;
     };
@@ -308,16 +319,20 @@ fn shape(handler: &Handler, errors: &mut Errors) {
             signal(handler, errors);
         }
         Kind::Query => query(handler, errors),
-        Kind::Activity | Kind::Operation => activity(handler, errors),
+        Kind::Activity => shared(
+            handler,
+            "attempts of an activity share its state: take `&self`, `self: Arc<Self>` or no `self`",
+            errors,
+        ),
+        Kind::Operation => {
+            shared(handler, "requests share the state of a service: take `&self` or `self: Arc<Self>`", errors);
+        }
     }
 }
 
-fn activity(handler: &Handler, errors: &mut Errors) {
+fn shared(handler: &Handler, message: &str, errors: &mut Errors) {
     if handler.receiver() == Receiver::Unsupported {
-        errors.push(
-            handler.method.signature.receiver(),
-            "attempts of an activity share its state: take `&self`, `self: Arc<Self>` or no `self`",
-        );
+        errors.push(handler.method.signature.receiver(), message);
     }
 }
 
