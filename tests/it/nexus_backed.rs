@@ -290,21 +290,25 @@ async fn nx_3_activities_updates_and_signals_carry_operations_out_and_only_one_g
 async fn wo_20_operations_are_cancelled_in_each_way() {
     Setup::run(async |it| {
         let requested = "NEXUS_OPERATION_CANCEL_REQUESTED";
+        let (taken, cancelled) = ("NEXUS_OPERATION_CANCEL_REQUEST_COMPLETED", "NEXUS_OPERATION_CANCELED");
         let cases: [(&str, &[&str]); 4] = [
             ("cancel abandon", &[]),
             ("cancel try", &[requested]),
-            ("cancel requested", &[requested, "NEXUS_OPERATION_CANCEL_REQUEST_COMPLETED"]),
-            ("cancel completed", &[requested, "NEXUS_OPERATION_CANCELED"]),
+            ("cancel requested", &[requested, taken]),
+            ("cancel completed", &[requested, cancelled]),
         ];
         for (story, expected) in cases {
             let caller = it.start(story, &it.env.id("refund")).await;
             assert_eq!(caller.result().await.unwrap(), "cancelled", "{story}");
             let history = caller.history().await.unwrap();
             Replayer::new().workflow::<Caller>().replay(history.clone()).unwrap();
+            let events = event_types(&history);
             for event in expected {
-                assert!(event_types(&history).contains(event), "{story}: {:?}", event_types(&history));
+                // What goes on in place of the operation may end before its handler has answered.
+                let is_over = *event == taken && events.contains(&cancelled);
+                assert!(events.contains(event) || is_over, "{story}: {events:?}");
             }
-            assert_eq!(event_types(&history).contains(&requested), expected.contains(&requested), "{story}");
+            assert_eq!(events.contains(&requested), expected.contains(&requested), "{story}");
         }
         let dropped = it.start("dropped", &it.env.id("refund")).await;
         assert_eq!(dropped.result().await.unwrap(), "dropped");
