@@ -49,7 +49,10 @@ use crate::error::ExternalError;
 ///
 /// Outside of workflow code.
 #[track_caller]
-pub fn signal_with_start<W: ?Sized, I, O>(workflow: WorkflowFn<W, I, O>, args: impl Arg<I>) -> SignalWithStartCall<W> {
+pub fn signal_with_start<W: ?Sized, I, O>(
+    workflow: WorkflowFn<W, I, O>,
+    args: impl Arg<I>,
+) -> SignalWithStartCall<W, MissingId, MissingSignal> {
     let arguments = args.encode(&context::current().drafts(), workflow.arity());
     SignalWithStartCall::new(workflow.name().to_owned(), arguments, Location::caller())
 }
@@ -61,19 +64,25 @@ pub fn signal_with_start<W: ?Sized, I, O>(workflow: WorkflowFn<W, I, O>, args: i
 ///
 /// Outside of workflow code.
 #[track_caller]
-pub fn signal_with_start_named(workflow_type: impl Into<String>, args: impl Serialize) -> SignalWithStartCall<Untyped> {
+pub fn signal_with_start_named(
+    workflow_type: impl Into<String>,
+    args: impl Serialize,
+) -> SignalWithStartCall<Untyped, MissingId, MissingSignal> {
     let arguments = context::current().drafts().to_arguments(&args);
     SignalWithStartCall::new(workflow_type.into(), arguments, Location::caller())
 }
 
 /// A signal with a start that has not been sent; `signal` and `id` are required.
 #[must_use = "nothing is sent unless it is awaited"]
-pub struct SignalWithStartCall<W: ?Sized, Id = MissingId, Sent = MissingSignal> {
+pub struct SignalWithStartCall<W: ?Sized, Id, Sent> {
     request: Box<SignalWithStart>,
     problem: Option<Box<ConversionError>>,
     at: CallSite,
-    state: PhantomData<fn(&W) -> (Id, Sent)>,
+    state: State<W, Id, Sent>,
 }
+
+/// What the builder knows at compile time, and nothing at run time.
+type State<W, Id, Sent> = PhantomData<fn(&W) -> (Id, Sent)>;
 
 /// What was required has been given.
 #[derive(Debug)]
@@ -87,7 +96,7 @@ pub enum MissingId {}
 #[derive(Debug)]
 pub enum MissingSignal {}
 
-impl<W: ?Sized> SignalWithStartCall<W> {
+impl<W: ?Sized> SignalWithStartCall<W, MissingId, MissingSignal> {
     fn new(workflow_type: String, arguments: Result<Vec<Payload>, ConversionError>, at: CallSite) -> Self {
         let request = SignalWithStart { workflow_type, ..SignalWithStart::default() };
         let call = Self { request: Box::new(request), problem: None, at, state: PhantomData };
