@@ -1,8 +1,9 @@
-//! `cargo xtask bench [acts|idle|replay|all|soak]`: what `stead` costs, next to the official SDK on the same server.
+//! `cargo xtask bench [acts|idle|replay|all|soak|servers]`: what `stead` costs, next to the official SDK on the same server.
 //!
 //! Both programs run by turns, so that a busy machine disturbs both alike; the median of each is compared.
 
 mod program;
+mod servers;
 mod table;
 
 use std::str::FromStr;
@@ -24,6 +25,8 @@ pub(crate) enum Part {
     Replay,
     /// Whether memory stays flat under very many workflows; `stead` alone, and not part of everything: it takes long.
     Soak,
+    /// Both SDKs on the embedded server and on Temporal's own; not part of everything either.
+    Servers,
     /// Everything else.
     All,
 }
@@ -43,8 +46,9 @@ impl FromStr for Part {
             "idle" => Ok(Self::Idle),
             "replay" => Ok(Self::Replay),
             "soak" => Ok(Self::Soak),
+            "servers" => Ok(Self::Servers),
             "all" => Ok(Self::All),
-            _ => bail!("nothing is measured as `{word}`: acts, idle, replay, soak or all"),
+            _ => bail!("nothing is measured as `{word}`: acts, idle, replay, soak, servers or all"),
         }
     }
 }
@@ -54,6 +58,10 @@ pub(crate) fn run(part: Part) -> Result<()> {
     if part == Part::Soak {
         // 50,000 workflows of two activities, 60 at a time, over a cache of 100.
         return program::stead()?.show(&real_server::ensure_running()?, "soak", &["50000", "2", "60"]);
+    }
+    if part == Part::Servers {
+        println!("{}", servers::compare()?);
+        return Ok(());
     }
     let pair =
         Pair { address: real_server::ensure_running()?, stead: program::stead()?, official: program::official()? };

@@ -19,6 +19,7 @@ const USAGE: &str = "usage: cargo xtask <chore>
   codegen [--check]               write the Rust of `stead-proto` from `proto/`, or only compare
   real-server [--stop]            run Temporal's own server and print its address
   bench [acts|idle|replay|soak]   measure `stead` and the official SDK by turns, and compare
+  bench servers                   measure both SDKs on `stead server` and on Temporal's own
   tidy                            check the rules of the repository";
 
 fn main() -> ExitCode {

@@ -18,10 +18,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use ready::Readiness;
+pub(crate) use ready::Readiness;
 
 /// From spawn until workflows can be started; it takes about two seconds on an idle machine.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Of the server that tests use, within the target folder.
+const FOLDER: &str = "real-server";
 
 /// The free ports are found before the server binds them: somebody else may be faster.
 const START_ATTEMPTS: usize = 3;
@@ -34,19 +37,50 @@ pub(crate) fn run() -> Result<()> {
 
 /// The address of a server that answers, `127.0.0.1:PORT`; starts one if need be.
 pub(crate) fn ensure_running() -> Result<String> {
-    let folder = Folder::open()?;
+    let folder = Folder::open(FOLDER)?;
     if let Some(address) = folder.running() {
         eprintln!("real-server: already running, log in {}", folder.log().display());
         return Ok(address);
     }
     folder.end()?;
-    let binary = install::binary(&folder.0.join("bin"))?;
-    start(&folder, &binary)
+    start(&folder, &binary()?)
+}
+
+/// A server that was started to be measured, beside the one that runs for tests.
+pub(crate) struct Measured {
+    pub(crate) address: String,
+    pub(crate) pid: u32,
+    /// From its start until a workflow was started and its first task taken.
+    pub(crate) start: Duration,
+    folder: Folder,
+}
+
+/// Starts a server that knows nothing yet.
+pub(crate) fn start_measured() -> Result<Measured> {
+    let folder = Folder::open("measured-server")?;
+    folder.end()?;
+    let binary = binary()?;
+    let began = Instant::now();
+    let address = start(&folder, &binary)?;
+    let start = began.elapsed();
+    let pid = folder.pid().context("the server that was just started does not run")?;
+    Ok(Measured { address, pid, start, folder })
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        // If it does not end, the next one that is started in its folder says so.
+        let _ = self.folder.end();
+    }
+}
+
+fn binary() -> Result<PathBuf> {
+    install::binary(&crate::target_folder().join(FOLDER).join("bin"))
 }
 
 /// Ends the server that runs, if any.
 pub(crate) fn stop() -> Result<()> {
-    let ended = Folder::open()?.end()?;
+    let ended = Folder::open(FOLDER)?.end()?;
     eprintln!("real-server: {}", if ended { "stopped" } else { "was not running" });
     Ok(())
 }
@@ -111,12 +145,13 @@ fn wait_until_ready(child: &mut Child, address: &str) -> Result<()> {
     Ok(())
 }
 
-/// `target/real-server`: the cached binary, what the running server was started with, and its log.
+/// `target/real-server`: the cached binary, what the running server was started with, and its log. One that is measured has
+/// a folder of its own.
 struct Folder(PathBuf, #[expect(dead_code, reason = "held until drop: one starter at a time")] File);
 
 impl Folder {
-    fn open() -> Result<Self> {
-        let path = crate::target_folder().join("real-server");
+    fn open(name: &str) -> Result<Self> {
+        let path = crate::target_folder().join(name);
         fs::create_dir_all(&path)?;
         let lock = File::create(path.join("lock"))?;
         lock.lock()?;

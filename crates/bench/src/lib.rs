@@ -1,4 +1,5 @@
 //! What the programs of this package share: what they run, and how they measure.
 
+pub mod database;
 pub mod measure;
 pub mod workflows;

@@ -1,22 +1,48 @@
 //! `acts ADDRESS N K CONC`, `idle ADDRESS N`, `replay ADDRESS N K`: what the SDK costs, in one line. `soak ADDRESS N K
 //! CONC`: whether memory stays flat, and no run gets stuck, when very many workflows go through a small cache; `activities
 //! ADDRESS N`: the same for activities without a workflow. `memory ADDRESS N`: whether activities of 64 MB each stay under
-//! the target of a tuner.
+//! the target of a tuner. ADDRESS may be `memory` or `sqlite`: a server in this process, which keeps nothing or keeps it in
+//! a file.
 //!
 //! `cargo xtask bench` runs it and the same program on the official SDK (`peers/official`) by turns, and compares.
+
+use std::time::Instant;
 
 use futures_util::{StreamExt as _, stream};
 use stead::data::history::History;
 use stead::prelude::*;
+use stead::server::Server;
 use stead::testing::Replayer;
 use stead::worker::{ResourceTargets, Tuner};
 
+use stead_bench::database::File;
 use stead_bench::measure::{self, Arguments, Course, Laps, Meter, Mode};
 use stead_bench::workflows::{Acts, Echo, Idle};
 
 #[tokio::main]
 async fn main() -> stead::Result<()> {
-    let bench = Bench::connect(Arguments::parse()?).await?;
+    let arguments = Arguments::parse()?;
+    let file = File::new();
+    let server = match arguments.address.as_str() {
+        "memory" => Some(Server::in_memory()),
+        "sqlite" => Some(Server::sqlite(file.path())),
+        _ => None,
+    };
+    let Some(server) = server else {
+        let client = Client::connect(arguments.address.as_str()).namespace("default").await?;
+        return run(arguments, client).await;
+    };
+    let began = Instant::now();
+    let server = server.start().await?;
+    let client = Client::with_service(server.service()).await?;
+    println!("first answer after {:.3} ms", began.elapsed().as_secs_f64() * 1e3);
+    let outcome = run(arguments, client).await;
+    server.shutdown().await;
+    outcome
+}
+
+async fn run(arguments: Arguments, client: Client) -> stead::Result<()> {
+    let bench = Bench::new(arguments, client);
     let worker = Worker::builder(&bench.client, &bench.task_queue)
         .workflow::<Acts>()
         .workflow::<Idle>()
@@ -46,11 +72,10 @@ const MORE_MEMORY: f64 = 0.1;
 const HELD: usize = 64;
 
 impl Bench {
-    async fn connect(arguments: Arguments) -> stead::Result<Self> {
-        let client = Client::connect(arguments.address.as_str()).namespace("default").await?;
+    fn new(arguments: Arguments, client: Client) -> Self {
         let task_queue = format!("bench-{}", std::process::id());
         let memory_target = matches!(arguments.mode, Mode::Memory).then(|| measure::memory_in_use() + MORE_MEMORY);
-        Ok(Self { arguments, client, task_queue, memory_target })
+        Self { arguments, client, task_queue, memory_target }
     }
 
     fn is_soak(&self) -> bool {

@@ -35,7 +35,7 @@ pub(super) fn answers(address: &str) -> bool {
 }
 
 /// What is left to do: the first step that has not succeeded.
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     server: Connection,
     step: usize,
 }
@@ -45,12 +45,12 @@ const STEPS: [fn(&Connection) -> Result<()>; 6] =
     [register_namespace, describe_namespace, add_search_attributes, start_probe, poll_probe, delete_probe];
 
 impl Readiness {
-    pub(super) fn new(address: &str) -> Result<Self> {
+    pub(crate) fn new(address: &str) -> Result<Self> {
         Ok(Self { server: Connection::new(address)?, step: 0 })
     }
 
     /// Takes the steps that are left; stops at the first that fails, which the next call repeats.
-    pub(super) fn advance(&mut self) -> Result<()> {
+    pub(crate) fn advance(&mut self) -> Result<()> {
         while let Some(step) = STEPS.get(self.step) {
             step(&self.server)?;
             self.step += 1;

@@ -1,8 +1,7 @@
 //! `stead-bench-embedded [N [PART…]]`: what the embedded server costs, with client and worker in the same process. `N`:
-//! workflows of each throughput, by default 2,000. Parts: `starts`, `year`, `timers`, `memory`, `tcp`, `sqlite`,
+//! workflows of each throughput, by default 2,000. Parts: `starts`, `year`, `instant`, `apart`, `memory`, `tcp`, `sqlite`,
 //! `recovery`, `open`, `events`, `shadow`; by default all.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
@@ -10,6 +9,7 @@ use stead::prelude::*;
 use stead::server::{Clock, Server};
 use stead::testing::TestEnv;
 use stead::worker::WorkerBuilder;
+use stead_bench::database::File;
 use stead_bench::measure::{self, resident_kilobytes};
 use stead_bench::workflows::{Acts, Echo, Idle, Naps, Sleeps};
 
@@ -23,19 +23,22 @@ type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 async fn main() -> Result {
     let count = std::env::args().nth(1).map_or(Ok(2_000), |word| word.parse())?;
     let parts: Vec<_> = std::env::args().skip(2).collect();
-    for part in ["starts", "year", "timers", "memory", "tcp", "sqlite", "recovery", "open", "events", "shadow"] {
+    for part in
+        ["starts", "year", "instant", "apart", "memory", "tcp", "sqlite", "recovery", "open", "events", "shadow"]
+    {
         if !parts.is_empty() && !parts.iter().any(|wanted| wanted == part) {
             continue;
         }
         match part {
             "starts" => starts().await?,
             "year" => year().await?,
-            "timers" => timers().await?,
+            "instant" => timers("10,000 timers at one instant", 0, ROUNDS).await?,
+            "apart" => timers("10,000 timers, a second apart", 1, 3).await?,
             "memory" => throughput("in memory, in process", Server::in_memory(), false, count, &plain).await?,
             "tcp" => throughput("in memory, over TCP", Server::in_memory().listen(0), true, count, &plain).await?,
             "sqlite" => {
                 let file = File::new();
-                throughput("SQLite, in process", Server::sqlite(&file.0), false, count, &plain).await?;
+                throughput("SQLite, in process", Server::sqlite(file.path()), false, count, &plain).await?;
             }
             "recovery" => recovery().await?,
             "open" => open_workflows().await?,
@@ -63,7 +66,7 @@ async fn starts() -> Result {
     for _ in 0..ROUNDS {
         let file = File::new();
         let started = Instant::now();
-        let server = Server::sqlite(&file.0).start().await?;
+        let server = Server::sqlite(file.path()).start().await?;
         Client::with_service(server.service()).await?;
         times.push(started.elapsed());
         server.shutdown().await;
@@ -87,16 +90,20 @@ async fn year() -> Result {
     Ok(())
 }
 
-/// One workflow with 10,000 timers, all at one instant, and one after the other.
-async fn timers() -> Result {
-    for (what, apart) in [("10,000 timers at one instant", 0), ("10,000 timers, a second apart", 1)] {
+/// One workflow with 10,000 timers, each so many seconds after the one before.
+async fn timers(what: &str, apart: u64, rounds: usize) -> Result {
+    let mut times = Vec::new();
+    let cpu = cpu_time::ProcessTime::now();
+    for _ in 0..rounds {
         let env = TestEnv::new().await?;
         let worker = env.worker().workflow::<Sleeps>().start().await?;
         let started = Instant::now();
         env.start(Sleeps::run, (10_000, 3_600, apart)).await?.result().await?;
-        report(what, started.elapsed(), "");
+        times.push(started.elapsed());
         drop(worker);
     }
+    let cpu = cpu.elapsed().as_secs_f64() * 1e3 / rounds as f64;
+    report(what, median(times), &format!("; {cpu:.0} ms of CPU"));
     Ok(())
 }
 
@@ -157,7 +164,7 @@ fn plain(worker: WorkerBuilder) -> WorkerBuilder {
 async fn recovery() -> Result {
     const COUNT: usize = 10_000;
     let file = File::new();
-    let server = Server::sqlite(&file.0).start().await?;
+    let server = Server::sqlite(file.path()).start().await?;
     let client = Client::with_service(server.service()).await?;
     let worker = Worker::builder(&client, "bench").workflow::<Sleeps>().build()?;
     let asleep = async {
@@ -177,12 +184,12 @@ async fn recovery() -> Result {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         let started = Instant::now();
-        let server = Server::sqlite(&file.0).start().await?;
+        let server = Server::sqlite(file.path()).start().await?;
         Client::with_service(server.service()).await?;
         times.push(started.elapsed());
         server.shutdown().await;
     }
-    let more = format!("; file of {} kB", std::fs::metadata(&file.0)?.len() / 1024);
+    let more = format!("; file of {} kB", std::fs::metadata(file.path())?.len() / 1024);
     report("recovery of 10,000 workflows that sleep, SQLite", median(times), &more);
     Ok(())
 }
@@ -244,24 +251,4 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 fn report(what: &str, time: Duration, more: &str) {
     println!("{what}: {:.2} ms{more}", time.as_secs_f64() * 1e3);
-}
-
-/// A database file that goes away with the value.
-struct File(PathBuf);
-
-impl File {
-    fn new() -> Self {
-        let name =
-            format!("stead-bench-{}-{:?}.db", std::process::id(), Instant::now()).replace(['{', '}', ' ', ':'], "");
-        Self(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm"] {
-            // What is not there need not go.
-            let _ = std::fs::remove_file(format!("{}{suffix}", self.0.display()));
-        }
-    }
 }
