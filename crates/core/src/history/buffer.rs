@@ -104,8 +104,12 @@ impl History {
 
     fn extend(&mut self, events: Vec<HistoryEvent>) {
         self.known.careful |= begins_carefully(&events);
-        let last = self.last_id().unwrap_or(0);
-        self.events.extend(events.into_iter().skip_while(|event| event.event_id <= last));
+        let Some(last) = self.last_id() else {
+            self.events = events;
+            return;
+        };
+        let known = events.iter().take_while(|event| event.event_id <= last).count();
+        self.events.extend(events.into_iter().skip(known));
     }
 
     /// The next sequence.

@@ -1,5 +1,7 @@
 //! Where the machines of one kind live: in slots, found by number or by the event that recorded them.
 
+use std::collections::VecDeque;
+
 use stead_activation::Seq;
 
 /// The slot of a machine. Valid until the machine is removed.
@@ -8,15 +10,15 @@ pub(super) struct Index(u32);
 
 /// The machines of one kind that are not finished.
 ///
-/// Numbers and event ids only grow, so both indexes are sorted vectors to which entries are appended; a finished
-/// machine leaves them, so nothing here grows with the length of history.
+/// Numbers and event ids only grow, so both indexes are sorted queues to which entries are appended; a finished machine
+/// leaves them, so nothing here grows with the length of history. Of thousands it is mostly one of the first or the last.
 #[derive(Debug)]
 pub(super) struct Table<M> {
     slots: Vec<Slot<M>>,
     /// The first free slot, or the end of `slots`.
     free: u32,
-    by_seq: Vec<(Seq, Index)>,
-    by_event: Vec<(i64, Index)>,
+    by_seq: VecDeque<(Seq, Index)>,
+    by_event: VecDeque<(i64, Index)>,
     last_seq: Seq,
 }
 
@@ -28,7 +30,7 @@ enum Slot<M> {
 
 impl<M> Default for Table<M> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: 0, by_seq: Vec::new(), by_event: Vec::new(), last_seq: 0 }
+        Self { slots: Vec::new(), free: 0, by_seq: VecDeque::new(), by_event: VecDeque::new(), last_seq: 0 }
     }
 }
 
@@ -49,7 +51,10 @@ impl<M> Table<M> {
                 *place = slot;
             }
             None => {
-                push(&mut self.slots, slot);
+                if self.slots.len() < FEW {
+                    self.slots.reserve_exact(1);
+                }
+                self.slots.push(slot);
                 self.free += 1;
             }
         }
@@ -113,7 +118,7 @@ impl<M> Table<M> {
     pub(super) fn record(&mut self, index: Index, id: i64) {
         if let Some(Slot::Used { event_id, .. }) = self.slots.get_mut(index.0 as usize) {
             *event_id = id;
-            debug_assert!(self.by_event.last().is_none_or(|(last, _)| *last < id), "events are in order");
+            debug_assert!(self.by_event.back().is_none_or(|(last, _)| *last < id), "events are in order");
             push(&mut self.by_event, (id, index));
         }
     }
@@ -150,20 +155,22 @@ impl<M> Table<M> {
     }
 }
 
-/// Appends; the first few elements take no more room than they need, because most runs wait for one or two things.
-fn push<T>(vec: &mut Vec<T>, value: T) {
-    if vec.len() == vec.capacity() && vec.len() < 4 {
-        vec.reserve_exact(1);
+/// The first few elements take no more room than they need, because most runs wait for one or two things.
+const FEW: usize = 4;
+
+fn push<T>(queue: &mut VecDeque<T>, value: T) {
+    if queue.len() < FEW {
+        queue.reserve_exact(1);
     }
-    vec.push(value);
+    queue.push_back(value);
 }
 
-fn find<K: Ord + Copy>(sorted: &[(K, Index)], key: K) -> Option<Index> {
+fn find<K: Ord + Copy>(sorted: &VecDeque<(K, Index)>, key: K) -> Option<Index> {
     let place = sorted.binary_search_by_key(&key, |(key, _)| *key).ok()?;
     Some(sorted[place].1)
 }
 
-fn forget<K: Ord + Copy>(sorted: &mut Vec<(K, Index)>, key: K) {
+fn forget<K: Ord + Copy>(sorted: &mut VecDeque<(K, Index)>, key: K) {
     if let Ok(place) = sorted.binary_search_by_key(&key, |(key, _)| *key) {
         sorted.remove(place);
     }
