@@ -192,8 +192,7 @@ impl Run {
     pub(super) fn resume_pending(&mut self, cx: &mut Context<'_>) {
         self.watch_run();
         for (id, timer) in self.timers.iter() {
-            let deadline = Deadline::Timer(timer.started_event_id, id.clone());
-            self.deadlines.set(deadline, Some(Time::from_unix_nanos(timer.fires_at)));
+            self.deadlines.set_timer(Time::from_unix_nanos(timer.fires_at), timer.started_event_id, id.clone());
         }
         for id in self.activities.keys().copied().collect::<Vec<_>>() {
             self.resume_activity(cx, id);

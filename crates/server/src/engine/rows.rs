@@ -153,6 +153,11 @@ impl Changes {
         Self { kept, batch: Batch::default() }
     }
 
+    /// Whether what changes is kept at all.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept
+    }
+
     pub(crate) fn put(&mut self, table: Table, key: Bytes, value: &impl Message) {
         if self.kept {
             self.put_bytes(table, key, value.encode_to_vec().into());

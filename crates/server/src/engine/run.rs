@@ -151,6 +151,11 @@ impl Run {
 
     /// Writes what changed to the store.
     pub(crate) fn write(&mut self, changes: &mut Changes) {
+        if !changes.is_kept() {
+            self.history.forget_unstored();
+            self.write_pending(changes);
+            return;
+        }
         let key = Bytes::copy_from_slice(&self.key.0.to_be_bytes());
         match &self.state.task {
             Some(task) if task.is_speculative() => {

@@ -6,7 +6,7 @@ use prost::Message;
 
 use super::effect::Effect;
 use super::run::close::Termination;
-use super::run::deadlines::Deadline;
+use super::run::deadlines::{Deadline, Due};
 use super::run::{Context, Run, RunKey};
 use super::start::HISTORY_SERVICE;
 use super::time::duration;
@@ -145,9 +145,14 @@ impl Run {
     /// Does what is due, in one go: the workflow hears at once of all timers that fire together.
     fn deadlines_due(&mut self, cx: &mut Context<'_>) {
         let mut fired = false;
-        while let Some(deadline) = self.deadlines.take_due(cx.now) {
-            fired |= matches!(deadline, Deadline::Timer(..));
-            self.deadline(cx, deadline);
+        while let Some(due) = self.deadlines.take_due(cx.now) {
+            match due {
+                Due::Timer(id) => {
+                    fired = true;
+                    self.fire_timer(cx, id);
+                }
+                Due::Deadline(deadline) => self.deadline(cx, deadline),
+            }
         }
         if fired {
             self.wake(cx);
@@ -162,7 +167,6 @@ impl Run {
             Deadline::FirstTask => self.wake(cx),
             Deadline::TaskScheduleToStart => self.task_not_taken(cx),
             Deadline::TaskStartToClose => self.task_timed_out(cx),
-            Deadline::Timer(_, id) => self.fire_timer(cx, id),
             Deadline::Activity(id, deadline) => self.activity_due(cx, id, deadline),
             Deadline::Operation(id, deadline) => self.operation_due(cx, id, deadline),
             Deadline::FastForward => self.fast_forward_due(cx),

@@ -106,6 +106,11 @@ impl History {
         })
     }
 
+    /// Nothing is stored: there is nothing to be taken.
+    pub(crate) fn forget_unstored(&mut self) {
+        self.stored = self.events.len();
+    }
+
     /// Encoded events with ids in `ids`, as far as there are such.
     pub(crate) fn events(&self, ids: Range<i64>) -> &[Bytes] {
         let end = index(ids.end).min(self.events.len());

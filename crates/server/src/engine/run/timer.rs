@@ -4,7 +4,6 @@ use stead_proto::command::v1::StartTimerCommandAttributes;
 use stead_proto::history::v1::history_event::Attributes;
 use stead_proto::history::v1::{TimerCanceledEventAttributes, TimerFiredEventAttributes, TimerStartedEventAttributes};
 
-use super::deadlines::Deadline;
 use super::events::Extras;
 use super::state::TimerState;
 use super::{Context, Run};
@@ -33,18 +32,17 @@ impl Run {
     /// Keeps what a timer is that was started by this event.
     pub(crate) fn expect_timer(&mut self, at: Time, started_event_id: i64, started: TimerStartedEventAttributes) {
         let fires_at = at + duration(started.start_to_fire_timeout.as_ref()).unwrap_or_default();
-        self.deadlines.set(Deadline::Timer(started_event_id, started.timer_id.clone()), Some(fires_at));
+        self.deadlines.set_timer(fires_at, started_event_id, started.timer_id.clone());
         self.timers.insert(started.timer_id, TimerState { started_event_id, fires_at: fires_at.unix_nanos() });
     }
 
     /// Cancels a timer. One whose firing waits in the buffer has not fired for the workflow: it is cancelled all the
     /// same, and the firing is forgotten.
     pub(crate) fn cancel_timer(&mut self, cx: &Context<'_>, timer_id: &str, completed: Completed<'_>, extras: Extras) {
-        let started_event_id = match self.timers.remove(timer_id) {
+        let started_event_id = match self.take_timer(timer_id) {
             Some(timer) => timer.started_event_id,
             None => self.forget_firing(timer_id).unwrap_or_default(),
         };
-        self.deadlines.set(Deadline::Timer(started_event_id, timer_id.to_owned()), None);
         let event = TimerCanceledEventAttributes {
             timer_id: timer_id.to_owned(),
             started_event_id,
@@ -56,9 +54,13 @@ impl Run {
 
     /// A timer has fired or was cancelled, by an event of the history.
     pub(crate) fn forget_timer(&mut self, timer_id: &str) {
-        if let Some(timer) = self.timers.remove(timer_id) {
-            self.deadlines.set(Deadline::Timer(timer.started_event_id, timer_id.to_owned()), None);
-        }
+        self.take_timer(timer_id);
+    }
+
+    fn take_timer(&mut self, timer_id: &str) -> Option<TimerState> {
+        let timer = self.timers.remove(timer_id)?;
+        self.deadlines.remove_timer(Time::from_unix_nanos(timer.fires_at), timer.started_event_id);
+        Some(timer)
     }
 
     /// Whether the workflow may cancel the timer: it runs, or the workflow has not heard yet that it fired.
