@@ -116,12 +116,12 @@ impl LocalActivityMarker {
         let details = details
             .into_iter()
             .filter_map(|(name, payloads)| payloads.map(|payloads| (name.to_owned(), Payloads { payloads })));
-        Attributes::RecordMarkerCommandAttributes(RecordMarkerCommandAttributes {
+        Attributes::RecordMarkerCommandAttributes(Box::new(RecordMarkerCommandAttributes {
             marker_name: MARKER.to_owned(),
             details: details.collect::<BTreeMap<_, _>>(),
             failure,
             ..RecordMarkerCommandAttributes::default()
-        })
+        }))
     }
 }
 
@@ -207,7 +207,7 @@ mod tests {
             ..MarkerRecordedEventAttributes::default()
         };
         HistoryEvent {
-            attributes: Some(history_event::Attributes::MarkerRecordedEventAttributes(recorded)),
+            attributes: Some(history_event::Attributes::MarkerRecordedEventAttributes(Box::new(recorded))),
             ..HistoryEvent::default()
         }
     }

@@ -56,11 +56,11 @@ impl Patch {
     /// The command that records it.
     pub(crate) fn command(&self) -> Attributes {
         let detail = Payloads { payloads: vec![json(self)] };
-        Attributes::RecordMarkerCommandAttributes(RecordMarkerCommandAttributes {
+        Attributes::RecordMarkerCommandAttributes(Box::new(RecordMarkerCommandAttributes {
             marker_name: MARKER.to_owned(),
             details: BTreeMap::from([(DETAIL.to_owned(), detail)]),
             ..RecordMarkerCommandAttributes::default()
-        })
+        }))
     }
 }
 

@@ -115,6 +115,12 @@ impl fmt::Display for WrongCount {
 
 impl Error for WrongCount {}
 
+impl<T: VisitPayloads> VisitPayloads for Box<T> {
+    fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
+        (**self).visit_payloads(visit);
+    }
+}
+
 impl<T: VisitPayloads> VisitPayloads for Option<T> {
     fn visit_payloads(&mut self, visit: &mut dyn Visitor) {
         self.iter_mut().for_each(|it| it.visit_payloads(visit));

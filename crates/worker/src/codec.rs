@@ -258,7 +258,7 @@ impl Stages {
 fn push_labels<'a>(
     parts: &mut Vec<Part<'a>>,
     owner: &WorkflowContext,
-    metadata: &'a mut Option<UserMetadata>,
+    metadata: &'a mut Option<Box<UserMetadata>>,
     groups: &'a mut Vec<EventGroupMarker>,
 ) {
     if metadata.is_some() {

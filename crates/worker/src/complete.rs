@@ -238,8 +238,8 @@ async fn fail_workflow(shared: &Shared, owner: &Owner, task_token: Bytes, failur
     tracing::error!(target: "stead::worker", failure = failure.message, "workflow failed: its payloads cannot be decoded");
     let context = owner.clone().map(Into::into);
     let failure = Some(shared.codec.encode_failure_or_say_why(context, failure.into_proto()).await);
-    let attributes =
-        Attributes::FailWorkflowExecutionCommandAttributes(FailWorkflowExecutionCommandAttributes { failure });
+    let attributes = FailWorkflowExecutionCommandAttributes { failure };
+    let attributes = Attributes::FailWorkflowExecutionCommandAttributes(Box::new(attributes));
     // No code of the workflow was asked, so that the worker's default is all there is to say.
     let default_versioning = shared.deployment.as_ref().and_then(|it| it.default_versioning);
     let request = RespondWorkflowTaskCompletedRequest {

@@ -160,7 +160,7 @@ fn try_marker(input: &mut Unstructured<'_>) -> Result<()> {
             details,
             ..MarkerRecordedEventAttributes::default()
         };
-        writer.push(Attributes::MarkerRecordedEventAttributes(marker));
+        writer.push(Attributes::MarkerRecordedEventAttributes(Box::new(marker)));
     }
     writer.task();
     let mut guest = Follower::default();

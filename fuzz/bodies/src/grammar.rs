@@ -86,11 +86,11 @@ impl Grammar<'_, '_> {
                 ..WorkflowTaskTimedOutEventAttributes::default()
             })
         } else {
-            Attributes::WorkflowTaskFailedEventAttributes(WorkflowTaskFailedEventAttributes {
+            Attributes::WorkflowTaskFailedEventAttributes(Box::new(WorkflowTaskFailedEventAttributes {
                 scheduled_event_id,
                 started_event_id,
                 ..WorkflowTaskFailedEventAttributes::default()
-            })
+            }))
         };
         self.writer.push(lost);
         Ok(())
@@ -166,7 +166,7 @@ impl Grammar<'_, '_> {
             activity_type: Some(ActivityType { name: "charge".into() }),
             ..ActivityTaskScheduledEventAttributes::default()
         };
-        let scheduled = self.writer.push(Attributes::ActivityTaskScheduledEventAttributes(scheduled));
+        let scheduled = self.writer.push(Attributes::ActivityTaskScheduledEventAttributes(Box::new(scheduled)));
         self.open.activities.push(Activity { scheduled, is_started: false, is_cancelled: false });
     }
 
@@ -208,7 +208,7 @@ impl Grammar<'_, '_> {
             details: BTreeMap::from([(detail.to_owned(), Payloads { payloads: vec![payload] })]),
             ..MarkerRecordedEventAttributes::default()
         };
-        self.writer.push(Attributes::MarkerRecordedEventAttributes(marker));
+        self.writer.push(Attributes::MarkerRecordedEventAttributes(Box::new(marker)));
     }
 
     fn upsert(&mut self, indexed_fields: BTreeMap<String, Payload>) {
@@ -237,7 +237,7 @@ impl Grammar<'_, '_> {
             signal_name: "go".into(),
             ..SignalExternalWorkflowExecutionInitiatedEventAttributes::default()
         };
-        let initiated = Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(initiated);
+        let initiated = Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(Box::new(initiated));
         let initiated = self.writer.push(initiated);
         self.open.signals.push(initiated);
     }
@@ -257,7 +257,7 @@ impl Grammar<'_, '_> {
             accepted_request_sequencing_event_id: self.writer.scheduled,
             accepted_request: Some(request),
         };
-        let accepted = self.writer.push(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted));
+        let accepted = self.writer.push(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(Box::new(accepted)));
         self.open.updates.push((id, accepted));
         Ok(())
     }
@@ -270,7 +270,7 @@ impl Grammar<'_, '_> {
                 accepted_event_id,
                 ..WorkflowExecutionUpdateCompletedEventAttributes::default()
             };
-            self.writer.push(Attributes::WorkflowExecutionUpdateCompletedEventAttributes(completed));
+            self.writer.push(Attributes::WorkflowExecutionUpdateCompletedEventAttributes(Box::new(completed)));
         }
         Ok(())
     }
@@ -278,7 +278,7 @@ impl Grammar<'_, '_> {
     fn end(&mut self) -> Result<()> {
         self.is_closed = true;
         let end = match self.input.int_in_range(0..=3)? {
-            0 => Attributes::WorkflowExecutionFailedEventAttributes(WorkflowExecutionFailedEventAttributes::default()),
+            0 => Attributes::WorkflowExecutionFailedEventAttributes(Box::default()),
             1 => {
                 Attributes::WorkflowExecutionCanceledEventAttributes(WorkflowExecutionCanceledEventAttributes::default())
             }
@@ -331,20 +331,22 @@ impl Grammar<'_, '_> {
         let attributes = match self.input.int_in_range(0..=3)? {
             _ if !is_started => {
                 self.open.activities[index].is_started = true;
-                self.writer.push(Attributes::ActivityTaskStartedEventAttributes(ActivityTaskStartedEventAttributes {
-                    scheduled_event_id,
-                    ..ActivityTaskStartedEventAttributes::default()
-                }));
+                self.writer.push(Attributes::ActivityTaskStartedEventAttributes(Box::new(
+                    ActivityTaskStartedEventAttributes {
+                        scheduled_event_id,
+                        ..ActivityTaskStartedEventAttributes::default()
+                    },
+                )));
                 return Ok(());
             }
-            0 => Attributes::ActivityTaskFailedEventAttributes(ActivityTaskFailedEventAttributes {
+            0 => Attributes::ActivityTaskFailedEventAttributes(Box::new(ActivityTaskFailedEventAttributes {
                 scheduled_event_id,
                 ..ActivityTaskFailedEventAttributes::default()
-            }),
-            1 => Attributes::ActivityTaskTimedOutEventAttributes(ActivityTaskTimedOutEventAttributes {
+            })),
+            1 => Attributes::ActivityTaskTimedOutEventAttributes(Box::new(ActivityTaskTimedOutEventAttributes {
                 scheduled_event_id,
                 ..ActivityTaskTimedOutEventAttributes::default()
-            }),
+            })),
             2 if is_cancelled => Attributes::ActivityTaskCanceledEventAttributes(ActivityTaskCanceledEventAttributes {
                 scheduled_event_id,
                 ..ActivityTaskCanceledEventAttributes::default()
@@ -415,7 +417,7 @@ impl Grammar<'_, '_> {
     /// A signal, or a request to cancel the run.
     fn knock(&mut self) -> Result<()> {
         let attributes = if self.input.ratio(7, 8)? {
-            Attributes::WorkflowExecutionSignaledEventAttributes(WorkflowExecutionSignaledEventAttributes::default())
+            Attributes::WorkflowExecutionSignaledEventAttributes(Box::default())
         } else {
             Attributes::WorkflowExecutionCancelRequestedEventAttributes(
                 WorkflowExecutionCancelRequestedEventAttributes::default(),

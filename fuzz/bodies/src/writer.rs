@@ -54,12 +54,12 @@ impl Writer {
     }
 
     pub(crate) fn task_completed(&mut self, metadata: WorkflowTaskCompletedMetadata) {
-        self.push(Attributes::WorkflowTaskCompletedEventAttributes(WorkflowTaskCompletedEventAttributes {
+        self.push(Attributes::WorkflowTaskCompletedEventAttributes(Box::new(WorkflowTaskCompletedEventAttributes {
             scheduled_event_id: self.scheduled,
             started_event_id: self.started,
             sdk_metadata: Some(metadata),
             ..WorkflowTaskCompletedEventAttributes::default()
-        }));
+        })));
     }
 
     pub(crate) fn completed(&mut self) {

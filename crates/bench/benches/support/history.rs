@@ -153,12 +153,12 @@ impl Writer {
             core_used_flags: if is_first { vec![1, 2, 3] } else { Vec::new() },
             ..WorkflowTaskCompletedMetadata::default()
         };
-        self.push(Attributes::WorkflowTaskCompletedEventAttributes(WorkflowTaskCompletedEventAttributes {
+        self.push(Attributes::WorkflowTaskCompletedEventAttributes(Box::new(WorkflowTaskCompletedEventAttributes {
             scheduled_event_id: self.scheduled,
             started_event_id: self.started,
             sdk_metadata: Some(metadata),
             ..WorkflowTaskCompletedEventAttributes::default()
-        }));
+        })));
     }
 
     fn timer(&mut self, seq: u32) {
@@ -177,10 +177,10 @@ impl Writer {
             activity_type: Some(ActivityType { name: "echo".into() }),
             ..ActivityTaskScheduledEventAttributes::default()
         };
-        let scheduled_event_id = self.push(Attributes::ActivityTaskScheduledEventAttributes(scheduled));
+        let scheduled_event_id = self.push(Attributes::ActivityTaskScheduledEventAttributes(Box::new(scheduled)));
         let started =
             ActivityTaskStartedEventAttributes { scheduled_event_id, ..ActivityTaskStartedEventAttributes::default() };
-        let started_event_id = self.push(Attributes::ActivityTaskStartedEventAttributes(started));
+        let started_event_id = self.push(Attributes::ActivityTaskStartedEventAttributes(Box::new(started)));
         self.push(Attributes::ActivityTaskCompletedEventAttributes(ActivityTaskCompletedEventAttributes {
             scheduled_event_id,
             started_event_id,
@@ -197,13 +197,14 @@ impl Writer {
             accepted_request_sequencing_event_id: self.scheduled,
             accepted_request: Some(update_request(id)),
         };
-        let accepted_event_id = self.push(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted));
+        let accepted_event_id =
+            self.push(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(Box::new(accepted)));
         let completed = WorkflowExecutionUpdateCompletedEventAttributes {
             meta: Some(Meta { update_id: id.into(), ..Meta::default() }),
             accepted_event_id,
             ..WorkflowExecutionUpdateCompletedEventAttributes::default()
         };
-        self.push(Attributes::WorkflowExecutionUpdateCompletedEventAttributes(completed));
+        self.push(Attributes::WorkflowExecutionUpdateCompletedEventAttributes(Box::new(completed)));
     }
 }
 

@@ -266,7 +266,7 @@ mod tests {
         let limits = PayloadLimits::NONE.refuse_payloads(100).refuse_memo(50);
         let activity = ScheduleActivityTaskCommandAttributes { input: payloads(101), ..Default::default() };
         let command = Command {
-            attributes: Some(Attributes::ScheduleActivityTaskCommandAttributes(activity)),
+            attributes: Some(Attributes::ScheduleActivityTaskCommandAttributes(Box::new(activity))),
             ..Default::default()
         };
         let request = api::RespondWorkflowTaskCompletedRequest {

@@ -437,11 +437,11 @@ fn completed(result: &'static str, next: &str) -> Attributes {
 }
 
 fn failed(next: &str) -> Attributes {
-    Attributes::WorkflowExecutionFailedEventAttributes(WorkflowExecutionFailedEventAttributes {
+    Attributes::WorkflowExecutionFailedEventAttributes(Box::new(WorkflowExecutionFailedEventAttributes {
         failure: Some(application("Unpaid", "not paid")),
         new_execution_run_id: next.to_owned(),
         ..Default::default()
-    })
+    }))
 }
 
 fn application(type_name: &str, message: &str) -> WireFailure {
@@ -695,7 +695,7 @@ async fn the_details_of_failures_and_of_their_causes_pass_through_the_codec() {
     }
     let failure = WireFailure { message: "outer".into(), cause: Some(Box::new(failure)), ..Default::default() };
     let attributes = WorkflowExecutionFailedEventAttributes { failure: Some(failure), ..Default::default() };
-    fake.answers(history(Attributes::WorkflowExecutionFailedEventAttributes(attributes)));
+    fake.answers(history(Attributes::WorkflowExecutionFailedEventAttributes(Box::new(attributes))));
     let error = encoded(&fake).await.workflow::<Order>("order-1").result().await.unwrap_err();
     let (_, application) = error.failure().unwrap().find_application().unwrap();
     assert_eq!(application.details[0].data, "12");

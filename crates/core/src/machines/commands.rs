@@ -167,7 +167,7 @@ impl Machines {
             use_workflow_build_id: on_own_queue,
             priority: activity.priority,
         };
-        let attributes = Attributes::ScheduleActivityTaskCommandAttributes(attributes);
+        let attributes = Attributes::ScheduleActivityTaskCommandAttributes(Box::new(attributes));
         wire_with_summary(CommandType::ScheduleActivityTask, attributes, activity.summary)
     }
 
@@ -264,7 +264,7 @@ impl Machines {
 
     fn fail(&mut self, failure: Failure, at: Option<CallSite>) {
         let attributes = FailWorkflowExecutionCommandAttributes { failure: Some(failure) };
-        let attributes = Attributes::FailWorkflowExecutionCommandAttributes(attributes);
+        let attributes = Attributes::FailWorkflowExecutionCommandAttributes(Box::new(attributes));
         self.end(What::FailWorkflow, at, CommandType::FailWorkflowExecution, attributes);
     }
 
@@ -300,7 +300,7 @@ impl Machines {
             initial_versioning_behavior: versioning_behavior(next.versioning).into(),
             ..ContinueAsNewWorkflowExecutionCommandAttributes::default()
         };
-        let attributes = Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes);
+        let attributes = Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(Box::new(attributes));
         self.end(what, at, CommandType::ContinueAsNewWorkflowExecution, attributes);
     }
 

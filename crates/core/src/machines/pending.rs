@@ -131,6 +131,6 @@ pub(super) fn wire_with_summary(
     attributes: command::Attributes,
     summary: Option<stead_activation::Payload>,
 ) -> Command {
-    let user_metadata = summary.map(|summary| UserMetadata { summary: Some(summary), details: None });
+    let user_metadata = summary.map(|summary| Box::new(UserMetadata { summary: Some(summary), details: None }));
     Command { user_metadata, ..wire(kind, attributes) }
 }

@@ -84,9 +84,9 @@ impl Machines {
             priority: request.priority,
             ..StartChildWorkflowExecutionCommandAttributes::default()
         };
-        let attributes = Command::StartChildWorkflowExecutionCommandAttributes(attributes);
+        let attributes = Command::StartChildWorkflowExecutionCommandAttributes(Box::new(attributes));
         let mut command = wire(CommandType::StartChildWorkflowExecution, attributes);
-        command.user_metadata = user_metadata(request.summary, request.details);
+        command.user_metadata = user_metadata(request.summary, request.details).map(Box::new);
         command
     }
 
@@ -158,7 +158,7 @@ impl Machines {
             header: header(signal.headers),
             ..SignalExternalWorkflowExecutionCommandAttributes::default()
         };
-        let attributes = Command::SignalExternalWorkflowExecutionCommandAttributes(attributes);
+        let attributes = Command::SignalExternalWorkflowExecutionCommandAttributes(Box::new(attributes));
         wire_with_summary(CommandType::SignalExternalWorkflowExecution, attributes, signal.summary)
     }
 
@@ -207,7 +207,7 @@ fn cancel_wire(
         reason,
         ..RequestCancelExternalWorkflowExecutionCommandAttributes::default()
     };
-    let attributes = Command::RequestCancelExternalWorkflowExecutionCommandAttributes(attributes);
+    let attributes = Command::RequestCancelExternalWorkflowExecutionCommandAttributes(Box::new(attributes));
     wire(CommandType::RequestCancelExternalWorkflowExecution, attributes)
 }
 
@@ -267,7 +267,7 @@ impl Machines {
             input: Some(system::envelope(&request)),
             ..ScheduleNexusOperationCommandAttributes::default()
         };
-        let attributes = Command::ScheduleNexusOperationCommandAttributes(attributes);
+        let attributes = Command::ScheduleNexusOperationCommandAttributes(Box::new(attributes));
         wire(CommandType::ScheduleNexusOperation, attributes)
     }
 
@@ -308,7 +308,7 @@ fn schedule_nexus_wire(request: ScheduleNexusOperation) -> stead_proto::command:
         start_to_close_timeout: request.start_to_close_timeout.map(proto_duration),
         nexus_header: request.headers,
     };
-    let attributes = Command::ScheduleNexusOperationCommandAttributes(attributes);
+    let attributes = Command::ScheduleNexusOperationCommandAttributes(Box::new(attributes));
     wire_with_summary(CommandType::ScheduleNexusOperation, attributes, summary)
 }
 

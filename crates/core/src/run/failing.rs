@@ -144,7 +144,7 @@ impl Run {
             attempt: task.attempt,
             commands: vec![Command {
                 command_type: CommandType::FailWorkflowExecution.into(),
-                attributes: Some(command::Attributes::FailWorkflowExecutionCommandAttributes(attributes)),
+                attributes: Some(command::Attributes::FailWorkflowExecutionCommandAttributes(Box::new(attributes))),
                 ..Command::default()
             }],
             ends_run: true,

@@ -54,7 +54,7 @@ fn continue_as_new(next: ContinueAsNew) -> ContinueAsNewWorkflowExecutionCommand
     let mut scenario = Scenario::new([vec![Command::ContinueAsNew(Box::new(next))]]);
     let mut completion = scenario.completes(history.poll());
     match completion.commands.remove(0).attributes {
-        Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes)) => attributes,
+        Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes)) => *attributes,
         other => panic!("it does not continue: {other:?}"),
     }
 }

@@ -1107,8 +1107,10 @@ pub struct HistoryEvent {
     pub task_id: i64,
     #[prost(bool, tag = "300")]
     pub worker_may_ignore: bool,
-    #[prost(message, optional, tag = "301")]
-    pub user_metadata: ::core::option::Option<super::super::sdk::v1::UserMetadata>,
+    #[prost(message, optional, boxed, tag = "301")]
+    pub user_metadata: ::core::option::Option<
+        ::prost::alloc::boxed::Box<super::super::sdk::v1::UserMetadata>,
+    >,
     #[prost(message, repeated, tag = "302")]
     pub links: ::prost::alloc::vec::Vec<super::super::common::v1::Link>,
     #[prost(message, optional, tag = "303")]
@@ -1137,7 +1139,7 @@ pub mod history_event {
         ),
         #[prost(message, tag = "8")]
         WorkflowExecutionFailedEventAttributes(
-            super::WorkflowExecutionFailedEventAttributes,
+            ::prost::alloc::boxed::Box<super::WorkflowExecutionFailedEventAttributes>,
         ),
         #[prost(message, tag = "9")]
         WorkflowExecutionTimedOutEventAttributes(
@@ -1151,26 +1153,34 @@ pub mod history_event {
         WorkflowTaskStartedEventAttributes(super::WorkflowTaskStartedEventAttributes),
         #[prost(message, tag = "12")]
         WorkflowTaskCompletedEventAttributes(
-            super::WorkflowTaskCompletedEventAttributes,
+            ::prost::alloc::boxed::Box<super::WorkflowTaskCompletedEventAttributes>,
         ),
         #[prost(message, tag = "13")]
         WorkflowTaskTimedOutEventAttributes(super::WorkflowTaskTimedOutEventAttributes),
         #[prost(message, tag = "14")]
-        WorkflowTaskFailedEventAttributes(super::WorkflowTaskFailedEventAttributes),
+        WorkflowTaskFailedEventAttributes(
+            ::prost::alloc::boxed::Box<super::WorkflowTaskFailedEventAttributes>,
+        ),
         #[prost(message, tag = "15")]
         ActivityTaskScheduledEventAttributes(
-            super::ActivityTaskScheduledEventAttributes,
+            ::prost::alloc::boxed::Box<super::ActivityTaskScheduledEventAttributes>,
         ),
         #[prost(message, tag = "16")]
-        ActivityTaskStartedEventAttributes(super::ActivityTaskStartedEventAttributes),
+        ActivityTaskStartedEventAttributes(
+            ::prost::alloc::boxed::Box<super::ActivityTaskStartedEventAttributes>,
+        ),
         #[prost(message, tag = "17")]
         ActivityTaskCompletedEventAttributes(
             super::ActivityTaskCompletedEventAttributes,
         ),
         #[prost(message, tag = "18")]
-        ActivityTaskFailedEventAttributes(super::ActivityTaskFailedEventAttributes),
+        ActivityTaskFailedEventAttributes(
+            ::prost::alloc::boxed::Box<super::ActivityTaskFailedEventAttributes>,
+        ),
         #[prost(message, tag = "19")]
-        ActivityTaskTimedOutEventAttributes(super::ActivityTaskTimedOutEventAttributes),
+        ActivityTaskTimedOutEventAttributes(
+            ::prost::alloc::boxed::Box<super::ActivityTaskTimedOutEventAttributes>,
+        ),
         #[prost(message, tag = "20")]
         TimerStartedEventAttributes(super::TimerStartedEventAttributes),
         #[prost(message, tag = "21")]
@@ -1184,10 +1194,12 @@ pub mod history_event {
         #[prost(message, tag = "24")]
         TimerCanceledEventAttributes(super::TimerCanceledEventAttributes),
         #[prost(message, tag = "25")]
-        MarkerRecordedEventAttributes(super::MarkerRecordedEventAttributes),
+        MarkerRecordedEventAttributes(
+            ::prost::alloc::boxed::Box<super::MarkerRecordedEventAttributes>,
+        ),
         #[prost(message, tag = "26")]
         WorkflowExecutionSignaledEventAttributes(
-            super::WorkflowExecutionSignaledEventAttributes,
+            ::prost::alloc::boxed::Box<super::WorkflowExecutionSignaledEventAttributes>,
         ),
         #[prost(message, tag = "27")]
         WorkflowExecutionTerminatedEventAttributes(
@@ -1239,7 +1251,9 @@ pub mod history_event {
         ),
         #[prost(message, tag = "38")]
         ChildWorkflowExecutionFailedEventAttributes(
-            super::ChildWorkflowExecutionFailedEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::ChildWorkflowExecutionFailedEventAttributes,
+            >,
         ),
         #[prost(message, tag = "39")]
         ChildWorkflowExecutionCanceledEventAttributes(
@@ -1255,7 +1269,9 @@ pub mod history_event {
         ),
         #[prost(message, tag = "42")]
         SignalExternalWorkflowExecutionInitiatedEventAttributes(
-            super::SignalExternalWorkflowExecutionInitiatedEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::SignalExternalWorkflowExecutionInitiatedEventAttributes,
+            >,
         ),
         #[prost(message, tag = "43")]
         SignalExternalWorkflowExecutionFailedEventAttributes(
@@ -1271,7 +1287,9 @@ pub mod history_event {
         ),
         #[prost(message, tag = "46")]
         WorkflowExecutionUpdateAcceptedEventAttributes(
-            super::WorkflowExecutionUpdateAcceptedEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::WorkflowExecutionUpdateAcceptedEventAttributes,
+            >,
         ),
         #[prost(message, tag = "47")]
         WorkflowExecutionUpdateRejectedEventAttributes(
@@ -1281,7 +1299,9 @@ pub mod history_event {
         ),
         #[prost(message, tag = "48")]
         WorkflowExecutionUpdateCompletedEventAttributes(
-            super::WorkflowExecutionUpdateCompletedEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::WorkflowExecutionUpdateCompletedEventAttributes,
+            >,
         ),
         #[prost(message, tag = "49")]
         WorkflowPropertiesModifiedExternallyEventAttributes(
@@ -1297,11 +1317,13 @@ pub mod history_event {
         ),
         #[prost(message, tag = "52")]
         WorkflowExecutionUpdateAdmittedEventAttributes(
-            super::WorkflowExecutionUpdateAdmittedEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::WorkflowExecutionUpdateAdmittedEventAttributes,
+            >,
         ),
         #[prost(message, tag = "53")]
         NexusOperationScheduledEventAttributes(
-            super::NexusOperationScheduledEventAttributes,
+            ::prost::alloc::boxed::Box<super::NexusOperationScheduledEventAttributes>,
         ),
         #[prost(message, tag = "54")]
         NexusOperationStartedEventAttributes(
@@ -1312,14 +1334,16 @@ pub mod history_event {
             super::NexusOperationCompletedEventAttributes,
         ),
         #[prost(message, tag = "56")]
-        NexusOperationFailedEventAttributes(super::NexusOperationFailedEventAttributes),
+        NexusOperationFailedEventAttributes(
+            ::prost::alloc::boxed::Box<super::NexusOperationFailedEventAttributes>,
+        ),
         #[prost(message, tag = "57")]
         NexusOperationCanceledEventAttributes(
-            super::NexusOperationCanceledEventAttributes,
+            ::prost::alloc::boxed::Box<super::NexusOperationCanceledEventAttributes>,
         ),
         #[prost(message, tag = "58")]
         NexusOperationTimedOutEventAttributes(
-            super::NexusOperationTimedOutEventAttributes,
+            ::prost::alloc::boxed::Box<super::NexusOperationTimedOutEventAttributes>,
         ),
         #[prost(message, tag = "59")]
         NexusOperationCancelRequestedEventAttributes(
@@ -1327,7 +1351,9 @@ pub mod history_event {
         ),
         #[prost(message, tag = "60")]
         WorkflowExecutionOptionsUpdatedEventAttributes(
-            super::WorkflowExecutionOptionsUpdatedEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::WorkflowExecutionOptionsUpdatedEventAttributes,
+            >,
         ),
         #[prost(message, tag = "61")]
         NexusOperationCancelRequestCompletedEventAttributes(
@@ -1335,7 +1361,9 @@ pub mod history_event {
         ),
         #[prost(message, tag = "62")]
         NexusOperationCancelRequestFailedEventAttributes(
-            super::NexusOperationCancelRequestFailedEventAttributes,
+            ::prost::alloc::boxed::Box<
+                super::NexusOperationCancelRequestFailedEventAttributes,
+            >,
         ),
         #[prost(message, tag = "63")]
         WorkflowExecutionPausedEventAttributes(

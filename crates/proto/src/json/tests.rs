@@ -241,7 +241,7 @@ fn refuses_what_is_nested_too_deep() {
     let failure =
         (0..200).fold(Failure::default(), |cause, _| Failure { cause: Some(Box::new(cause)), ..Failure::default() });
     let attributes = WorkflowExecutionFailedEventAttributes { failure: Some(failure), ..Default::default() };
-    let history = event(Attributes::WorkflowExecutionFailedEventAttributes(attributes));
+    let history = event(Attributes::WorkflowExecutionFailedEventAttributes(Box::new(attributes)));
     assert!(matches!(history_to_json(&history), Err(JsonError::Message(_))));
 }
 
@@ -279,13 +279,13 @@ fn reads_back_what_it_writes() {
                 ..Default::default()
             },
             HistoryEvent {
-                attributes: Some(Attributes::WorkflowExecutionFailedEventAttributes(
+                attributes: Some(Attributes::WorkflowExecutionFailedEventAttributes(Box::new(
                     WorkflowExecutionFailedEventAttributes {
                         failure: Some(failure),
                         retry_state: RetryState::MaximumAttemptsReached.into(),
                         ..Default::default()
                     },
-                )),
+                ))),
                 ..Default::default()
             },
         ],
@@ -300,10 +300,10 @@ fn writes_the_proto3_mapping_in_the_order_of_the_fields() {
             event_id: 2,
             event_time: Some(Timestamp { seconds: 0, nanos: 0 }),
             event_type: EventType::MarkerRecorded.into(),
-            attributes: Some(Attributes::MarkerRecordedEventAttributes(MarkerRecordedEventAttributes {
+            attributes: Some(Attributes::MarkerRecordedEventAttributes(Box::new(MarkerRecordedEventAttributes {
                 details: ["b", "a"].map(|key| (key.to_owned(), Payloads::default())).into(),
                 ..Default::default()
-            })),
+            }))),
             ..Default::default()
         }],
     };
@@ -365,7 +365,7 @@ proptest! {
             }),
             ..Default::default()
         };
-        let mut history = event(Attributes::MarkerRecordedEventAttributes(attributes));
+        let mut history = event(Attributes::MarkerRecordedEventAttributes(Box::new(attributes)));
         history.events[0].event_time = Some(Timestamp { seconds, nanos });
         let _ = history_to_json(&history);
     }

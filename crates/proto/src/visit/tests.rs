@@ -178,10 +178,10 @@ fn what_was_taken_can_be_put_back() {
         header: Some(Header { fields: fields([("trace", "an interceptor's")]) }),
         ..Default::default()
     };
-    let attributes = command::Attributes::ScheduleActivityTaskCommandAttributes(activity);
+    let attributes = command::Attributes::ScheduleActivityTaskCommandAttributes(Box::new(activity));
     let original = RespondWorkflowTaskCompletedRequest {
         commands: vec![Command {
-            user_metadata: Some(UserMetadata { summary: Some(payload("summary")), details: None }),
+            user_metadata: Some(Box::new(UserMetadata { summary: Some(payload("summary")), details: None })),
             attributes: Some(attributes),
             ..Default::default()
         }],
@@ -220,8 +220,8 @@ fn operation(endpoint: &str, input: Payload) -> (command::Attributes, history_ev
     let scheduled =
         NexusOperationScheduledEventAttributes { endpoint, operation, input: Some(input), ..Default::default() };
     (
-        command::Attributes::ScheduleNexusOperationCommandAttributes(commanded),
-        history_event::Attributes::NexusOperationScheduledEventAttributes(scheduled),
+        command::Attributes::ScheduleNexusOperationCommandAttributes(Box::new(commanded)),
+        history_event::Attributes::NexusOperationScheduledEventAttributes(Box::new(scheduled)),
     )
 }
 

@@ -207,7 +207,7 @@ fn child_request(
         memo: initiated.memo.clone(),
         search_attributes: initiated.search_attributes.clone(),
         header: initiated.header.clone(),
-        user_metadata: extras.user_metadata,
+        user_metadata: extras.user_metadata.map(|metadata| *metadata),
         priority: initiated.priority.clone(),
         versioning_override: initiated.versioning_override.clone(),
         ..Default::default()

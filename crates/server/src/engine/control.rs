@@ -150,7 +150,7 @@ impl Run {
 
     pub(crate) fn add_signal(&mut self, cx: &Context<'_>, signal: Signal) {
         self.state.signals += 1;
-        let event = Attributes::WorkflowExecutionSignaledEventAttributes(signal.event);
+        let event = Attributes::WorkflowExecutionSignaledEventAttributes(Box::new(signal.event));
         let event_id = self.add_with(cx, event, signal.links.into());
         self.served(signal.request_id, EventType::WorkflowExecutionSignaled, event_id);
     }

@@ -191,7 +191,7 @@ fn like(base: &Run, run_id: String) -> Option<NewRun> {
         request_id: base.state.start_request_id.clone(),
         execution_expires_at: 0,
         parent: base.state.parent.clone(),
-        extras: Extras { user_metadata: base.state.user_metadata.clone(), ..Extras::default() },
+        extras: Extras { user_metadata: base.state.user_metadata.clone().map(Box::new), ..Extras::default() },
         started: Box::new(base.started_event()?),
     })
 }

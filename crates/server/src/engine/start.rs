@@ -241,7 +241,11 @@ impl Engine {
             request_id: request.request_id,
             execution_expires_at: expires_at.map_or(0, super::Time::unix_nanos),
             parent: None,
-            extras: Extras { user_metadata: request.user_metadata, links: request.links, ..Extras::default() },
+            extras: Extras {
+                user_metadata: request.user_metadata.map(Box::new),
+                links: request.links,
+                ..Extras::default()
+            },
             started: Box::new(started),
         }
     }
@@ -329,7 +333,7 @@ impl Engine {
             memo: started.memo.clone(),
             search_attributes: started.search_attributes.clone(),
             priority: started.priority.clone(),
-            user_metadata: new.extras.user_metadata.clone(),
+            user_metadata: new.extras.user_metadata.as_deref().cloned(),
             callbacks: started
                 .completion_callbacks
                 .iter()

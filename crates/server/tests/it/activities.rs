@@ -53,7 +53,7 @@ fn what_a_command_says_about_its_event_stands_with_what_it_cancels_too() {
         let label = Label { id: "batch".to_owned(), label: None };
         command.event_group_markers = vec![EventGroupMarker { variant: Some(Variant::Label(label)) }];
         let summary = Some(Payload { data: "why".into(), ..Default::default() });
-        command.user_metadata = Some(UserMetadata { summary, details: None });
+        command.user_metadata = Some(Box::new(UserMetadata { summary, details: None }));
         command
     };
     let started = vec![said(schedule_activity("a")), said(start_timer("t", 60)), start_timer("soon", 1)];
@@ -161,21 +161,21 @@ impl Server {
 
     fn activity_started(&mut self) -> ActivityTaskStartedEventAttributes {
         self.find(|event| match event {
-            Attributes::ActivityTaskStartedEventAttributes(a) => Some(a),
+            Attributes::ActivityTaskStartedEventAttributes(a) => Some(*a),
             _ => None,
         })
     }
 
     fn failed(&mut self) -> ActivityTaskFailedEventAttributes {
         self.find(|event| match event {
-            Attributes::ActivityTaskFailedEventAttributes(a) => Some(a),
+            Attributes::ActivityTaskFailedEventAttributes(a) => Some(*a),
             _ => None,
         })
     }
 
     fn timed_out(&mut self) -> ActivityTaskTimedOutEventAttributes {
         self.find(|event| match event {
-            Attributes::ActivityTaskTimedOutEventAttributes(a) => Some(a),
+            Attributes::ActivityTaskTimedOutEventAttributes(a) => Some(*a),
             _ => None,
         })
     }

@@ -28,7 +28,7 @@ pub(crate) fn child(workflow_id: &str) -> StartChildWorkflowExecutionCommandAttr
 }
 
 pub(crate) fn start_child(child: StartChildWorkflowExecutionCommandAttributes) -> Command {
-    command(Attributes::StartChildWorkflowExecutionCommandAttributes(child))
+    command(Attributes::StartChildWorkflowExecutionCommandAttributes(Box::new(child)))
 }
 
 /// A child with a policy.
@@ -342,7 +342,7 @@ fn commands_about_children_are_refused_with_the_words_of_the_server() {
     let timeout = StartChildWorkflowExecutionCommandAttributes { workflow_run_timeout: secs(-1), ..child("c") };
     let cancel =
         RequestCancelExternalWorkflowExecutionCommandAttributes { workflow_id: "c".to_owned(), ..Default::default() };
-    let cancel = command(Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(cancel));
+    let cancel = command(Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(Box::new(cancel)));
     for (commands, says) in [
         (
             vec![start_child(unnamed)],

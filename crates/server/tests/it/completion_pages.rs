@@ -17,7 +17,7 @@ fn marker(name: &str) -> Command {
     let attributes = RecordMarkerCommandAttributes { marker_name: name.to_owned(), ..Default::default() };
     Command {
         command_type: CommandType::RecordMarker.into(),
-        attributes: Some(CommandAttributes::RecordMarkerCommandAttributes(attributes)),
+        attributes: Some(CommandAttributes::RecordMarkerCommandAttributes(Box::new(attributes))),
         ..Default::default()
     }
 }

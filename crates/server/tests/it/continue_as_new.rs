@@ -12,7 +12,7 @@ use crate::support::{
 use crate::{call, last};
 
 fn continues(attributes: ContinueAsNewWorkflowExecutionCommandAttributes) -> Command {
-    command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes))
+    command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(Box::new(attributes)))
 }
 
 fn memo(value: &'static str) -> Memo {

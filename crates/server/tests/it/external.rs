@@ -28,7 +28,7 @@ fn signal(workflow_id: &str) -> SignalExternalWorkflowExecutionCommandAttributes
 }
 
 fn signals(signal: SignalExternalWorkflowExecutionCommandAttributes) -> Command {
-    command(Attributes::SignalExternalWorkflowExecutionCommandAttributes(signal))
+    command(Attributes::SignalExternalWorkflowExecutionCommandAttributes(Box::new(signal)))
 }
 
 fn cancel(workflow_id: &str) -> RequestCancelExternalWorkflowExecutionCommandAttributes {
@@ -40,7 +40,7 @@ fn cancel(workflow_id: &str) -> RequestCancelExternalWorkflowExecutionCommandAtt
 }
 
 fn cancels(cancel: RequestCancelExternalWorkflowExecutionCommandAttributes) -> Command {
-    command(Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(cancel))
+    command(Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(Box::new(cancel)))
 }
 
 /// A workflow that no worker looks after, on a queue of its own.
@@ -111,7 +111,7 @@ fn what_is_meant_for_a_child_reaches_only_a_child() {
         task_queue: named_queue("children"),
         ..Default::default()
     };
-    let child = command(Attributes::StartChildWorkflowExecutionCommandAttributes(child));
+    let child = command(Attributes::StartChildWorkflowExecutionCommandAttributes(Box::new(child)));
     let to_child = |id| SignalExternalWorkflowExecutionCommandAttributes { child_workflow_only: true, ..signal(id) };
     server.step(vec![child, signals(to_child("child")), signals(to_child("other"))]);
     let failed = last!(server.history("w"), SignalExternalWorkflowExecutionFailedEventAttributes);

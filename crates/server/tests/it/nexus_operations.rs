@@ -45,7 +45,7 @@ pub(crate) fn schedule(change: impl FnOnce(&mut Schedule)) -> Command {
         ..Default::default()
     };
     change(&mut attributes);
-    command(C::ScheduleNexusOperationCommandAttributes(attributes))
+    command(C::ScheduleNexusOperationCommandAttributes(Box::new(attributes)))
 }
 
 pub(crate) fn cancel_operation(scheduled_event_id: i64) -> Command {

@@ -73,7 +73,7 @@ fn a_failure_that_is_listed_or_says_so_is_not_tried_again() {
     let info = ApplicationFailureInfo { next_retry_delay: secs(40), ..Default::default() };
     let failure = Failure { failure_info: Some(FailureInfo::ApplicationFailureInfo(info)), ..Default::default() };
     let later = FailWorkflowExecutionCommandAttributes { failure: Some(failure) };
-    server.step(vec![command(Attributes::FailWorkflowExecutionCommandAttributes(later))]);
+    server.step(vec![command(Attributes::FailWorkflowExecutionCommandAttributes(Box::new(later)))]);
     let started = last!(server.history("w"), WorkflowExecutionStartedEventAttributes);
     assert_eq!(started.first_workflow_task_backoff, secs(40));
 }

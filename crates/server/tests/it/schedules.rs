@@ -101,9 +101,8 @@ fn complete(result: &str) -> Vec<stead_proto::command::v1::Command> {
 
 fn fail(message: &str) -> Vec<stead_proto::command::v1::Command> {
     let failure = Some(Failure { message: message.to_owned(), ..Default::default() });
-    vec![command(Attributes::FailWorkflowExecutionCommandAttributes(FailWorkflowExecutionCommandAttributes {
-        failure,
-    }))]
+    let attributes = FailWorkflowExecutionCommandAttributes { failure };
+    vec![command(Attributes::FailWorkflowExecutionCommandAttributes(Box::new(attributes)))]
 }
 
 fn payloads(data: &str) -> Payloads {

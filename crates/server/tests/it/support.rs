@@ -322,7 +322,7 @@ pub(crate) fn complete_workflow() -> Command {
 pub(crate) fn fail_workflow() -> Command {
     let failure = Some(stead_proto::failure::v1::Failure { message: "no".to_owned(), ..Default::default() });
     let attributes = stead_proto::command::v1::FailWorkflowExecutionCommandAttributes { failure };
-    command(Attributes::FailWorkflowExecutionCommandAttributes(attributes))
+    command(Attributes::FailWorkflowExecutionCommandAttributes(Box::new(attributes)))
 }
 
 pub(crate) fn start_timer(timer_id: &str, seconds: i64) -> Command {
@@ -334,7 +334,7 @@ pub(crate) fn start_timer(timer_id: &str, seconds: i64) -> Command {
 
 /// An activity that may take ten seconds.
 pub(crate) fn schedule_activity(activity_id: &str) -> Command {
-    command(Attributes::ScheduleActivityTaskCommandAttributes(
+    command(Attributes::ScheduleActivityTaskCommandAttributes(Box::new(
         stead_proto::command::v1::ScheduleActivityTaskCommandAttributes {
             activity_id: activity_id.to_owned(),
             activity_type: Some(stead_proto::common::v1::ActivityType { name: "charge".to_owned() }),
@@ -342,7 +342,7 @@ pub(crate) fn schedule_activity(activity_id: &str) -> Command {
             start_to_close_timeout: secs(10),
             ..Default::default()
         },
-    ))
+    )))
 }
 
 pub(crate) fn text(text: &str) -> Option<Payloads> {
@@ -425,7 +425,7 @@ pub(crate) fn fail_with(kind: &str) -> Command {
     use stead_proto::failure::v1::failure::FailureInfo;
     use stead_proto::failure::v1::{ApplicationFailureInfo, Failure};
     let info = ApplicationFailureInfo { r#type: kind.to_owned(), ..Default::default() };
-    command(Attributes::FailWorkflowExecutionCommandAttributes(
+    command(Attributes::FailWorkflowExecutionCommandAttributes(Box::new(
         stead_proto::command::v1::FailWorkflowExecutionCommandAttributes {
             failure: Some(Failure {
                 message: "no".to_owned(),
@@ -433,7 +433,7 @@ pub(crate) fn fail_with(kind: &str) -> Command {
                 ..Default::default()
             }),
         },
-    ))
+    )))
 }
 
 /// Goes on in a new run that is like this one.

@@ -148,7 +148,8 @@ fn an_activity_holds_time_until_it_waits_to_be_tried_again() {
         }),
         ..Default::default()
     };
-    server.step(vec![command(Command::ScheduleActivityTaskCommandAttributes(activity)), start_timer("t", DAY)]);
+    server
+        .step(vec![command(Command::ScheduleActivityTaskCommandAttributes(Box::new(activity))), start_timer("t", DAY)]);
     assert_eq!(ahead(&mut server), 0, "it is offered to workers");
     let task = server.activity();
     assert_eq!(ahead(&mut server), 0, "a worker has it");
@@ -276,7 +277,10 @@ fn a_child_shares_the_clock_of_its_parent_and_not_its_fast_forward() {
         task_queue: Some(queue()),
         ..Default::default()
     };
-    server.step(vec![command(Command::StartChildWorkflowExecutionCommandAttributes(child)), start_timer("u", DAY)]);
+    server.step(vec![
+        command(Command::StartChildWorkflowExecutionCommandAttributes(Box::new(child))),
+        start_timer("u", DAY),
+    ]);
     let history = server.history("child");
     assert_eq!(
         started(&history).time_skipping_config,

@@ -392,7 +392,7 @@ fn continue_as_new_with(behavior: ContinueAsNewVersioningBehavior) -> Command {
         initial_versioning_behavior: behavior.into(),
         ..Default::default()
     };
-    command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes))
+    command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(Box::new(attributes)))
 }
 
 #[test]

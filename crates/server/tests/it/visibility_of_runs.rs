@@ -100,7 +100,7 @@ fn a_child_is_listed_with_its_parent_and_its_root() {
         task_queue: named_queue("children"),
         ..Default::default()
     };
-    server.step(vec![command(Attributes::StartChildWorkflowExecutionCommandAttributes(child))]);
+    server.step(vec![command(Attributes::StartChildWorkflowExecutionCommandAttributes(Box::new(child)))]);
     let listed = list(&mut server, "ParentWorkflowId = 'p'");
     assert_eq!(ids(&listed), ["c"]);
     assert_eq!(listed[0].parent_execution.as_ref().unwrap().workflow_id, "p");
@@ -148,7 +148,7 @@ fn the_next_run_has_the_attributes_that_the_command_says() {
         search_attributes: attributes(&[("City", "\"Oslo\""), ("Age", "null")]),
         ..Default::default()
     };
-    server.step(vec![command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(next))]);
+    server.step(vec![command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(Box::new(next)))]);
     let found = list(&mut server, "City = 'Oslo'");
     assert_eq!(found[0].status(), Status::Running);
     assert_eq!(found.len(), 1);
@@ -180,12 +180,12 @@ fn unknown_attributes_and_wrong_values_are_refused_with_the_words_of_the_server(
         ),
         (upsert(&[("Age", "\"old\"")]), "BadSearchAttributes: invalid value for search attribute Age of type Int: old"),
         (
-            command(Attributes::StartChildWorkflowExecutionCommandAttributes(child)),
+            command(Attributes::StartChildWorkflowExecutionCommandAttributes(Box::new(child))),
             "BadSearchAttributes: invalid SearchAttributes on StartChildWorkflowCommand: invalid value for search \
              attribute Age of type Int: old. WorkflowId=c WorkflowType=Child Namespace=default",
         ),
         (
-            command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(next)),
+            command(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(Box::new(next))),
             "BadSearchAttributes: invalid SearchAttributes on ContinueAsNewWorkflowExecutionCommand: invalid value \
              for search attribute Age of type Int: old. WorkflowType=Flow TaskQueue=name:\"q\" \
              kind:TASK_QUEUE_KIND_NORMAL",

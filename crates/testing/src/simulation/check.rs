@@ -224,10 +224,10 @@ mod tests {
     }
 
     fn signaled() -> A {
-        A::WorkflowExecutionSignaledEventAttributes(wire::WorkflowExecutionSignaledEventAttributes {
+        A::WorkflowExecutionSignaledEventAttributes(Box::new(wire::WorkflowExecutionSignaledEventAttributes {
             signal_name: "pay".to_owned(),
             ..Default::default()
-        })
+        }))
     }
 
     fn ids(ids: &[&str]) -> std::collections::BTreeSet<String> {
@@ -261,16 +261,18 @@ mod tests {
 
     #[test]
     fn an_update_without_its_events_is_found() {
-        let accepted =
-            A::WorkflowExecutionUpdateAcceptedEventAttributes(wire::WorkflowExecutionUpdateAcceptedEventAttributes {
+        let accepted = A::WorkflowExecutionUpdateAcceptedEventAttributes(Box::new(
+            wire::WorkflowExecutionUpdateAcceptedEventAttributes {
                 protocol_instance_id: "u".to_owned(),
                 ..Default::default()
-            });
-        let completed =
-            A::WorkflowExecutionUpdateCompletedEventAttributes(wire::WorkflowExecutionUpdateCompletedEventAttributes {
+            },
+        ));
+        let completed = A::WorkflowExecutionUpdateCompletedEventAttributes(Box::new(
+            wire::WorkflowExecutionUpdateCompletedEventAttributes {
                 meta: Some(Meta { update_id: "u".to_owned(), ..Default::default() }),
                 ..Default::default()
-            });
+            },
+        ));
         let mut record = Record::default();
         record.updates.insert(("w".to_owned(), "u".to_owned()), true);
         assert!(run([accepted.clone(), completed.clone()]).updates(&record).is_empty());
@@ -280,10 +282,10 @@ mod tests {
 
     #[test]
     fn a_result_that_does_not_reach_its_workflow_is_found() {
-        let scheduled = A::ActivityTaskScheduledEventAttributes(wire::ActivityTaskScheduledEventAttributes {
+        let scheduled = A::ActivityTaskScheduledEventAttributes(Box::new(wire::ActivityTaskScheduledEventAttributes {
             activity_id: "a".to_owned(),
             ..Default::default()
-        });
+        }));
         let completed = |scheduled_event_id| {
             A::ActivityTaskCompletedEventAttributes(wire::ActivityTaskCompletedEventAttributes {
                 scheduled_event_id,

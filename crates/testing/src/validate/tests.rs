@@ -1,9 +1,8 @@
 use stead_proto::history::v1::{
     ActivityTaskCompletedEventAttributes, ActivityTaskScheduledEventAttributes, ActivityTaskStartedEventAttributes,
     History as Events, TimerFiredEventAttributes, TimerStartedEventAttributes,
-    WorkflowExecutionCompletedEventAttributes, WorkflowExecutionSignaledEventAttributes,
-    WorkflowExecutionStartedEventAttributes, WorkflowTaskCompletedEventAttributes,
-    WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
+    WorkflowExecutionCompletedEventAttributes, WorkflowExecutionStartedEventAttributes,
+    WorkflowTaskCompletedEventAttributes, WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
 };
 
 use super::*;
@@ -24,17 +23,17 @@ fn task_started(scheduled_event_id: i64) -> Attributes {
 fn task_completed(scheduled_event_id: i64, started_event_id: i64) -> Attributes {
     let attributes =
         WorkflowTaskCompletedEventAttributes { scheduled_event_id, started_event_id, ..Default::default() };
-    Attributes::WorkflowTaskCompletedEventAttributes(attributes)
+    Attributes::WorkflowTaskCompletedEventAttributes(Box::new(attributes))
 }
 
 fn activity(workflow_task_completed_event_id: i64) -> Attributes {
     let attributes = ActivityTaskScheduledEventAttributes { workflow_task_completed_event_id, ..Default::default() };
-    Attributes::ActivityTaskScheduledEventAttributes(attributes)
+    Attributes::ActivityTaskScheduledEventAttributes(Box::new(attributes))
 }
 
 fn activity_started(scheduled_event_id: i64) -> Attributes {
     let attributes = ActivityTaskStartedEventAttributes { scheduled_event_id, ..Default::default() };
-    Attributes::ActivityTaskStartedEventAttributes(attributes)
+    Attributes::ActivityTaskStartedEventAttributes(Box::new(attributes))
 }
 
 fn activity_completed(scheduled_event_id: i64, started_event_id: i64) -> Attributes {
@@ -54,7 +53,7 @@ fn timer_fired(id: &str, started_event_id: i64) -> Attributes {
 }
 
 fn signal() -> Attributes {
-    Attributes::WorkflowExecutionSignaledEventAttributes(WorkflowExecutionSignaledEventAttributes::default())
+    Attributes::WorkflowExecutionSignaledEventAttributes(Box::default())
 }
 
 fn completed(workflow_task_completed_event_id: i64) -> Attributes {

@@ -117,7 +117,7 @@ async fn results_and_failures_and_updates_are_encoded_and_headers_and_patches_ar
             &owner(&codec),
             RespondWorkflowTaskCompletedRequest {
                 commands: vec![
-                    command(CommandAttributes::RecordMarkerCommandAttributes(patch.clone())),
+                    command(CommandAttributes::RecordMarkerCommandAttributes(Box::new(patch.clone()))),
                     command(CommandAttributes::CompleteWorkflowExecutionCommandAttributes(complete)),
                 ],
                 messages: vec![Message { body: Some(body), ..Message::default() }],
@@ -127,7 +127,7 @@ async fn results_and_failures_and_updates_are_encoded_and_headers_and_patches_ar
         .await
         .expect("it encodes");
 
-    assert_eq!(encoded.commands[0], command(CommandAttributes::RecordMarkerCommandAttributes(patch)));
+    assert_eq!(encoded.commands[0], command(CommandAttributes::RecordMarkerCommandAttributes(Box::new(patch))));
     let complete = CompleteWorkflowExecutionCommandAttributes { result: payloads("xr") };
     assert_eq!(encoded.commands[1], command(CommandAttributes::CompleteWorkflowExecutionCommandAttributes(complete)));
     let body = encoded.messages[0].body.as_ref().expect("a body");
@@ -224,7 +224,7 @@ fn scheduled() -> HistoryEvent {
         input: payloads("w/a1:in"),
         ..Default::default()
     };
-    event(5, EventAttributes::ActivityTaskScheduledEventAttributes(attributes))
+    event(5, EventAttributes::ActivityTaskScheduledEventAttributes(Box::new(attributes)))
 }
 
 fn completed() -> HistoryEvent {
@@ -327,10 +327,10 @@ async fn payloads_of_commands_go_in_the_context_of_what_they_call() {
         ..Default::default()
     };
     let commands = [
-        CommandAttributes::RecordMarkerCommandAttributes(local),
-        CommandAttributes::ScheduleActivityTaskCommandAttributes(activity),
-        CommandAttributes::StartChildWorkflowExecutionCommandAttributes(child),
-        CommandAttributes::SignalExternalWorkflowExecutionCommandAttributes(signal),
+        CommandAttributes::RecordMarkerCommandAttributes(Box::new(local)),
+        CommandAttributes::ScheduleActivityTaskCommandAttributes(Box::new(activity)),
+        CommandAttributes::StartChildWorkflowExecutionCommandAttributes(Box::new(child)),
+        CommandAttributes::SignalExternalWorkflowExecutionCommandAttributes(Box::new(signal)),
     ];
     let commands = commands.map(|attributes| Command { attributes: Some(attributes), ..Default::default() });
     let request = RespondWorkflowTaskCompletedRequest { commands: commands.into(), ..Default::default() };

@@ -218,9 +218,8 @@ mod tests {
     use super::*;
 
     fn failing(failure: Failure) -> Vec<Command> {
-        let attributes = Attributes::FailWorkflowExecutionCommandAttributes(FailWorkflowExecutionCommandAttributes {
-            failure: Some(failure.into_proto()),
-        });
+        let attributes = FailWorkflowExecutionCommandAttributes { failure: Some(failure.into_proto()) };
+        let attributes = Attributes::FailWorkflowExecutionCommandAttributes(Box::new(attributes));
         vec![Command::default(), Command { attributes: Some(attributes), ..Command::default() }]
     }
 

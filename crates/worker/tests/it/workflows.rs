@@ -140,7 +140,10 @@ impl Events {
             started_event_id: self.last(),
             ..Default::default()
         };
-        self.push(EventType::WorkflowTaskCompleted, Attributes::WorkflowTaskCompletedEventAttributes(completed));
+        self.push(
+            EventType::WorkflowTaskCompleted,
+            Attributes::WorkflowTaskCompletedEventAttributes(Box::new(completed)),
+        );
         self
     }
 

@@ -9,7 +9,7 @@ use stead_proto::common::v1::{Payload, SearchAttributes};
 use stead_proto::history::v1::{
     MarkerRecordedEventAttributes, UpsertWorkflowSearchAttributesEventAttributes,
     WorkflowExecutionCanceledEventAttributes, WorkflowExecutionCompletedEventAttributes,
-    WorkflowExecutionFailedEventAttributes, WorkflowPropertiesModifiedEventAttributes,
+    WorkflowPropertiesModifiedEventAttributes,
 };
 
 use super::*;
@@ -24,11 +24,11 @@ fn marker(id: &str, deprecated: bool) -> Attributes {
     let CommandAttributes::RecordMarkerCommandAttributes(command) = patch(id, deprecated).command() else {
         panic!("a patch is recorded by a marker")
     };
-    Attributes::MarkerRecordedEventAttributes(MarkerRecordedEventAttributes {
+    Attributes::MarkerRecordedEventAttributes(Box::new(MarkerRecordedEventAttributes {
         marker_name: command.marker_name,
         details: command.details,
         ..Default::default()
-    })
+    }))
 }
 
 fn upsert(attribute: &str) -> Attributes {
@@ -56,10 +56,7 @@ fn events() -> Vec<(&'static str, Attributes)> {
             "completed",
             Attributes::WorkflowExecutionCompletedEventAttributes(WorkflowExecutionCompletedEventAttributes::default()),
         ),
-        (
-            "failed",
-            Attributes::WorkflowExecutionFailedEventAttributes(WorkflowExecutionFailedEventAttributes::default()),
-        ),
+        ("failed", Attributes::WorkflowExecutionFailedEventAttributes(Box::default())),
         (
             "cancelled",
             Attributes::WorkflowExecutionCanceledEventAttributes(WorkflowExecutionCanceledEventAttributes::default()),

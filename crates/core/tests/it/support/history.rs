@@ -131,7 +131,10 @@ impl HistoryBuilder {
             sdk_metadata: Some(metadata),
             ..WorkflowTaskCompletedEventAttributes::default()
         };
-        self.with(EventType::WorkflowTaskCompleted, Attributes::WorkflowTaskCompletedEventAttributes(attributes))
+        self.with(
+            EventType::WorkflowTaskCompleted,
+            Attributes::WorkflowTaskCompletedEventAttributes(Box::new(attributes)),
+        )
     }
 
     pub(crate) fn task_timed_out(self) -> Self {
@@ -151,7 +154,7 @@ impl HistoryBuilder {
             new_run_id: new_run_id.into(),
             ..WorkflowTaskFailedEventAttributes::default()
         };
-        self.with(EventType::WorkflowTaskFailed, Attributes::WorkflowTaskFailedEventAttributes(attributes))
+        self.with(EventType::WorkflowTaskFailed, Attributes::WorkflowTaskFailedEventAttributes(Box::new(attributes)))
     }
 
     pub(crate) fn timer_started(self, seq: u32) -> Self {
@@ -179,13 +182,16 @@ impl HistoryBuilder {
             activity_type: Some(ActivityType { name: activity_type.into() }),
             ..ActivityTaskScheduledEventAttributes::default()
         };
-        self.with(EventType::ActivityTaskScheduled, Attributes::ActivityTaskScheduledEventAttributes(attributes))
+        self.with(
+            EventType::ActivityTaskScheduled,
+            Attributes::ActivityTaskScheduledEventAttributes(Box::new(attributes)),
+        )
     }
 
     pub(crate) fn activity_started(self, scheduled_event_id: i64) -> Self {
         let attributes =
             ActivityTaskStartedEventAttributes { scheduled_event_id, ..ActivityTaskStartedEventAttributes::default() };
-        self.with(EventType::ActivityTaskStarted, Attributes::ActivityTaskStartedEventAttributes(attributes))
+        self.with(EventType::ActivityTaskStarted, Attributes::ActivityTaskStartedEventAttributes(Box::new(attributes)))
     }
 
     pub(crate) fn activity_completed(self, scheduled_event_id: i64, result: &str) -> Self {
@@ -205,7 +211,7 @@ impl HistoryBuilder {
             failure: Some(Failure { message: message.into(), ..Failure::default() }),
             ..ActivityTaskFailedEventAttributes::default()
         };
-        self.with(EventType::ActivityTaskFailed, Attributes::ActivityTaskFailedEventAttributes(attributes))
+        self.with(EventType::ActivityTaskFailed, Attributes::ActivityTaskFailedEventAttributes(Box::new(attributes)))
     }
 
     pub(crate) fn activity_timed_out(self, scheduled_event_id: i64) -> Self {
@@ -214,7 +220,10 @@ impl HistoryBuilder {
             failure: Some(Failure { message: "timeout".into(), ..Failure::default() }),
             ..ActivityTaskTimedOutEventAttributes::default()
         };
-        self.with(EventType::ActivityTaskTimedOut, Attributes::ActivityTaskTimedOutEventAttributes(attributes))
+        self.with(
+            EventType::ActivityTaskTimedOut,
+            Attributes::ActivityTaskTimedOutEventAttributes(Box::new(attributes)),
+        )
     }
 
     pub(crate) fn activity_cancel_requested(self, scheduled_event_id: i64) -> Self {
@@ -248,7 +257,7 @@ impl HistoryBuilder {
         };
         self.with(
             EventType::WorkflowExecutionSignaled,
-            Attributes::WorkflowExecutionSignaledEventAttributes(attributes),
+            Attributes::WorkflowExecutionSignaledEventAttributes(Box::new(attributes)),
         )
     }
 
@@ -270,7 +279,7 @@ impl HistoryBuilder {
         };
         self.with(
             EventType::WorkflowExecutionUpdateAdmitted,
-            Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(attributes),
+            Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(Box::new(attributes)),
         )
     }
 
@@ -292,7 +301,7 @@ impl HistoryBuilder {
         };
         self.with(
             EventType::WorkflowExecutionUpdateAccepted,
-            Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(attributes),
+            Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(Box::new(attributes)),
         )
     }
 
@@ -304,7 +313,7 @@ impl HistoryBuilder {
         };
         self.with(
             EventType::WorkflowExecutionUpdateCompleted,
-            Attributes::WorkflowExecutionUpdateCompletedEventAttributes(attributes),
+            Attributes::WorkflowExecutionUpdateCompletedEventAttributes(Box::new(attributes)),
         )
     }
 
@@ -350,7 +359,7 @@ impl HistoryBuilder {
             details,
             ..MarkerRecordedEventAttributes::default()
         };
-        self.with(EventType::MarkerRecorded, Attributes::MarkerRecordedEventAttributes(attributes))
+        self.with(EventType::MarkerRecorded, Attributes::MarkerRecordedEventAttributes(Box::new(attributes)))
     }
 
     pub(crate) fn search_attribute(self, name: &str) -> Self {

@@ -46,7 +46,7 @@ impl Run {
             priority: command.priority,
         };
         let scheduled = event.clone();
-        let id = self.add_with(cx, Attributes::ActivityTaskScheduledEventAttributes(event), extras);
+        let id = self.add_with(cx, Attributes::ActivityTaskScheduledEventAttributes(Box::new(event)), extras);
         self.expect_activity(cx.now, id, scheduled);
         if offered {
             cx.effects.push_back(Effect::OfferActivity(self.key, id));
@@ -154,7 +154,7 @@ impl Run {
             retry_state: retry_state.into(),
             ..Default::default()
         };
-        self.add(cx, Attributes::ActivityTaskFailedEventAttributes(event));
+        self.add(cx, Attributes::ActivityTaskFailedEventAttributes(Box::new(event)));
         self.wake(cx);
     }
 
@@ -243,7 +243,7 @@ impl Run {
             started_event_id,
             retry_state: retry_state.into(),
         };
-        self.add(cx, Attributes::ActivityTaskTimedOutEventAttributes(event));
+        self.add(cx, Attributes::ActivityTaskTimedOutEventAttributes(Box::new(event)));
         self.wake(cx);
     }
 
@@ -282,7 +282,7 @@ impl Run {
             ..Default::default()
         };
         let at = Time::from_unix_nanos(started.at);
-        Some(self.add_at(cx, at, Attributes::ActivityTaskStartedEventAttributes(event), Extras::default()))
+        Some(self.add_at(cx, at, Attributes::ActivityTaskStartedEventAttributes(Box::new(event)), Extras::default()))
     }
 
     pub(crate) fn remove_activity(&mut self, id: i64) -> Option<ActivityState> {

@@ -225,7 +225,7 @@ impl ChildEnd {
                 })
             }
             A::WorkflowExecutionFailedEventAttributes(end) => {
-                A::ChildWorkflowExecutionFailedEventAttributes(ChildWorkflowExecutionFailedEventAttributes {
+                A::ChildWorkflowExecutionFailedEventAttributes(Box::new(ChildWorkflowExecutionFailedEventAttributes {
                     failure: end.failure,
                     namespace,
                     namespace_id,
@@ -234,7 +234,7 @@ impl ChildEnd {
                     initiated_event_id,
                     started_event_id,
                     retry_state: end.retry_state,
-                })
+                }))
             }
             A::WorkflowExecutionCanceledEventAttributes(end) => {
                 A::ChildWorkflowExecutionCanceledEventAttributes(ChildWorkflowExecutionCanceledEventAttributes {

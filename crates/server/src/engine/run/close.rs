@@ -76,7 +76,7 @@ impl Run {
             workflow_task_completed_event_id: completed_event_id,
             new_execution_run_id: next.as_ref().map(|next| next.run_id.clone()).unwrap_or_default(),
         };
-        self.add_with(cx, Attributes::WorkflowExecutionFailedEventAttributes(event), extras);
+        self.add_with(cx, Attributes::WorkflowExecutionFailedEventAttributes(Box::new(event)), extras);
         self.close(cx, Status::Failed);
         // An attempt after a failure is not told of it, an attempt after a timeout is: so the server has it.
         self.follow_failure(cx, next, failure, None);

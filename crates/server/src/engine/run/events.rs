@@ -20,7 +20,7 @@ pub(crate) const BUFFERED: i64 = 0;
 /// What an event may carry beside its attributes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extras {
-    pub(crate) user_metadata: Option<UserMetadata>,
+    pub(crate) user_metadata: Option<Box<UserMetadata>>,
     pub(crate) links: Vec<Link>,
     pub(crate) event_group_markers: Vec<EventGroupMarker>,
 }

@@ -38,7 +38,7 @@ impl Run {
             child_workflow_only: command.child_workflow_only,
             header: command.header,
         };
-        let event = Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(event);
+        let event = Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(Box::new(event));
         let initiated_event_id = self.add_with(cx, event, extras);
         self.signals.insert(initiated_event_id, ExternalState { request_id: cx.ids.uuid().to_string() });
         cx.effects.push_back(Effect::SignalExternal(self.key, initiated_event_id));
@@ -71,7 +71,7 @@ impl Run {
         let request_id = self.signals.get(&initiated_event_id)?.request_id.clone();
         match self.history.event(initiated_event_id)?.attributes {
             Some(Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(signal)) => {
-                Some((signal, request_id))
+                Some((*signal, request_id))
             }
             _ => None,
         }

@@ -22,6 +22,6 @@ impl Run {
             header: command.header,
             failure: command.failure,
         };
-        self.add_with(cx, Attributes::MarkerRecordedEventAttributes(event), extras);
+        self.add_with(cx, Attributes::MarkerRecordedEventAttributes(Box::new(event)), extras);
     }
 }

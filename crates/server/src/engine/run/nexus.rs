@@ -48,7 +48,7 @@ impl Run {
             workflow_task_completed_event_id: completed_event_id,
         };
         let operation = operation_of(cx.now, event.clone());
-        let id = self.add_with(cx, Attributes::NexusOperationScheduledEventAttributes(event), extras);
+        let id = self.add_with(cx, Attributes::NexusOperationScheduledEventAttributes(Box::new(event)), extras);
         self.operations.insert(id, operation);
         self.watch_operation(id);
         self.ask(cx, id, Ask::Start);
@@ -143,21 +143,21 @@ impl Run {
     fn operation_failed(&mut self, cx: &mut Context<'_>, id: i64, cause: Failure) {
         self.end_operation(cx, id, cause, |scheduled_event_id, failure, request_id| {
             let event = NexusOperationFailedEventAttributes { scheduled_event_id, failure, request_id };
-            Attributes::NexusOperationFailedEventAttributes(event)
+            Attributes::NexusOperationFailedEventAttributes(Box::new(event))
         });
     }
 
     fn operation_canceled(&mut self, cx: &mut Context<'_>, id: i64, cause: Failure) {
         self.end_operation(cx, id, cause, |scheduled_event_id, failure, request_id| {
             let event = NexusOperationCanceledEventAttributes { scheduled_event_id, failure, request_id };
-            Attributes::NexusOperationCanceledEventAttributes(event)
+            Attributes::NexusOperationCanceledEventAttributes(Box::new(event))
         });
     }
 
     fn operation_timed_out(&mut self, cx: &mut Context<'_>, id: i64, timeout: TimeoutType) {
         self.end_operation(cx, id, failures::timed_out(timeout), |scheduled_event_id, failure, request_id| {
             let event = NexusOperationTimedOutEventAttributes { scheduled_event_id, failure, request_id };
-            Attributes::NexusOperationTimedOutEventAttributes(event)
+            Attributes::NexusOperationTimedOutEventAttributes(Box::new(event))
         });
     }
 
@@ -219,7 +219,7 @@ impl Run {
                     failure: Some(failure),
                     ..Default::default()
                 };
-                Attributes::NexusOperationCancelRequestFailedEventAttributes(event)
+                Attributes::NexusOperationCancelRequestFailedEventAttributes(Box::new(event))
             }
             CancelAnswer::Retry(failure) => {
                 cancellation.back_off(cx.now, failure, fraction);

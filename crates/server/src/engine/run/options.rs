@@ -16,7 +16,7 @@ impl Run {
     pub(crate) fn update_options(&mut self, cx: &mut Context<'_>, event: OptionsUpdated, extras: Extras) {
         let before = (self.state.versioning_override.clone(), self.state.priority.clone());
         let updated = event.clone();
-        let event = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(event);
+        let event = Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(Box::new(event));
         let id = self.add_with(cx, event, extras);
         self.took_options(cx.now, id, &updated);
         if before != (self.state.versioning_override.clone(), self.state.priority.clone()) {

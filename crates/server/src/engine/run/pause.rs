@@ -50,7 +50,7 @@ impl Run {
                 identity: HISTORY_SERVICE.to_owned(),
                 ..Default::default()
             };
-            self.add(cx, Attributes::WorkflowTaskFailedEventAttributes(event));
+            self.add(cx, Attributes::WorkflowTaskFailedEventAttributes(Box::new(event)));
         }
         self.state.sticky = None;
         self.state.task_attempt = 1;
@@ -112,7 +112,7 @@ impl Run {
     /// The options with which the workflow scheduled an activity.
     pub(crate) fn original_options(&self, id: i64) -> Option<ActivityOptions> {
         match self.history.event(id)?.attributes {
-            Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => Some(options_of(scheduled)),
+            Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => Some(options_of(*scheduled)),
             _ => None,
         }
     }

@@ -127,7 +127,7 @@ impl Replay<'_> {
         use Attributes as A;
         let ended = match attributes {
             A::ActivityTaskScheduledEventAttributes(scheduled) => {
-                self.run.expect_activity(self.now, id, scheduled);
+                self.run.expect_activity(self.now, id, *scheduled);
                 return None;
             }
             A::ActivityTaskStartedEventAttributes(started) => {
@@ -184,7 +184,7 @@ impl Replay<'_> {
         let (operations, now) = (&mut self.run.operations, self.now);
         let ended = match attributes {
             A::NexusOperationScheduledEventAttributes(scheduled) => {
-                operations.insert(id, operation_of(at, scheduled));
+                operations.insert(id, operation_of(at, *scheduled));
                 return;
             }
             A::NexusOperationStartedEventAttributes(started) => {

@@ -44,7 +44,7 @@ impl Run {
             new_run_id: self.state.run_id.clone(),
             ..Default::default()
         };
-        self.add(cx, Attributes::WorkflowTaskFailedEventAttributes(event));
+        self.add(cx, Attributes::WorkflowTaskFailedEventAttributes(Box::new(event)));
         self.state.task_attempt = 1;
     }
 
@@ -65,7 +65,7 @@ impl Run {
                 retry_state: RetryState::NonRetryableFailure.into(),
                 ..Default::default()
             };
-            self.add(cx, Attributes::ActivityTaskFailedEventAttributes(event));
+            self.add(cx, Attributes::ActivityTaskFailedEventAttributes(Box::new(event)));
         }
     }
 
@@ -98,7 +98,7 @@ impl Run {
             Some(A::WorkflowExecutionOptionsUpdatedEventAttributes(options)) => {
                 let known = self.requests.get(&options.attached_request_id).is_some();
                 if !known || options.attached_completion_callbacks.is_empty() {
-                    self.update_options(cx, options, links.into());
+                    self.update_options(cx, *options, links.into());
                 }
             }
             Some(news) if with_operations && self.is_news_of_operation(&news) => {
@@ -115,7 +115,7 @@ impl Run {
         let id = request.meta.clone().unwrap_or_default().update_id;
         self.add_update_callbacks(cx.now, &id, &request);
         let event = WorkflowExecutionUpdateAdmittedEventAttributes { request: Some(request), origin };
-        let event_id = self.add(cx, Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(event));
+        let event_id = self.add(cx, Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(Box::new(event)));
         self.updates.forget(&id);
         self.updates.admit_by_event(id, event_id);
     }

@@ -313,7 +313,7 @@ impl Run {
                 identity: identity.to_owned(),
                 ..Default::default()
             };
-            self.add(cx, Attributes::WorkflowTaskFailedEventAttributes(event));
+            self.add(cx, Attributes::WorkflowTaskFailedEventAttributes(Box::new(event)));
         }
         self.state.closing_refused = cause == WorkflowTaskFailedCause::UnhandledCommand;
         self.next_attempt(true);

@@ -72,7 +72,7 @@ impl Run {
         };
         let request = accepted_request.unwrap_or_default();
         let links: Vec<_> = request.completion_callbacks.iter().flat_map(|callback| callback.links.clone()).collect();
-        let event = Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(event);
+        let event = Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(Box::new(event));
         let event_id = self.add_with(cx, event, links.into());
         self.served(request.request_id.clone(), EventType::WorkflowExecutionUpdateAccepted, event_id);
         self.add_update_callbacks(cx.now, &update_id, &request);
@@ -91,7 +91,7 @@ impl Run {
             accepted_event_id,
             outcome: response.outcome,
         };
-        self.add(cx, Attributes::WorkflowExecutionUpdateCompletedEventAttributes(event));
+        self.add(cx, Attributes::WorkflowExecutionUpdateCompletedEventAttributes(Box::new(event)));
         cx.effects.push_back(Effect::UpdateCompleted(self.key, update_id.to_owned()));
     }
 
@@ -110,7 +110,7 @@ impl Run {
             workflow_update_options: vec![update],
             ..Default::default()
         };
-        let event_id = self.add(cx, Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(event));
+        let event_id = self.add(cx, Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(Box::new(event)));
         self.served(request.request_id, EventType::WorkflowExecutionOptionsUpdated, event_id);
     }
 

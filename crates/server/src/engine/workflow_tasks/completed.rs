@@ -281,7 +281,7 @@ impl Run {
             ..Default::default()
         };
         let completed = event.clone();
-        let event_id = self.add(cx, Attributes::WorkflowTaskCompletedEventAttributes(event));
+        let event_id = self.add(cx, Attributes::WorkflowTaskCompletedEventAttributes(Box::new(event)));
         if self.took_completed(cx.now, event_id, &completed) {
             self.offer_again(cx);
         }
