@@ -107,7 +107,7 @@ pub(crate) struct Timeline {
     /// What time it was at `since`.
     at: Time,
     since: Instant,
-    /// Below zero, so many activities that workers have do not keep time from being skipped.
+    /// Below zero, so many things that can wait do not keep time from being skipped.
     locks: i64,
     stands: bool,
 }
@@ -157,17 +157,17 @@ impl Timeline {
         self.locks = self.locks.saturating_add(1);
     }
 
-    /// Undoes a lock. As in Temporal's test server each of the `activities` that workers have is one as well, so that an
-    /// activity can let time pass while it runs.
-    pub(crate) fn unlock(&mut self, activities: usize) -> Result<(), ClockError> {
-        if self.locks <= 0 && self.excused() >= activities {
+    /// Undoes a lock. As in Temporal's test server each of the `things_that_can_wait` is one as well, so that an activity
+    /// can let time pass while it runs, and a test while no worker does.
+    pub(crate) fn unlock(&mut self, things_that_can_wait: usize) -> Result<(), ClockError> {
+        if self.locks <= 0 && self.excused() >= things_that_can_wait {
             return Err(ClockError::Unbalanced);
         }
         self.locks = self.locks.saturating_sub(1);
         Ok(())
     }
 
-    /// How many activities that workers have do not keep time from being skipped.
+    /// How many things that can wait do not keep time from being skipped.
     pub(crate) fn excused(&self) -> usize {
         usize::try_from(self.locks.saturating_neg()).unwrap_or_default()
     }

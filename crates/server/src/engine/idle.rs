@@ -24,25 +24,25 @@ impl Engine {
         self.is_idle_but_for(0)
     }
 
-    /// The same, except for at most so many activities that workers have.
+    /// The same, except for at most so many [things that can wait](Self::things_that_can_wait).
     #[must_use]
-    pub fn is_idle_but_for(&self, activities: usize) -> bool {
+    pub fn is_idle_but_for(&self, things: usize) -> bool {
         let executions = self.operations.any_is_busy() || self.batches.any_is_busy();
         if executions || !self.queries.is_empty() || self.closed_histories.reads() {
             return false;
         }
-        if activities == 0 {
+        if things == 0 {
             return !self.runs.any_is_busy() && !self.activities.any_is_busy();
         }
-        self.runs.busy().all(Run::waits_for_activities_alone)
+        self.runs.busy().all(Run::can_wait)
             && self.activities.none_is_offered()
-            && self.activities_with_workers() <= activities
+            && self.things_that_can_wait() <= things
     }
 
-    /// How many activities workers have.
+    /// How many activities workers have, which may wait for time to pass, and workflow tasks nobody has taken.
     #[must_use]
-    pub fn activities_with_workers(&self) -> usize {
-        self.runs.busy().map(Run::activities_with_workers).sum::<usize>() + self.activities.with_workers()
+    pub fn things_that_can_wait(&self) -> usize {
+        self.runs.busy().map(Run::things_that_can_wait).sum::<usize>() + self.activities.with_workers()
     }
 
     /// Whether a worker has something to do: what is offered and nobody took does not count. `patiently`: neither does a
@@ -84,14 +84,15 @@ impl Run {
         self.is_open() && (self.state.task.is_some() || activities() || self.asks_handlers())
     }
 
-    /// Whether nothing keeps it busy but activities that workers have.
-    fn waits_for_activities_alone(&self) -> bool {
+    /// Whether nothing keeps it busy but things that can wait.
+    fn can_wait(&self) -> bool {
         let offered = |activity: &ActivityState| activity.is_busy() && activity.started.is_none();
-        self.state.task.is_none() && !self.asks_handlers() && !self.activities.values().any(offered)
+        !self.task_is_started() && !self.asks_handlers() && !self.activities.values().any(offered)
     }
 
-    fn activities_with_workers(&self) -> usize {
-        self.activities.values().filter(|activity| activity.started.is_some()).count()
+    fn things_that_can_wait(&self) -> usize {
+        let activities = self.activities.values().filter(|activity| activity.started.is_some()).count();
+        activities + usize::from(self.state.task.is_some() && !self.task_is_started())
     }
 
     fn worker_has_work(&self, patiently: bool) -> bool {

@@ -227,8 +227,8 @@ impl Driver {
                 self.timeline.lock();
                 Ok(())
             }
-            Request::Unlock => self.timeline.unlock(self.engine.activities_with_workers()),
-            Request::UnlockFor(duration) => match self.timeline.unlock(self.engine.activities_with_workers()) {
+            Request::Unlock => self.timeline.unlock(self.engine.things_that_can_wait()),
+            Request::UnlockFor(duration) => match self.timeline.unlock(self.engine.things_that_can_wait()) {
                 Ok(()) => return self.sleep(call, now + duration, Sleeper { wake, locks: true }),
                 Err(error) => Err(error),
             },

@@ -125,11 +125,11 @@ async fn the_test_service_locks_and_unlocks_as_other_sdks_expect() {
     for _ in 0..2 {
         assert_eq!(test_call(&live, "UnlockTimeSkipping", Vec::new()).await, Ok(Bytes::new()));
     }
-    let unbalanced = test_call(&live, "UnlockTimeSkipping", Vec::new()).await;
-    assert_eq!(unbalanced, Err("Unbalanced lock and unlock calls".to_owned()));
     // Unlocked, time goes to the timer though nobody waits for the workflow.
     live.step(vec![complete_workflow()]).await;
     assert!(current_time(&live).await - begin >= YEAR as i64);
+    let unbalanced = test_call(&live, "UnlockTimeSkipping", Vec::new()).await;
+    assert_eq!(unbalanced, Err("Unbalanced lock and unlock calls".to_owned()));
 }
 
 #[tokio::test]
@@ -156,6 +156,19 @@ async fn an_activity_lets_time_pass_while_it_runs() {
     let events = live.events("w").await.unwrap();
     let timed_out = events.iter().find(|event| event.event_type() == EventType::ActivityTaskTimedOut).unwrap();
     assert_eq!(timed_out.event_time.as_ref().unwrap().seconds, begin + 20);
+}
+
+#[tokio::test]
+async fn time_passes_by_a_workflow_task_that_no_worker_takes() {
+    let live = with(Clock::skipping_when_unlocked().standing()).await;
+    live.start_workflow("w").await.unwrap();
+    let begin = current_time(&live).await;
+    assert_eq!(test_call(&live, "UnlockTimeSkipping", Vec::new()).await, Ok(Bytes::new()));
+    assert_eq!(current_time(&live).await, begin, "the task keeps time from being skipped");
+    let slept = test_call(&live, "UnlockTimeSkippingWithSleep", sleep(DAY)).await;
+    assert_eq!(slept, Ok(Bytes::new()));
+    assert_eq!(current_time(&live).await, begin + DAY.as_secs() as i64);
+    live.step(vec![complete_workflow()]).await;
 }
 
 #[tokio::test]
