@@ -117,3 +117,40 @@ async fn events_say_which_group_they_belong_to() {
     };
     worker.run_while(work).await.unwrap();
 }
+
+#[derive(Default)]
+struct GivenUp {
+    enough: Cell<bool>,
+}
+
+#[workflow]
+impl GivenUp {
+    #[run]
+    async fn run(&self) -> workflow::Result<()> {
+        let waiting = workflow::event_group("waiting").id("w");
+        let waits = waiting.run(async { workflow::wait_until(|| self.enough.get()).timeout(secs(60)).await });
+        let ends = async { workflow::sleep(millis(1)).await.map(|()| self.enough.set(true)) };
+        let (waited, ended) = workflow::join!(waits, ends);
+        waited?;
+        ended?;
+        // The end of a run says nothing of what it leaves behind, so the run goes on.
+        workflow::sleep(millis(2)).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_timer_that_is_cancelled_in_a_group_says_so() {
+    let env = Env::new().await;
+    let worker = env.worker().workflow::<GivenUp>().build().unwrap();
+    let work = async {
+        let start = env.client.start_workflow(GivenUp::run, ()).id(env.id("given-up")).task_queue(&env.task_queue);
+        let run = start.await.unwrap();
+        run.result().await.unwrap();
+        let history = env.replays(Replayer::new().workflow::<GivenUp>(), &run, "event-groups-cancelled").await;
+        let marked = history.0.events.iter().filter(|event| !event.event_group_markers.is_empty());
+        let marked: Vec<_> = marked.map(|event| event.event_type().as_str_name()).collect();
+        assert_eq!(marked, ["EVENT_TYPE_TIMER_STARTED", "EVENT_TYPE_TIMER_CANCELED"]);
+    };
+    worker.run_while(work).await.unwrap();
+}
