@@ -17,7 +17,7 @@ use super::run::RunKey;
 use super::standalone_activities::{ActivityKey, StandaloneActivity};
 use super::token::{TaskToken, TokenKind};
 use super::waits::Wait;
-use super::workflow_tasks::TaskRef;
+use super::workflow_tasks::{TaskRef, check_token_namespace};
 use super::{Call, Engine, Refusal, Time, retry};
 
 /// An activity that is to be answered.
@@ -342,14 +342,14 @@ impl Engine {
 
     /// The attempt that a token is of. Whoever has the token may leave out the namespace, but not name another.
     fn pending_by_token(&self, token: &bytes::Bytes, namespace: &str) -> Result<Pending, Refusal> {
-        self.namespaces.check_named(namespace)?;
+        let namespace = self.namespaces.named(namespace)?;
         let token = TaskToken::read(token)?;
         if token.is(TokenKind::StandaloneActivityTask) {
             return self.standalone_by_token(&token, namespace);
         }
         let run =
             self.runs.get(RunKey(token.key)).filter(|_| token.is(TokenKind::ActivityTask)).ok_or_else(not_found)?;
-        self.check_token_namespace(namespace, run.namespace())?;
+        check_token_namespace(namespace, run.namespace())?;
         if !run.is_open() {
             return Err(already_completed());
         }
@@ -360,11 +360,11 @@ impl Engine {
         Ok(Pending::OfRun { run: run.key, id: token.scheduled_event_id })
     }
 
-    fn standalone_by_token(&self, token: &TaskToken, namespace: &str) -> Result<Pending, Refusal> {
+    fn standalone_by_token(&self, token: &TaskToken, namespace: Option<NamespaceKey>) -> Result<Pending, Refusal> {
         let key = ActivityKey(token.key);
         let not_found = || Refusal::not_found(format!("activity not found for ID: {}", token.id));
         let activity = self.activities.get(key).ok_or_else(not_found)?;
-        self.check_token_namespace(namespace, activity.namespace())?;
+        check_token_namespace(namespace, activity.namespace())?;
         is_attempt(activity.attempt(), token).then_some(Pending::Standalone(key)).ok_or_else(not_found)
     }
 

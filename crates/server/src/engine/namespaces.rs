@@ -53,9 +53,9 @@ impl Namespaces {
         })
     }
 
-    /// A request whose token says where it belongs need not name a namespace, but none that there is not.
-    pub(crate) fn check_named(&self, name: &str) -> Result<(), Refusal> {
-        if name.is_empty() { Ok(()) } else { self.key(name).map(drop) }
+    /// The namespace of a request whose token says where it belongs: it need not name one, but none that there is not.
+    pub(crate) fn named(&self, name: &str) -> Result<Option<NamespaceKey>, Refusal> {
+        if name.is_empty() { Ok(None) } else { self.key(name).map(Some) }
     }
 
     /// The namespace of a key, which only [`Self::key`] gives out.

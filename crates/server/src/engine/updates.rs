@@ -72,14 +72,9 @@ impl Engine {
         call: CallId,
         mut request: api::UpdateWorkflowExecutionRequest,
     ) -> Result<Outcome, Refusal> {
-        self.namespaces.key(&request.namespace)?;
+        let namespace = self.namespaces.key(&request.namespace)?;
         runs::named(request.workflow_execution.as_ref())?;
         self.prepare_update(&mut request)?;
-        self.update(call, request)
-    }
-
-    fn update(&mut self, call: CallId, request: api::UpdateWorkflowExecutionRequest) -> Result<Outcome, Refusal> {
-        let namespace = self.namespaces.key(&request.namespace)?;
         let execution = request.workflow_execution.as_ref();
         let run = self.find_in_chain(namespace, execution, &request.first_execution_run_id)?;
         self.apply_update(run, &request)?;

@@ -191,9 +191,9 @@ impl Engine {
         &mut self,
         request: api::RespondWorkflowTaskFailedRequest,
     ) -> Result<Outcome, Refusal> {
-        self.namespaces.check_named(&request.namespace)?;
+        let namespace = self.namespaces.named(&request.namespace)?;
         let token = TaskToken::read(&request.task_token)?;
-        let key = self.started_task(&token, &request.namespace)?;
+        let key = self.started_task(&token, namespace)?;
         let cause = request.cause();
         self.transact(key, |run, cx| {
             run.fail_task(cx, cause, request.failure, &request.identity);
@@ -207,24 +207,24 @@ impl Engine {
         Ok(api::RespondWorkflowTaskFailedResponse {}.into())
     }
 
-    /// Refuses a call that answers a task of another namespace than the one that it names.
-    pub(super) fn check_token_namespace(&self, asked: &str, of_task: NamespaceKey) -> Result<(), Refusal> {
-        if asked.is_empty() || self.namespaces.key(asked)? == of_task {
-            return Ok(());
-        }
-        Err(Refusal::invalid("Operation requested with a token from a different namespace."))
-    }
-
     /// The run whose started workflow task a token is of.
-    fn started_task(&self, token: &TaskToken, namespace: &str) -> Result<RunKey, Refusal> {
+    fn started_task(&self, token: &TaskToken, namespace: Option<NamespaceKey>) -> Result<RunKey, Refusal> {
         let not_found = || Refusal::not_found("Workflow task not found.");
         if !token.is(TokenKind::WorkflowTask) {
             return Err(not_found());
         }
         let run = self.runs.get(RunKey(token.key)).ok_or_else(not_found)?;
-        self.check_token_namespace(namespace, run.namespace())?;
+        check_token_namespace(namespace, run.namespace())?;
         if is_of_started_task(run, token) { Ok(run.key) } else { Err(not_found()) }
     }
+}
+
+/// Refuses a call that answers a task of another namespace than the one that it names.
+pub(super) fn check_token_namespace(named: Option<NamespaceKey>, of_task: NamespaceKey) -> Result<(), Refusal> {
+    if named.is_none_or(|named| named == of_task) {
+        return Ok(());
+    }
+    Err(Refusal::invalid("Operation requested with a token from a different namespace."))
 }
 
 /// Whether a worker has the task that a token is of.

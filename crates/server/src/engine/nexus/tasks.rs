@@ -107,7 +107,7 @@ impl Engine {
         &mut self,
         request: api::RespondNexusTaskCompletedRequest,
     ) -> Result<Outcome, Refusal> {
-        self.namespaces.check_named(&request.namespace)?;
+        self.namespaces.named(&request.namespace)?;
         let response = request.response.unwrap_or_default();
         check_response(&response)?;
         let sent = self.take_request(&request.task_token)?;
@@ -127,7 +127,7 @@ impl Engine {
         &mut self,
         request: api::RespondNexusTaskFailedRequest,
     ) -> Result<Outcome, Refusal> {
-        self.namespaces.check_named(&request.namespace)?;
+        self.namespaces.named(&request.namespace)?;
         if request.error.as_ref().is_some_and(|error| !failures::has_valid_details(error.failure.as_ref())) {
             return Err(bad_details());
         }

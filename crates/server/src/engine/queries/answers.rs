@@ -30,7 +30,7 @@ impl Engine {
         &mut self,
         request: api::RespondQueryTaskCompletedRequest,
     ) -> Result<Outcome, Refusal> {
-        self.namespaces.check_named(&request.namespace)?;
+        self.namespaces.named(&request.namespace)?;
         let token = TaskToken::read(&request.task_token)?;
         let id = QueryId(token.scheduled_event_id.unsigned_abs());
         if !token.is(TokenKind::Query) || !self.queries.is_started(id, token.stamp) {

@@ -52,12 +52,11 @@ struct Done {
 impl Engine {
     pub(in crate::engine) fn respond_workflow_task_completed(
         &mut self,
-        request: RespondWorkflowTaskCompletedRequest,
+        mut request: RespondWorkflowTaskCompletedRequest,
     ) -> Result<Outcome, Refusal> {
-        self.namespaces.check_named(&request.namespace)?;
+        let namespace = self.namespaces.named(&request.namespace)?;
         let token = TaskToken::read(&request.task_token)?;
-        let key = self.started_task(&token, &request.namespace)?;
-        let mut request = request;
+        let key = self.started_task(&token, namespace)?;
         if request.intermediate_page {
             return match self.pages.keep(key, &token, &mut request) {
                 Ok(()) => Ok(raw::RespondWorkflowTaskCompletedResponse::default().into()),
